@@ -1,0 +1,62 @@
+"""Headstart: transfer learning for people who have little labelled data.
+
+    import headstart
+
+    result = headstart.fit("photos/", "model")          # choose, adapt, measure, save
+    model = headstart.load("model").model
+    model.predict(["new.jpg"])
+
+Names load on first use, so importing the package loads no deep-learning library.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+__version__ = "0.1.0"
+
+if TYPE_CHECKING:
+    from headstart.artifact import Artifact
+    from headstart.backbones import Backbone
+    from headstart.data import Dataset, inspect
+    from headstart.errors import HeadstartError
+    from headstart.estimators import TransferClassifier
+    from headstart.model import AdaptedModel
+    from headstart.pipeline import FitOptions, Reading, evaluate, fit, load, predict
+
+__all__ = [
+    "AdaptedModel",
+    "Artifact",
+    "Backbone",
+    "Dataset",
+    "FitOptions",
+    "HeadstartError",
+    "Reading",
+    "TransferClassifier",
+    "evaluate",
+    "fit",
+    "inspect",
+    "load",
+    "predict",
+]
+
+_HOME = {
+    "AdaptedModel": "model",
+    "Artifact": "artifact",
+    "Backbone": "backbones",
+    "Dataset": "data",
+    "FitOptions": "pipeline",
+    "HeadstartError": "errors",
+    "Reading": "pipeline",
+    "TransferClassifier": "estimators",
+    "evaluate": "pipeline",
+    "fit": "pipeline",
+    "inspect": "data",
+    "load": "pipeline",
+    "predict": "pipeline",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"headstart.{_HOME[name]}"), name)

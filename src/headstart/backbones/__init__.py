@@ -1,0 +1,52 @@
+"""Pretrained networks as chains of named blocks, from any of the supported libraries.
+
+Names are loaded on first use, so that the catalogue and the spelling of names cost no deep-learning import.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View, hash_state
+    from headstart.backbones._catalogue import Candidate, catalogue
+    from headstart.backbones._load import candidates, load, locate, rebuild
+    from headstart.backbones._names import parse_name
+    from headstart.backbones._packs import add_pack, write_pack
+    from headstart.backbones._tensors import read_tensors, write_tensors
+
+_HOMES = {
+    "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View", "hash_state"),
+    "_catalogue": ("Candidate", "catalogue"),
+    "_load": ("candidates", "load", "locate", "rebuild"),
+    "_names": ("parse_name",),
+    "_packs": ("add_pack", "write_pack"),
+    "_tensors": ("read_tensors", "write_tensors"),
+}
+
+__all__ = [
+    "Backbone",
+    "Batch",
+    "Block",
+    "Candidate",
+    "Prepared",
+    "Preparer",
+    "View",
+    "add_pack",
+    "candidates",
+    "catalogue",
+    "hash_state",
+    "load",
+    "locate",
+    "parse_name",
+    "read_tensors",
+    "rebuild",
+    "write_pack",
+    "write_tensors",
+]
+
+
+def __getattr__(name: str) -> object:
+    for home, names in _HOMES.items():
+        if name in names:
+            return getattr(import_module(f"headstart.backbones.{home}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,271 @@
+"""What every pretrained network looks like to the rest of Headstart: a chain of named blocks.
+
+Freezing the first blocks makes their output a constant of (weights, preprocessing, item), which the activation store
+keeps. So a backbone is three things: a `Preparer` (items to tensors), an ordered list of `Block`s with a cut point
+after each, and a tail that pools the last block's output into one row of features per item. For every cut point
+``forward_from(forward_to(batch, cut), cut)`` equals ``forward(batch)``.
+
+A family whose blocks are unknown has no cut points; it still works as a frozen extractor.
+"""
+
+import hashlib
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal, Protocol, final
+
+import torch
+from torch import Tensor, nn
+
+from headstart.data import Item, Modality
+from headstart.errors import BackboneError
+
+View = Literal["last", "mean"]
+Prepared = Any  # one item as `Preparer.read` leaves it: the bytes of a picture, the windows of a text
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of a network, or activations at a cut point.
+
+    Attributes:
+        values: (W, ...) pixels, token ids or activations; W rows.
+        mask: (W, T) true where a token is real, or None where every position is.
+        owner: (W,) which item each row belongs to where long items were cut into windows, or None for one row an item.
+    """
+
+    values: Tensor
+    mask: Tensor | None = None
+    owner: Tensor | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on another device."""
+        mask, owner = (None if part is None else part.to(device, non_blocking=True) for part in (self.mask, self.owner))
+        return Batch(self.values.to(device, non_blocking=True), mask, owner)
+
+
+class Preparer(Protocol):
+    """Turns items into tensors, in two steps so that reading can run in threads while the network computes."""
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """Everything that changes what the network sees, as JSON values; part of every store key."""
+
+    @property
+    def chunk(self) -> int:
+        """How many items one call of `read` takes best."""
+
+    def read(self, items: Sequence[Item]) -> list[Prepared]:
+        """Decode or tokenise; one compact value per item, in order."""
+
+    def cost(self, prepared: Prepared) -> int:
+        """The size of one prepared item (tokens, pixels), for batching like with like."""
+
+    def collate(self, prepared: Sequence[Prepared]) -> Batch:
+        """Join prepared items into one batch."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """One link of the chain; the cut point after it carries its name.
+
+    Attributes:
+        name: The block's name inside its network, such as ``layer3.1``.
+        modules: The modules it uses, whose parameters train when the block is thawed.
+        forward: Maps a batch to the values after this block.
+    """
+
+    name: str
+    modules: tuple[nn.Module, ...]
+    forward: Callable[[Batch], Tensor]
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Backbone:
+    """A pretrained network, its preprocessing and its cut points.
+
+    Attributes:
+        name: Its address, such as ``timm:resnet18.a1_in1k``.
+        modality: What its items are.
+        network: The module that holds every weight; in evaluation mode.
+        preparer: Items to batches.
+        blocks: The chain, input to output.
+        tail: Last block's output to (N, num_features): final norm, pooling, windows rejoined.
+        tail_modules: The modules the tail uses.
+        num_features: Width of the features.
+        source: How to build the network again without its weights, as JSON values; see `headstart.backbones.rebuild`.
+        pool: Pools the activations of any block into (N, D) where all blocks are equally wide, else None.
+        assets: Files that rebuilding needs besides the weights (tokenizer), by name.
+        notes: What a user should know, such as the pooling or the lack of cut points.
+    """
+
+    name: str
+    modality: Modality
+    network: nn.Module
+    preparer: Preparer
+    blocks: tuple[Block, ...]
+    tail: Callable[[Batch], Tensor]
+    num_features: int
+    source: Mapping[str, Any]
+    tail_modules: tuple[nn.Module, ...] = ()
+    pool: Callable[[Batch], Tensor] | None = None
+    assets: Mapping[str, bytes] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
+
+    @staticmethod
+    def from_module(
+        blocks: Sequence[tuple[str, nn.Module]],
+        preprocessing: Callable[[Any], Tensor],
+        *,
+        modality: Modality = "image",
+        name: str = "module",
+    ) -> "Backbone":
+        """Use your own network.
+
+        Args:
+            blocks: Named modules, input to output; each takes the tensor the one before it returns. The last may return
+                (N, D), or (N, D, H, W), which is averaged over H and W.
+            preprocessing: One item (an RGB ``PIL.Image``, or a string) to one tensor; all results have one shape.
+            modality: What the items are.
+            name: What to call it in reports.
+
+        Returns:
+            A backbone with a cut point after every block. Its models are saved without the network's code, so loading
+            one needs ``headstart.load(folder, backbone=...)``.
+
+        Raises:
+            BackboneError: No blocks, two of one name, or a result that is neither (N, D) nor (N, D, H, W).
+        """
+        from headstart.backbones._module import build
+
+        return build(blocks, preprocessing, modality=modality, name=name)
+
+    @property
+    def cuts(self) -> tuple[str, ...]:
+        """Names of the cut points, input to output; empty where the family has none."""
+        return tuple(block.name for block in self.blocks)
+
+    @property
+    def views(self) -> tuple[View, ...]:
+        """The feature views it offers: the last layer, and the mean of all layers where they are equally wide."""
+        return ("last", "mean") if self.pool is not None and self.blocks else ("last",)
+
+    @property
+    def device(self) -> torch.device:
+        """Where its weights are."""
+        return next((p.device for p in self.network.parameters()), torch.device("cpu"))
+
+    def prepare(self, items: Sequence[Item]) -> Batch:
+        """Read items and join them into one batch on the network's device.
+
+        Args:
+            items: Paths, images, arrays or strings.
+
+        Returns:
+            The input batch.
+        """
+        return self.preparer.collate(self.preparer.read(items)).to(self.device)
+
+    def forward_to(self, batch: Batch, cut: str) -> Batch:
+        """Run the blocks up to a cut point.
+
+        Args:
+            batch: The network's input.
+            cut: A name from `cuts`.
+
+        Returns:
+            The activations after that block, with mask and owners carried along.
+        """
+        for block in self.blocks[: self._position(cut)]:
+            batch = replace(batch, values=block.forward(batch))
+        return batch
+
+    def forward_from(self, batch: Batch, cut: str) -> Tensor:
+        """Run the blocks after a cut point, and the tail.
+
+        Args:
+            batch: What `forward_to` returned for the same cut.
+            cut: A name from `cuts`.
+
+        Returns:
+            (N, num_features) features.
+        """
+        for block in self.blocks[self._position(cut) :]:
+            batch = replace(batch, values=block.forward(batch))
+        return self.tail(batch)
+
+    def forward(self, batch: Batch) -> Tensor:
+        """Run the whole network.
+
+        Args:
+            batch: The network's input.
+
+        Returns:
+            (N, num_features) features.
+        """
+        for block in self.blocks:
+            batch = replace(batch, values=block.forward(batch))
+        return self.tail(batch)
+
+    def forward_views(self, batch: Batch) -> dict[View, Tensor]:
+        """Run the whole network once and return every feature view.
+
+        ``mean`` is the average over blocks of the pooled activations, which ranks and probes text encoders better than
+        the last layer alone (Garbas et al., Findings of ACL 2024).
+
+        Args:
+            batch: The network's input.
+
+        Returns:
+            (N, D) features for each of `views`.
+        """
+        if self.pool is None or not self.blocks:
+            return {"last": self.forward(batch)}
+        total: Tensor | None = None
+        for block in self.blocks:
+            batch = replace(batch, values=block.forward(batch))
+            pooled = self.pool(batch)
+            total = pooled if total is None else total + pooled
+        assert total is not None
+        return {"last": self.tail(batch), "mean": total / len(self.blocks)}
+
+    @cached_property
+    def weights_hash(self) -> str:
+        """SHA-256 over the names, shapes, types and bytes of all weights and buffers, in order of name."""
+        return hash_state(self.network.state_dict())
+
+    @cached_property
+    def preprocessing_hash(self) -> str:
+        """SHA-256 of the preprocessing settings and of how the network is assembled and pooled."""
+        text = json.dumps([dict(self.preparer.settings), dict(self.source)], sort_keys=True)
+        return hashlib.sha256(text.encode()).hexdigest()
+
+    def to(self, device: str) -> "Backbone":
+        """Move the network to a device; returns the backbone itself."""
+        self.network.to(device)
+        return self
+
+    def _position(self, cut: str) -> int:
+        if cut not in self.cuts:
+            known = ", ".join(self.cuts) or "none"
+            raise BackboneError(f"there is no cut point {cut!r}", where=self.name, fix=f"Its cut points: {known}.")
+        return self.cuts.index(cut) + 1
+
+
+def hash_state(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a state dict's content, independent of file format and order.
+
+    Args:
+        state: Tensors by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()

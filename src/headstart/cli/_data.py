@@ -1,0 +1,72 @@
+"""Commands about data: check, cache."""
+
+import json
+import time
+from typing import Any
+
+import click
+
+from headstart.cli._options import json_option, reading_options
+
+
+@click.command()
+@click.argument("data")
+@click.option("--test", metavar="DATA", help="A separate test part, checked together with DATA.")
+@reading_options
+@json_option
+def check(data: str, *, as_json: bool, **options: Any) -> None:
+    """Say what is in DATA, what is wrong with it and what to fix.
+
+    Exit status 1 where something must be fixed before `headstart fit`.
+    """
+    from headstart.cli._render import inspection_text
+    from headstart.data import inspect
+
+    options.pop("on_error")  # check reports every fault and never stops at one
+    found = inspect(data, **options)
+    click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else inspection_text(found, data))
+    if any(finding.severity == "error" for finding in found.findings):
+        raise click.exceptions.Exit(1)
+
+
+@click.group()
+def cache() -> None:
+    """The store of activations: what is computed once and used again."""
+
+
+@cache.command("list")
+@json_option
+def cache_list(*, as_json: bool) -> None:
+    """List what is stored, by backbone."""
+    from headstart.features import Store
+
+    shelves = Store().shelves()
+    if as_json:
+        click.echo(json.dumps([vars(shelf) for shelf in shelves], indent=1))
+        return
+    for shelf in shelves:
+        day = time.strftime("%Y-%m-%d %H:%M", time.localtime(shelf.last_used))
+        click.echo(f"{shelf.backbone}  {shelf.cut}  {shelf.rows:,} rows  {shelf.megabytes:,.1f} MB  used {day}")
+    if not shelves:
+        click.echo("The store is empty.")
+
+
+@cache.command("path")
+def cache_path() -> None:
+    """Print the folder of the store (HEADSTART_CACHE names another)."""
+    from headstart.engine import cache_folder
+
+    click.echo(cache_folder())
+
+
+@cache.command("clear")
+@click.option("--damaged", is_flag=True, help="Remove only what does not match its checksum.")
+def cache_clear(*, damaged: bool) -> None:
+    """Remove what is stored; it is computed again when needed."""
+    from headstart.features import Store
+
+    if damaged:
+        removed = Store().clear_damaged()
+        click.echo(f"Removed {len(removed)} damaged shard(s).")
+        return
+    click.echo(f"Freed {Store().clear() / 1e6:,.1f} MB.")

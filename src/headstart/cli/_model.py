@@ -1,0 +1,123 @@
+"""Commands about a finished model and about pretrained ones: evaluate, predict, models."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import click
+
+from headstart.cli._options import json_option, progress_bar, reading, reading_options, run_options
+
+
+@click.command()
+@click.argument("model")
+@click.argument("data")
+@click.option("--metric", default="accuracy", show_default=True, help="The score wanted first.")
+@reading_options
+@run_options
+@json_option
+def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
+    """Score MODEL on labelled DATA: on its test part where it has one, else on all of it."""
+    from headstart import pipeline
+    from headstart.cli._render import evaluate_text
+
+    read = reading(options)
+    with progress_bar() as progress:
+        found = pipeline.evaluate(model, data, reading=read, progress=progress, **options)
+    click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else evaluate_text(found, model))
+
+
+@click.command()
+@click.argument("model")
+@click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv|parquet", help="Write a table instead.")
+@click.option("--text", metavar="COLUMN", help="Column of the texts in a manifest [default: text].")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
+@click.option("--offline", is_flag=True, help="Open no network connection.")
+@json_option
+def predict(model: str, inputs: tuple[str, ...], *, output: Path | None, as_json: bool, **options: Any) -> None:
+    """Predict new items: files, folders, a manifest, or - for lines on standard input.
+
+    An input that cannot be read becomes an error row in its place, and the exit status is 1 at the end.
+    """
+    from headstart import pipeline
+    from headstart.cli._render import prediction_line
+    from headstart.data import check_table_name, write_table
+
+    if output:
+        check_table_name(output)
+    failed = 0
+
+    def counted() -> Iterator[dict[str, Any]]:
+        nonlocal failed
+        for row in pipeline.predict(model, inputs, **options):
+            failed += "error" in row
+            yield row
+
+    if output:
+        written = write_table(output, (_flat(row) for row in counted()))
+        click.echo(f"{output}: {written} rows, {failed} of them errors.")
+    else:
+        for row in counted():
+            click.echo(json.dumps(row, ensure_ascii=False) if as_json else prediction_line(row))
+    if failed:
+        raise click.exceptions.Exit(1)
+
+
+def _flat(row: dict[str, Any]) -> dict[str, Any]:
+    """Give every class a column of its own."""
+    probabilities = row.get("probabilities", {})
+    flat = {"input": row["input"], "label": row.get("label"), "error": row.get("error")}
+    return flat | {f"probability:{name}": value for name, value in probabilities.items()}
+
+
+@click.group()
+def models() -> None:
+    """Pretrained networks: what is known to be good, and where it lies."""
+
+
+@models.command("list")
+@click.option("--modality", type=click.Choice(["image", "text"]), help="Only these.")
+@json_option
+def models_list(*, modality: str | None, as_json: bool) -> None:
+    """List the catalogue; --backbone takes any other timm or transformers model too."""
+    from headstart.backbones import catalogue
+    from headstart.cli._render import catalogue_text
+
+    known = [candidate for candidate in catalogue() if modality in (None, candidate.modality)]
+    if as_json:
+        click.echo(json.dumps([vars(candidate) for candidate in known], indent=1))
+    else:
+        click.echo(catalogue_text(known))
+
+
+@models.command("path")
+@click.argument("name")
+@click.option("--offline", is_flag=True, help="Open no network connection.")
+def models_path(name: str, *, offline: bool) -> None:
+    """Print the folder in which the weights of backbone NAME lie, fetching them if need be."""
+    from headstart.backbones import locate
+
+    click.echo(locate(name, offline=offline))
+
+
+@models.command("pack")
+@click.argument("name")
+@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The folder to make.")
+@click.option("--offline", is_flag=True, help="Open no network connection.")
+def models_pack(name: str, *, output: Path, offline: bool) -> None:
+    """Pack backbone NAME into a folder for a machine without a network."""
+    from headstart.backbones import locate, write_pack
+
+    files = write_pack(name, locate(name, offline=offline), output)
+    click.echo(f"{output}: {len(files)} files of {name}. On the other machine: headstart models add {output.name}")
+
+
+@models.command("add")
+@click.argument("folder", type=click.Path(path_type=Path))
+def models_add(folder: Path) -> None:
+    """Take a packed FOLDER into this machine's cache; the backbone is then found by its name."""
+    from headstart.backbones import add_pack
+
+    click.echo(f"Added. Use it with: --backbone {add_pack(folder)}")

@@ -1,0 +1,92 @@
+"""Options shared by several commands, and the progress bar."""
+
+import re
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.pipeline import Reading
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+UNITS = {"": 1.0, "s": 1.0, "m": 60.0, "h": 3600.0}
+
+
+class Duration(click.ParamType[float]):
+    """A time such as ``90s``, ``10m`` or ``1.5h``; a bare number is seconds."""
+
+    name = "TIME"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Turn the text into seconds."""
+        match = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([smh]?)", str(value).strip())
+        if match is None:
+            self.fail(f"expected a time such as 90s, 10m or 1.5h, found {value!r}", param, ctx)
+        return float(match[1]) * UNITS[match[2]]
+
+
+def reading_options(command: Command) -> Command:
+    """Add the options that say how data is read."""
+    for option in (
+        click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
+                     help="skip leaves unreadable items out and lists them."),
+        click.option("--group", metavar="COLUMN|filename:REGEX",
+                     help="Patient, speaker or document of each item: never on both sides of a split."),
+        click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
+        click.option("--label", metavar="COLUMN", help="Column of the labels [default: label]."),
+        click.option("--task", metavar="TASK", help="image-classification or text-classification [default: inferred]."),
+    ):
+        command = option(command)
+    return command
+
+
+def json_option(command: Command) -> Command:
+    """Add ``--json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)
+
+
+def run_options(command: Command) -> Command:
+    """Add the options of every command that runs a network."""
+    for option in (
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
+        click.option("--offline", is_flag=True, help="Open no network connection."),
+        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random choice."),
+    ):
+        command = option(command)
+    return command
+
+
+def reading(options: dict[str, Any]) -> "Reading":
+    """Take the reading options out of a command's options."""
+    from headstart.pipeline import Reading
+
+    names = ("task", "label", "text", "group", "test", "on_error")
+    return Reading(**{name: options.pop(name) for name in names if name in options})
+
+
+@contextmanager
+def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
+    """Show what is being done on standard error, with a rate and the time left; silent where nobody watches."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import Task as Row
+    from rich.text import Text
+
+    class Rate(TextColumn):
+        def render(self, task: Row) -> Text:
+            return Text("" if not task.speed else f"{task.speed:,.1f}/s", style="cyan")
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn(),
+               TimeElapsedColumn())
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
+        rows: dict[str, Any] = {}
+
+        def report(what: str, done: int, total: int) -> None:
+            if what not in rows:
+                rows[what] = bar.add_task(what, total=total)
+            bar.update(rows[what], completed=done, total=total, visible=done < total)
+
+        yield report

@@ -1,0 +1,200 @@
+"""What people read on the screen: one screen per result, numbers with their intervals."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from headstart.backbones import Candidate
+    from headstart.data import Inspection
+    from headstart.evaluation import Score
+    from headstart.pipeline import EvaluateResult, FitResult
+
+LABEL = 14
+HOW = {
+    "test": "on {n:,} examples of the test part, scored once",
+    "holdout": "on {n:,} examples held out once",
+    "cv": "by repeating the whole choice on outer folds of all {n:,} examples",
+}
+VERDICT = {
+    True: "yes: better than every model without pretraining, beyond noise",
+    False: "no: a model without pretraining is better, beyond noise",
+    None: "not shown: the difference to the best model without pretraining is within noise",
+}
+SEVERITY = {"error": "red", "warning": "yellow", "info": "blue"}
+
+
+def fit_text(result: "FitResult") -> str:
+    """Describe a finished fit on one screen.
+
+    Args:
+        result: What `headstart.fit` returned.
+
+    Returns:
+        Lines of text.
+    """
+    outcome = result.outcome
+    lines = [""]
+    if outcome.transfer_helped is False:
+        lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
+    lines += _choice_lines(result)
+    lines += _score_lines(outcome.score)
+    lines += _baseline_lines(result)
+    rest = result.seconds - result.adaptation_seconds
+    lines += [
+        _row("Transfer", VERDICT[outcome.transfer_helped]),
+        _row(
+            "Time",
+            f"{result.seconds:.1f} s: adaptation {result.adaptation_seconds:.1f} s, starting and measuring {rest:.1f} s "
+            f"(frozen passes {result.feature_seconds:.1f} s)",
+        ),
+        _row("Model", click.style(str(result.folder), bold=True)),
+        _row("Try it", _try_it(result)),
+    ]
+    return "\n".join([*lines, *(_row("Note", note) for note in outcome.notes)])
+
+
+def _choice_lines(result: "FitResult") -> list[str]:
+    outcome = result.outcome
+    settings = ", ".join(f"{name} {value}" for name, value in outcome.chosen.items())
+    chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy.split('(')[0]} ({settings})"
+    lines = [_row("Chosen", click.style(chosen, bold=True))]
+    for rung in outcome.rungs if len(outcome.rungs) > 1 else ():
+        mark = "chosen" if rung.accepted else "not chosen"
+        lines.append(
+            _row("", f"{rung.name}  {_value(rung.value, rung.interval)} inside training  {rung.seconds:.1f} s  {mark}: {rung.reason}")
+        )
+    return lines
+
+
+def _score_lines(score: "Score") -> list[str]:
+    others = [
+        f"{_words(name)} {value:.3f}" for name, value in score.metrics.items() if value is not None and name != score.metric
+    ]
+    main = f"{score.value:.3f}  [{score.interval.low:.3f}, {score.interval.high:.3f}]"
+    return [
+        _row(_words(score.metric).capitalize(), f"{click.style(main, fg='green', bold=True)}  {HOW[score.how].format(n=score.n)}"),
+        _row("", " · ".join(others)),
+    ]
+
+
+def _baseline_lines(result: "FitResult") -> list[str]:
+    rows = sorted(result.outcome.baselines.items(), key=lambda row: -row[1].value)
+    width = max((len(name) for name, _ in rows), default=0)
+    lines = []
+    for number, (name, other) in enumerate(rows):
+        low, high = other.difference_interval.low, other.difference_interval.high
+        text = f"{name:<{width}}  {_value(other.value, other.interval)}  ours minus it {other.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        lines.append(_row("Baselines" if number == 0 else "", text))
+    return lines
+
+
+def _try_it(result: "FitResult") -> str:
+    if result.task.startswith("text"):
+        return f'echo "some text" | headstart predict {result.folder} -'
+    return f"headstart predict {result.folder} IMAGE_OR_FOLDER"
+
+
+def evaluate_text(result: "EvaluateResult", model: str) -> str:
+    """Describe an evaluation: the score, then one line per class.
+
+    Args:
+        result: What `headstart.evaluate` returned.
+        model: The model folder.
+
+    Returns:
+        Lines of text.
+    """
+    width = max(len(name) for name in result.classes)
+    head = f"{'class':<{width}}  {'n':>6}  precision  recall  F1"
+    rows = [
+        f"{name:<{width}}  {int(facts['n']):>6}  {facts['precision']:>9.3f}  {facts['recall']:>6.3f}  {facts['f1']:.3f}"
+        for name, facts in result.classes.items()
+    ]
+    return "\n".join([_row("Model", model), *_score_lines(result.score), "", head, *rows, *(f"Note: {n}" for n in result.notes)])
+
+
+def inspection_text(found: "Inspection", source: str) -> str:
+    """Describe what `headstart check` found.
+
+    Args:
+        found: The inspection.
+        source: What was inspected.
+
+    Returns:
+        Lines of text.
+    """
+    lines = [_row("Task", f"{found.task}, {found.n:,} items, {len(found.classes)} classes")]
+    lines += [_row("", note) for note in found.notes]
+    lines += _counts("Classes", found.classes) + _counts("Parts", found.parts)
+    lines += [_row(_words(name).capitalize(), _short(value)) for name, value in found.summary.items()]
+    order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
+    for finding in order:
+        mark = click.style(finding.severity.upper(), fg=SEVERITY[finding.severity], bold=True)
+        lines.append(f"{mark} {finding.kind} at {finding.where}: {finding.found}. {finding.fix}".rstrip())
+    worst = order[0].severity if order else "none"
+    closing = {
+        "error": "Fix the errors first, then run this again.",
+        "warning": f"Ready to fit: headstart fit {source} -o MODEL (mind the warnings)",
+    }.get(worst, f"Ready to fit: headstart fit {source} -o MODEL")
+    return "\n".join([*lines, closing])
+
+
+def _counts(title: str, counts: Mapping[str, int], most: int = 12) -> list[str]:
+    if not counts:
+        return []
+    ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    shown = [f"{name} {n:,}" for name, n in ranked[:most]]
+    if len(ranked) > most:
+        shown.append(f"and {len(ranked) - most} more down to {ranked[-1][0]} {ranked[-1][1]:,}")
+    return [_row(title, ", ".join(shown))]
+
+
+def _short(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return ", ".join(f"{name} {_short(part)}" for name, part in value.items())
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
+
+
+def catalogue_text(known: "Sequence[Candidate]") -> str:
+    """List candidates in columns.
+
+    Args:
+        known: Entries of the catalogue.
+
+    Returns:
+        Lines of text.
+    """
+    width = max(len(candidate.name) for candidate in known)
+    lines = [f"{'name':<{width}}  {'for':<5}  {'MB':>6}  {'licence':<14}  pretrained on"]
+    for c in known:
+        size = "" if c.megabytes is None else f"{c.megabytes:.0f}"
+        lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {c.licence or 'not stated':<14}  {c.pretraining or 'not stated'}")
+    return "\n".join([*lines, "", "Use one with: headstart fit DATA -o MODEL --backbone NAME"])
+
+
+def prediction_line(row: Mapping[str, Any]) -> str:
+    """Show one prediction as a line: probability, label, input; an error where the input could not be read.
+
+    Args:
+        row: A row of `headstart.predict`.
+
+    Returns:
+        Columns separated by tabs.
+    """
+    if "error" in row:
+        return f"-\terror\t{row['input']}\t{row['error']}"
+    return f"{row['probabilities'][row['label']]:.3f}\t{row['label']}\t{row['input']}"
+
+
+def _row(name: str, text: str) -> str:
+    return f"{name:<{LABEL}}{text}"
+
+
+def _value(value: float, interval: Any) -> str:
+    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _words(name: str) -> str:
+    return {"auroc": "AUROC", "macro_f1": "macro F1", "brier": "Brier"}.get(name, name.replace("_", " "))

@@ -1,0 +1,195 @@
+"""Tables of examples: one manifest, or ``train.*`` with other parts beside it.
+
+Paths are relative to the manifest's folder and may not leave it. Apart from texts, outer white space is not part of a
+value; that it was removed is said for labels.
+"""
+
+from collections.abc import Callable, Sequence
+from functools import cache
+from pathlib import Path, PurePosixPath
+from typing import Final
+
+from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
+from headstart.data._tables import Table, read_lines, read_table
+from headstart.data.dataset import PARTS, Modality, Part
+from headstart.errors import DataError
+
+_FILL: Final = "Fill it or remove the row."
+
+
+def only(paths: Sequence[Path]) -> Path:
+    """Return the one path there should be."""
+    if len(paths) > 1:
+        raise DataError(
+            f"expected one file, found {' and '.join(path.name for path in paths)}",
+            where=str(paths[0].parent),
+            fix="Keep one of them.",
+        )
+    return paths[0]
+
+
+def from_lines(path: Path) -> Found:
+    """Read a text file with one unlabelled item per line."""
+    entries: list[Row | DataError] = []
+    for line, cells in read_lines(path):
+        place = f"{path.name}:{line}"
+        if isinstance(cells, DataError):
+            entries.append(cells)
+        else:
+            entries.append(text_fault(cells[0], place) or Row(cells[0], place))
+    return Found("text", tuple(entries), "")
+
+
+def text_fault(text: str, place: str) -> DataError | None:
+    """Return the fault of an empty text."""
+    if text.strip():
+        return None
+    return DataError("expected a text, found an empty one", where=place, fix=_FILL)
+
+
+def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
+    """Read the tables of a folder whose names say their parts.
+
+    Args:
+        tables: All tables of the folder; one of them is for training.
+        names: The columns to read.
+
+    Returns:
+        The entries of train, val and test, in this order.
+
+    Raises:
+        DataError: Two tables are the same part, or one cannot be read.
+    """
+    by_part: dict[Part, list[Path]] = {}
+    others = []
+    for path in tables:
+        part = PARTS_BY_NAME.get(path.stem.lower())
+        if part is None:
+            others.append(path.name)
+        else:
+            by_part.setdefault(part, []).append(path)
+    found = [from_table(only(by_part[part]), names, part=part) for part in PARTS if part in by_part]
+    if len({one.modality for one in found}) > 1:
+        raise DataError(
+            "expected one kind of items, found images and texts", where=str(tables[0].parent), fix="Separate them."
+        )
+    notes = [note for one in found for note in one.notes]
+    if others:
+        notes.append(f"Tables that are no part of the data: {', '.join(others)}.")
+    entries = tuple(entry for one in found for entry in one.entries)
+    return Found(found[0].modality, entries, found[0].labels_from, tuple(notes))
+
+
+def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
+    """Read one table.
+
+    Args:
+        path: The file.
+        names: The columns to read.
+        part: What the file's name says about all its rows.
+
+    Returns:
+        One entry per row, bad rows included, in their order.
+
+    Raises:
+        DataError: The table cannot be read or lacks a column.
+    """
+    table = read_table(path)
+    modality = _modality(table, names)
+    name = "path" if modality == "image" else names.text or "text"
+    items = table.column(name, option="--text")
+    columns = _columns(table, names)
+    notes = [*table.notes, *_notes_on_labels(table, columns.get("label", ()))]
+    if part and columns.pop("split", None):
+        notes.append(f"The column 'split' of {path.name} is not used: the file's name says its part.")
+    make = _row_maker(path.parent, modality, names, part)
+    entries: dict[int, Row | DataError] = dict(table.faults)
+    for i, line in enumerate(table.lines):
+        entries[line] = make(items[i], table.place(line), {name: values[i].strip() for name, values in columns.items()})
+    ordered = tuple(entries[line] for line in sorted(entries))
+    return Found(modality, ordered, f"column {names.label or 'label'!r}", tuple(notes))
+
+
+def _columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
+    """Choose the columns that describe the items, by the name of the row's field they fill."""
+    columns: dict[str, Sequence[str]] = {}
+    if names.labelled:
+        columns["label"] = table.column(names.label or "label", option="--label")
+        columns |= {name: table.columns[name] for name in ("split", "domain", "fold") if name in table.columns}
+        if names.group and not names.group.startswith("filename:"):
+            columns["group"] = table.column(names.group, option="--group")
+        elif not names.group and "group" in table.columns:
+            columns["group"] = table.columns["group"]
+    return columns
+
+
+def _notes_on_labels(table: Table, labels: Sequence[str]) -> list[str]:
+    stripped = [line for line, text in zip(table.lines, labels, strict=False) if text != text.strip()]
+    if not stripped:
+        return []
+    return [f"Labels with outer white space, removed: {len(stripped)} (first: {table.place(stripped[0])})."]
+
+
+def _modality(table: Table, names: Names) -> Modality:
+    if names.text:
+        return "text"
+    known = {"path", "text"} & {*table.columns, *table.nested}
+    if len(known) == 2:
+        raise DataError(
+            "expected a column 'path' or a column 'text', found both",
+            where=table.path.name,
+            fix="Pass --text text to read the texts, or rename that column to read the images.",
+        )
+    if not known:
+        raise DataError(
+            f"expected a column 'path' (images) or 'text', found {', '.join(map(repr, table.columns))}",
+            where=table.path.name,
+            fix="Name the column of the texts with --text NAME, or rename the column of image paths to path.",
+        )
+    return "image" if "path" in known else "text"
+
+
+def _row_maker(
+    root: Path, modality: Modality, names: Names, part: Part | None
+) -> Callable[[str, str, dict[str, str]], Row | DataError]:
+    """Return a function from (path or text, place, other columns) to a row or its fault."""
+    inside = _containment(root)
+    group_of = group_reader(names.group, modality)
+
+    def make(item: str, place: str, values: dict[str, str]) -> Row | DataError:
+        empty = next((name for name, value in values.items() if not value), None)
+        if empty:
+            shown = names.label if empty == "label" and names.label else empty
+            return DataError(f"expected a {empty}, found nothing in {shown!r}", where=place, fix=_FILL)
+        split = values.pop("split", None)
+        named = PARTS_BY_NAME.get(split.lower()) if split else part
+        if split and not named:
+            return DataError(f"expected train, val or test, found {split!r}", where=place, fix="Correct the split.")
+        problem = inside(item, place) if modality == "image" else text_fault(item, place)
+        if problem:
+            return problem
+        row = Row(root / item if modality == "image" else item, place, part=named, **values)
+        return group_of(row) if group_of else row
+
+    return make
+
+
+def _containment(root: Path) -> Callable[[str, str], DataError | None]:
+    """Return a check that a path of a manifest stays in the manifest's folder, also through links."""
+    home = root.resolve()
+
+    @cache
+    def is_outside(folder: Path) -> bool:
+        return not folder.resolve().is_relative_to(home)
+
+    def check(text: str, place: str) -> DataError | None:
+        if not text.strip():
+            return DataError("expected a path, found nothing in 'path'", where=place, fix=_FILL)
+        written, path = PurePosixPath(text), root / text
+        leaves = written.is_absolute() or ".." in written.parts or is_outside(path.parent)
+        if leaves or (path.is_symlink() and is_outside(path)):
+            fix = "Put the file below the manifest and write its path relative to it."
+            return DataError(f"expected a path inside the manifest's folder, found {text!r}", where=place, fix=fix)
+        return None
+
+    return check

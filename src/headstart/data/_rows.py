@@ -1,0 +1,94 @@
+"""The rows of a source: one value per example, before any item is opened, and where its group comes from.
+
+An entry that cannot be used is a `DataError` in its place, so that the caller decides whether to stop, skip or list it.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Final
+
+from headstart.data.dataset import Item, Modality, Part
+from headstart.errors import DataError, OptionError
+
+PARTS_BY_NAME: Final[dict[str, Part]] = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
+    "testa": "val", "test": "test", "testb": "test", "testing": "test",
+}  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One example as the source describes it; what the source does not say is None."""
+
+    item: Item
+    place: str
+    label: str | None = None
+    group: str | None = None
+    part: Part | None = None
+    domain: str | None = None
+    fold: str | None = None
+
+
+@dataclass(frozen=True)
+class Names:
+    """The columns to read: label and text column, where the group comes from; None for the usual names.
+
+    ``labelled`` is False when inputs for prediction are read and a label column is not needed.
+    """
+
+    label: str | None = None
+    text: str | None = None
+    group: str | None = None
+    labelled: bool = True
+
+
+@dataclass(frozen=True)
+class Found:
+    """What a source holds: its entries in order, and what to say about how they were found."""
+
+    modality: Modality
+    entries: tuple[Row | DataError, ...]
+    labels_from: str
+    notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> list[Row]:
+        """The entries that can be used."""
+        return [entry for entry in self.entries if isinstance(entry, Row)]
+
+
+def group_reader(group: str | None, modality: Modality) -> Callable[[Row], Row | DataError] | None:
+    """Return a function that adds the group read from the file name, where the option asks for it.
+
+    Args:
+        group: The option: ``filename:REGEX``, whose first capture group is the group, or something else.
+        modality: Only images have file names.
+
+    Returns:
+        A function from a row to the row with its group, or to the fault of a name that does not match; None where the
+        option does not speak of file names.
+
+    Raises:
+        OptionError: The expression is wrong, has no capture group, or the items are no files.
+    """
+    if not group or not group.startswith("filename:"):
+        return None
+    if modality != "image":
+        raise OptionError("--group filename: needs files, and this data is a table of texts", fix="Name a column.")
+    try:
+        pattern = re.compile(group.removeprefix("filename:"))
+    except re.error as error:
+        raise OptionError(f"--group: not a regular expression: {error}", fix="Correct it.") from error
+    if not pattern.groups:
+        found = f"--group: expected a capture group ( ) in {pattern.pattern!r}, found none"
+        raise OptionError(found, fix='Write it as in "filename:(p[0-9]+)_".')
+
+    def add(row: Row) -> Row | DataError:
+        match = pattern.search(row.item.name)
+        if match and match.group(1):
+            return replace(row, group=match.group(1))
+        found = f"expected a file name that matches {pattern.pattern!r}, found {row.item.name!r}"
+        return DataError(found, where=row.place, fix="Correct the expression or rename the file.")
+
+    return add

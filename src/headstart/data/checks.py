@@ -1,0 +1,306 @@
+"""What is in the data, what is wrong with it, and what to do about it: everything at once, without network or training.
+
+An *error* makes training on this data impossible (the same functions decide that as in `load` and `plan_split`), a
+*warning* is likely to make the result worse or the score wrong, an *info* is good to know. Mass kinds (copies,
+conversions) are one finding with a count and the first place; what a user has to repair one by one (a broken file,
+one picture with two labels) is one finding each.
+"""
+
+import re
+import unicodedata
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final, Literal
+
+from headstart.data.dataset import PARTS, Dataset
+from headstart.data.images import DARK
+from headstart.data.readers import TINY, Reading, read
+from headstart.data.splits import given_sides, refusals
+from headstart.errors import DataError
+
+Severity = Literal["error", "warning", "info"]
+
+_SMALL_CLASS: Final = 10  # examples; below this a score of the class means little
+_IMBALANCE: Final = 10  # largest class to smallest
+_ODD_SHAPE: Final = 5  # longer side to shorter; a square crop then shows a fifth or less
+_LONG_TEXT: Final = 2000  # characters; about 512 word pieces, where most encoders stop reading
+_NUMBER: Final = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing about the data that the user should know.
+
+    Attributes:
+        kind: A short name for programs, like ``unreadable`` or ``small-class``.
+        severity: ``error``, ``warning`` or ``info``.
+        where: The place, or the first of them.
+        found: What was found.
+        fix: What to do about it.
+    """
+
+    kind: str
+    severity: Severity
+    where: str
+    found: str
+    fix: str
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found.
+
+    Attributes:
+        task: ``image-classification`` or ``text-classification``; empty where the source could not be read at all.
+        n: Number of usable examples.
+        classes: Examples per class, largest first.
+        parts: Examples per given part; empty where the data has no split.
+        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts).
+        findings: Errors first, then warnings, then infos.
+        notes: What was inferred while reading.
+    """
+
+    task: str
+    n: int
+    classes: dict[str, int]
+    parts: dict[str, int]
+    summary: dict[str, Any]
+    findings: tuple[Finding, ...]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the JSON document of ``headstart check --json``."""
+        return asdict(self) | {"findings": [asdict(finding) for finding in self.findings], "notes": list(self.notes)}
+
+
+def inspect(
+    source: str | Path,
+    *,
+    test: str | Path | None = None,
+    task: str | None = None,
+    label: str | None = None,
+    text: str | None = None,
+    group: str | None = None,
+) -> Inspection:
+    """Look at everything in a source and list what is wrong with it.
+
+    Args:
+        source: As for `load`.
+        test: As for `load`.
+        task: As for `load`.
+        label: As for `load`.
+        text: As for `load`.
+        group: As for `load`.
+
+    Returns:
+        Counts and findings; a source that cannot be read at all is one error among them.
+
+    Raises:
+        OptionError: An option does not fit the data.
+    """
+    try:
+        reading = read(source, test=test, task=task, label=label, text=text, group=group)
+    except DataError as error:
+        return Inspection("", 0, {}, {}, {}, (_finding("source", error),), ())
+    dataset = reading.dataset
+    findings = [found for check in _CHECKS for found in check(reading)]
+    order = ("error", "warning", "info")
+    return Inspection(
+        f"{dataset.modality}-classification",
+        len(dataset),
+        dict(Counter(dataset.labels or ()).most_common()),
+        {part: dataset.parts.count(part) for part in PARTS if part in dataset.parts} if dataset.parts else {},
+        _summary(reading),
+        tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
+        dataset.notes,
+    )
+
+
+def _summary(reading: Reading) -> dict[str, Any]:
+    if not len(reading.dataset):
+        return {}
+    if reading.dataset.modality == "text":
+        return {"characters": _range(len(text) for text in reading.dataset.items)}
+    facts = reading.facts
+    return {
+        "width": _range(fact.size[0] for fact in facts),
+        "height": _range(fact.size[1] for fact in facts),
+        "modes": dict(Counter(fact.mode for fact in facts).most_common()),
+        "formats": dict(Counter(fact.format for fact in facts).most_common()),
+    }
+
+
+def _range(values: Iterable[int]) -> dict[str, int]:
+    numbers = sorted(values)
+    return {"min": numbers[0], "median": numbers[len(numbers) // 2], "max": numbers[-1]}
+
+
+def _finding(kind: str, error: DataError) -> Finding:
+    return Finding(kind, "error", error.where, error.problem, error.fix)
+
+
+def _unusable(reading: Reading) -> list[Finding]:
+    fix = " Or pass --on-error skip."
+    return [Finding("unreadable", "error", e.where, e.problem, e.fix + fix) for e in reading.faults]
+
+
+def _unsplittable(reading: Reading) -> list[Finding]:
+    return [_finding("split", error) for error in refusals(reading.dataset)]
+
+
+def _copies(reading: Reading) -> list[Finding]:
+    """Find exact copies: with different labels one by one, otherwise counted."""
+    dataset = reading.dataset
+    places: dict[str, list[int]] = defaultdict(list)
+    for i, digest in enumerate(dataset.hashes):
+        places[digest].append(i)
+    clusters = [found for found in places.values() if len(found) > 1]
+    split = given_sides(dataset)
+    sides: Sequence[str] = next(iter(split.values())) if split else [""] * len(dataset)
+    labels = dataset.labels or [""] * len(dataset)
+    conflicts = [found for found in clusters if len({labels[i] for i in found}) > 1]
+    across = [found for found in clusters if len({sides[i] for i in found}) > 1]
+    same = [found for found in clusters if len({(labels[i], sides[i]) for i in found}) == 1]
+    keep = "Remove all copies but one."
+    findings = [
+        Finding(
+            "conflicting-copies",
+            "warning",
+            ", ".join(dataset.places[i] for i in found),
+            "the same item with different labels: " + ", ".join(sorted({labels[i] for i in found})),
+            "Correct the labels or remove the item.",
+        )
+        for found in conflicts
+    ]
+    findings += _counted(dataset, across, "copies-across-parts", "warning", "items in training and scored part", keep)
+    return findings + _counted(dataset, same, "copies", "info", "items that occur more than once", keep)
+
+
+def _counted(
+    dataset: Dataset, clusters: Sequence[Sequence[int]], kind: str, severity: Severity, what: str, fix: str
+) -> list[Finding]:
+    if not clusters:
+        return []
+    extra = sum(len(found) - 1 for found in clusters)
+    where = " = ".join(dataset.places[i] for i in clusters[0][:3])
+    return [Finding(kind, severity, where, f"{what}: {len(clusters)} ({extra} exact copies)", fix)]
+
+
+def _similar_labels(reading: Reading) -> list[Finding]:
+    spellings: dict[str, set[str]] = defaultdict(set)
+    for label in set(reading.dataset.labels or ()):
+        spellings[" ".join(unicodedata.normalize("NFKC", label).casefold().split())].add(label)
+    return [
+        Finding(
+            "similar-labels",
+            "warning",
+            reading.dataset.source,
+            f"labels that differ only in case, spaces or Unicode form: {', '.join(map(repr, sorted(found)))}",
+            "Write them alike, if they mean the same.",
+        )
+        for found in spellings.values()
+        if len(found) > 1
+    ]
+
+
+def _balance(reading: Reading) -> list[Finding]:
+    dataset = reading.dataset
+    split = given_sides(dataset) or {}
+    sides = split.get("parts", ("train",) * len(dataset))
+    counts = Counter(label for label, side in zip(dataset.labels or (), sides, strict=False) if side == "train")
+    findings = [
+        Finding(
+            "small-class",
+            "warning",
+            dataset.source,
+            f"class {label!r} has {count} training examples",
+            f"Add examples: below {_SMALL_CLASS} its score means little.",
+        )
+        for label, count in counts.items()
+        if 1 < count < _SMALL_CLASS
+    ]
+    if counts and max(counts.values()) >= _IMBALANCE * min(counts.values()):
+        (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
+        found = f"largest class to smallest: {largest} {most!r} to {smallest} {least!r}"
+        fix = "Look at the balanced accuracy, and add examples of the small classes."
+        findings.append(Finding("imbalance", "warning", dataset.source, found, fix))
+    return findings
+
+
+def _images(reading: Reading) -> list[Finding]:
+    """Find tiny and odd images, and what will be converted."""
+    kinds: dict[tuple[str, Severity, str, str], list[str]] = defaultdict(list)
+    for place, fact in zip(reading.dataset.places, reading.facts, strict=False):
+        short, long = sorted(fact.size)
+        if short < TINY:
+            kinds["tiny-images", "warning", f"under {TINY} pixels wide or high", "Remove them."].append(place)
+        if long > _ODD_SHAPE * short:
+            fix = "Crop or tile them: networks see a square."
+            kinds["odd-shape", "warning", f"more than {_ODD_SHAPE} times longer than wide", fix].append(place)
+        for kind in fact.conversions:
+            severity: Severity = "warning" if kind == DARK else "info"
+            fix = "Stretch the contrast to 16 bits before." if kind == DARK else "Nothing, if this is meant."
+            kinds["conversion", severity, kind, fix].append(place)
+    return [
+        Finding(kind, severity, found[0], f"{what}: {len(found)} images", fix)
+        for (kind, severity, what, fix), found in kinds.items()
+    ]
+
+
+def _texts(reading: Reading) -> list[Finding]:
+    dataset = reading.dataset
+    if dataset.modality != "text":
+        return []
+    long = [place for place, text in zip(dataset.places, dataset.items, strict=True) if len(text) > _LONG_TEXT]
+    if not long:
+        return []
+    found = f"texts of more than {_LONG_TEXT:,} characters: {len(long)}"
+    fix = "Split them or move what matters to the front: most networks read the first 512 word pieces or fewer."
+    return [Finding("long-texts", "warning", long[0], found, fix)]
+
+
+def _label_kind(reading: Reading) -> list[Finding]:
+    """Find labels that look like another task: numbers to predict, or several labels in one."""
+    dataset = reading.dataset
+    labels = dataset.labels or ()
+    counts = Counter(labels)
+    findings = []
+    numeric = bool(counts) and all(_NUMBER.fullmatch(label) for label in counts)
+    if numeric and len(counts) > 20 and (len(labels) < 5 * len(counts) or any(not x.isdecimal() for x in counts)):
+        found = f"{len(counts)} different labels, all numbers: this looks like regression, not classes"
+        fix = "Regression is not supported yet; group the numbers into a few classes."
+        findings.append(Finding("numeric-labels", "warning", dataset.source, found, fix))
+    joined = [i for i, label in enumerate(labels) if "|" in label]
+    if joined:
+        found = f"labels with '|', taken as they are: {len(joined)} (first: {labels[joined[0]]!r})"
+        fix = "Give one label per item, if these are several labels: multi-label is not supported yet."
+        findings.append(Finding("multi-label", "warning", dataset.places[joined[0]], found, fix))
+    return findings
+
+
+def _groups(reading: Reading) -> list[Finding]:
+    dataset = reading.dataset
+    if not dataset.groups:
+        return []
+    number = len(set(dataset.groups))
+    fix = "Name the right column with --group, or remove it."
+    if number == 1:
+        return [Finding("groups", "warning", dataset.source, "all items are in one group", fix)]
+    if number == len(dataset):
+        return [Finding("groups", "info", dataset.source, "every item is a group of its own", fix)]
+    return []
+
+
+_CHECKS: Final[tuple[Callable[[Reading], list[Finding]], ...]] = (
+    _unusable,
+    _unsplittable,
+    _copies,
+    _similar_labels,
+    _balance,
+    _images,
+    _texts,
+    _label_kind,
+    _groups,
+)

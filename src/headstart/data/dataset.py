@@ -1,0 +1,143 @@
+"""The labelled examples, as one value that flows through every stage.
+
+A `Dataset` holds parallel columns (items, labels, places, groups, parts, domains, folds). Nothing in it is decoded:
+images stay paths until a backbone reads them. `place` says where an item came from (``train.csv:12``, ``ants/a.jpg``),
+so that every later message can name it.
+"""
+
+import hashlib
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.engine import LocalEngine
+from headstart.errors import DataError
+
+Modality = Literal["image", "text"]
+Item = Any  # a Path, a PIL image or an array for images; a string for text
+Part = Literal["train", "val", "test"]
+PARTS: tuple[Part, ...] = ("train", "val", "test")
+
+
+@dataclass(frozen=True)
+class LeftOut:
+    """An item that was found and not used, with the reason."""
+
+    place: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Examples of one modality, column by column.
+
+    Attributes:
+        modality: What the items are.
+        items: Paths, images or arrays (image), strings (text); N of them.
+        places: Where each item came from, for messages.
+        labels: N label names, or None for unlabelled items.
+        groups: N group names (patient, speaker, document), or None.
+        parts: N names of given parts (``train``, ``val``, ``test``), or None where no split was given.
+        domains: N domain names, or None.
+        folds: N fold names that the scores must use, or None.
+        source: The file or folder the data was read from.
+        notes: What was inferred or converted while reading, one sentence each, to be said once.
+        left_out: Items that were skipped on request.
+    """
+
+    modality: Modality
+    items: tuple[Item, ...]
+    places: tuple[str, ...]
+    labels: tuple[str, ...] | None = None
+    groups: tuple[str, ...] | None = None
+    parts: tuple[Part, ...] | None = None
+    domains: tuple[str, ...] | None = None
+    folds: tuple[str, ...] | None = None
+    source: str = ""
+    notes: tuple[str, ...] = ()
+    left_out: tuple[LeftOut, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.items)
+
+    def take(self, indices: Iterable[int] | NDArray[np.intp]) -> "Dataset":
+        """Return the examples at these indices, in this order; notes and source are kept."""
+        chosen = [int(i) for i in indices]
+        columns: dict[str, Any] = {}
+        for name in ("items", "places", "labels", "groups", "parts", "domains", "folds"):
+            column = getattr(self, name)
+            columns[name] = None if column is None else tuple(column[i] for i in chosen)
+        taken = replace(self, **columns)
+        if "hashes" in vars(self):  # files need not be read again
+            vars(taken)["hashes"] = tuple(self.hashes[i] for i in chosen)
+        return taken
+
+    @cached_property
+    def hashes(self) -> tuple[str, ...]:
+        """SHA-256 of every item's content: file bytes, array bytes or UTF-8 text."""
+        if self.modality == "text":
+            return tuple(hash_item(item) for item in self.items)
+        return tuple(LocalEngine().map(hash_item, self.items))
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """SHA-256 over contents, labels, groups, parts, domains and folds, in order.
+
+        Two data sets with equal fingerprints give the same splits and the same scores, wherever their files lie.
+        """
+        digest = hashlib.sha256(self.modality.encode())
+        columns: Sequence[Sequence[str] | None] = (
+            self.hashes,
+            self.labels,
+            self.groups,
+            self.parts,
+            self.domains,
+            self.folds,
+        )
+        for column in columns:
+            digest.update(b"\x1e")
+            for value in column or ():
+                digest.update(value.encode("utf-8", "surrogatepass") + b"\x1f")
+        return digest.hexdigest()
+
+
+def hash_item(item: Item) -> str:
+    """Return the SHA-256 of what an item contains, independent of its name and place.
+
+    Args:
+        item: A path, a string, a PIL image or an array.
+
+    Returns:
+        64 hexadecimal digits.
+
+    Raises:
+        DataError: The file cannot be read.
+    """
+    if isinstance(item, Path):
+        try:
+            with item.open("rb") as file:
+                return hashlib.file_digest(file, "sha256").hexdigest()
+        except OSError as error:
+            found = f"expected a file that can be read, found: {error.strerror}"
+            raise DataError(found, where=str(item), fix="Check that it exists and is readable.") from error
+    if isinstance(item, str):
+        return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()
+    array = np.ascontiguousarray(item)
+    header = f"{getattr(item, 'mode', '')} {array.dtype.str} {array.shape} ".encode()
+    return hashlib.sha256(header + array.tobytes()).hexdigest()
+
+
+def concatenate(datasets: Sequence[Dataset]) -> Dataset:
+    """Join data sets of one modality; a column is kept where all of them have it."""
+    first = datasets[0]
+    columns: dict[str, Any] = {}
+    for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "notes", "left_out"):
+        values = [getattr(dataset, name) for dataset in datasets]
+        columns[name] = None if any(value is None for value in values) else tuple(x for value in values for x in value)
+    columns["notes"] = tuple(dict.fromkeys(columns["notes"]))
+    return replace(first, **columns)

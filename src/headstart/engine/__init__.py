@@ -1,0 +1,8 @@
+"""Where work runs and where it keeps things. Knows nothing about learning."""
+
+from headstart.engine._base import Engine, Resources
+from headstart.engine._device import pick_device
+from headstart.engine._local import LocalEngine
+from headstart.engine._places import cache_folder
+
+__all__ = ["Engine", "LocalEngine", "Resources", "cache_folder", "pick_device"]

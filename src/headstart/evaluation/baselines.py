@@ -1,0 +1,251 @@
+"""Cheap classical baselines: what a pretrained network has to beat.
+
+Items are described once; what is learnt from them (vocabulary, document frequencies, scales, weights, strength) is
+learnt again from the training part of every split. All end in the logistic regression of `headstart.linear`, strength
+by inner cross-validation. They are measured, never shipped, so they stay cheap, and their limits are part of what they
+are:
+
+* text: at most 10,000 word and 20,000 character n-grams, the most frequent in the training part, from the first 5,000
+  characters of each text; from 3,000 training texts on, one inner fold chooses the strength instead of all.
+* images: 64 x 64 pixels.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image
+from scipy import sparse
+from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
+
+from headstart.data import make_folds
+from headstart.linear import STRENGTHS, Matrix, fit_cross_validated
+
+__all__ = [
+    "Baseline",
+    "describe_image",
+    "image_baseline",
+    "majority",
+    "majority_baseline",
+    "text_baseline",
+]
+
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+Probabilities: TypeAlias = npt.NDArray[np.float64]
+Sparse: TypeAlias = "sparse.csr_array[Any, tuple[int, int]] | sparse.csr_matrix[Any]"
+
+_SIDE, _CELL = 64, 8
+_ORIENTATIONS = 9
+_HUE_BINS, _SATURATION_BINS, _VALUE_BINS = 8, 4, 4
+_TEXT_STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+_INNER_FOLDS = 3
+_MANY_TEXTS = 3000
+_TEXT_LENGTH = 5000
+
+
+class Baseline(Protocol):
+    """A learner on items it has already described, to be fitted anew on every split."""
+
+    @property
+    def name(self) -> str:
+        """What tables call it."""
+
+    def predict(self, train: Integers, test: Integers) -> Probabilities:
+        """Fit the items numbered ``train`` and return the probabilities (len(test), C) of those numbered ``test``."""
+
+
+def majority(y_train: Integers, *, n_classes: int, n_test: int) -> Probabilities:
+    """Return the class frequencies of ``y_train`` and one more example of all classes alike, for ``n_test`` items."""
+    frequencies = (np.bincount(y_train, minlength=n_classes) + 1 / n_classes) / (len(y_train) + 1)
+    return np.tile(frequencies, (n_test, 1))
+
+
+def majority_baseline(y: Integers, *, n_classes: int) -> Baseline:
+    """Return the baseline that always answers with the most frequent class, the first of equals."""
+    return _Majority(y, n_classes)
+
+
+def text_baseline(
+    texts: Sequence[str], y: Integers, *, n_classes: int, groups: npt.NDArray[Any] | None, seed: int
+) -> Baseline:
+    """Make TF-IDF over words (1-2) and characters within words (2-5) with logistic regression.
+
+    Args:
+        texts: The texts (N).
+        y: Class numbers (N,).
+        n_classes: How many classes there are.
+        groups: Group of each item (N,), which inner folds keep together, or None.
+        seed: Decides the inner folds.
+
+    Returns:
+        The baseline, every item already described.
+    """
+    heads = [text[:_TEXT_LENGTH] for text in texts]
+    blocks = (_Terms.count(heads, "word", (1, 2), 10_000), _Terms.count(heads, "char_wb", (2, 5), 20_000))
+    return _TextBaseline(blocks, _Learner(y, n_classes, groups, seed))
+
+
+def image_baseline(
+    descriptors: npt.NDArray[np.float32],
+    y: Integers,
+    *,
+    n_classes: int,
+    groups: npt.NDArray[Any] | None,
+    seed: int,
+) -> Baseline:
+    """Make logistic regression on what ``describe_image`` found in each image.
+
+    Args:
+        descriptors: Descriptors (N, D).
+        y: Class numbers (N,).
+        n_classes: How many classes there are.
+        groups: Group of each item (N,), which inner folds keep together, or None.
+        seed: Decides the inner folds.
+
+    Returns:
+        The baseline, every item already described.
+    """
+    return _ImageBaseline(descriptors, _Learner(y, n_classes, groups, seed))
+
+
+def describe_image(image: Image.Image) -> npt.NDArray[np.float32]:
+    """Describe an image by colours, shapes and layout, (D,).
+
+    At 64 x 64 pixels, whatever the proportions were: a joint histogram of hue, saturation and value (128 numbers,
+    square roots); mean, spread and skew of each RGB channel (9); gradient orientations in cells of 8 x 8 pixels (576;
+    Dalal & Triggs 2005, with hard binning, each cell normalised by its 3 x 3 neighbourhood); a thumbnail of 8 x 8
+    (192).
+    """
+    small = image.convert("RGB").resize((_SIDE, _SIDE), Image.Resampling.BILINEAR, reducing_gap=2.0)
+    pixels = np.asarray(small, dtype=np.float32) / 255
+    parts = (_colours(small), _moments(pixels), _orientations(pixels.mean(axis=2)), _thumbnail(pixels))
+    return np.concatenate(parts, dtype=np.float32)
+
+
+def _colours(small: Image.Image) -> Floats:
+    hsv = np.asarray(small.convert("HSV"), dtype=np.int64).reshape(-1, 3)
+    hue, saturation, value = (hsv * (_HUE_BINS, _SATURATION_BINS, _VALUE_BINS) // 256).T
+    joint = (hue * _SATURATION_BINS + saturation) * _VALUE_BINS + value
+    counts = np.bincount(joint, minlength=_HUE_BINS * _SATURATION_BINS * _VALUE_BINS)
+    return np.sqrt(counts / len(joint))
+
+
+def _moments(pixels: Floats) -> Floats:
+    flat = pixels.reshape(-1, 3)
+    mean = flat.mean(axis=0)
+    centred = flat - mean
+    third = (centred * centred * centred).mean(axis=0)
+    return np.concatenate([mean, np.sqrt((centred * centred).mean(axis=0)), np.cbrt(third)])
+
+
+def _orientations(grey: Floats) -> Floats:
+    down, right = np.gradient(grey)
+    turned = np.arctan2(down, right) / np.pi  # -1 to 1; a gradient and its opposite are one orientation
+    bins = np.floor(turned * _ORIENTATIONS).astype(np.int64) % _ORIENTATIONS
+    side = _SIDE // _CELL
+    cell = np.arange(_SIDE) // _CELL
+    place = (cell[:, None] * side + cell) * _ORIENTATIONS + bins
+    strength = np.hypot(down, right)
+    cells = np.bincount(place.ravel(), strength.ravel(), minlength=side * side * _ORIENTATIONS).reshape(side, side, -1)
+    energy = np.pad((cells**2).sum(axis=2), 1)
+    around = sum(energy[i : i + side, j : j + side] for i in range(3) for j in range(3))
+    return (cells / np.sqrt(around + 1e-2)[:, :, None]).ravel()
+
+
+def _thumbnail(pixels: Floats) -> Floats:
+    side = _SIDE // _CELL
+    return np.asarray(pixels.reshape(side, _CELL, side, _CELL, 3).mean(axis=(1, 3)).ravel())
+
+
+@final
+@dataclass(frozen=True)
+class _Majority:
+    labels: Integers
+    n_classes: int
+    name: str = "majority class"
+
+    def predict(self, train: Integers, test: Integers) -> Probabilities:
+        return majority(self.labels[train], n_classes=self.n_classes, n_test=len(test))
+
+
+@dataclass(frozen=True)
+class _Learner:
+    """Logistic regression whose strength inner folds of the training part choose."""
+
+    labels: Integers
+    n_classes: int
+    groups: npt.NDArray[Any] | None
+    seed: int
+
+    def learn(
+        self,
+        train: Integers,
+        rows: Matrix,
+        held_out: Matrix,
+        *,
+        strengths: Sequence[float] = STRENGTHS,
+        most: int | None = None,
+    ) -> Probabilities:
+        """Fit the items numbered ``train``, judging strengths by at most ``most`` inner folds; predict ``held_out``."""
+        labels = self.labels[train]
+        groups = None if self.groups is None else self.groups[train]
+        available = len(labels) if groups is None else len(np.unique(groups))
+        folds = make_folds(labels, groups=groups, n_splits=min(_INNER_FOLDS, available), seed=self.seed)[:most]
+        model, _ = fit_cross_validated(rows, labels, folds, n_classes=self.n_classes, strengths=strengths)
+        return model.probabilities(held_out)
+
+
+@dataclass(frozen=True)
+class _Terms:
+    """How often each n-gram stands in each text, and how many of them to use."""
+
+    counts: Sparse
+    most: int
+
+    @classmethod
+    def count(cls, texts: Sequence[str], analyser: str, lengths: tuple[int, int], most: int) -> "_Terms":
+        # Words of one letter count too, unlike by default: "I" and "a" matter in short texts.
+        pattern = r"(?u)\b\w+\b" if analyser == "word" else None
+        vectoriser = CountVectorizer(analyzer=analyser, ngram_range=lengths, token_pattern=pattern, dtype=np.float32)
+        try:
+            return cls(vectoriser.fit_transform(texts).tocsr(), most)
+        except ValueError:  # scikit-learn's answer where no text holds any term, which is no reason to stop
+            return cls(sparse.csr_matrix(np.zeros((len(texts), 0), dtype=np.float32)), most)
+
+    def weigh(self, train: Integers, test: Integers) -> tuple[Sparse, Sparse]:
+        """TF-IDF of both parts with the vocabulary and the document frequencies of ``train``."""
+        frequency = np.asarray(self.counts[train].sum(axis=0)).ravel()
+        known = np.argsort(-frequency, kind="stable")[: min(self.most, int((frequency > 0).sum()))]
+        if len(known) == 0:
+            return self.counts[train][:, :0], self.counts[test][:, :0]
+        chosen = self.counts[:, np.sort(known)]
+        weigher = TfidfTransformer(sublinear_tf=True).fit(chosen[train])
+        return weigher.transform(chosen[train]), weigher.transform(chosen[test])
+
+
+@final
+@dataclass(frozen=True)
+class _TextBaseline:
+    blocks: tuple[_Terms, ...]
+    learner: _Learner
+    name: str = "TF-IDF + logistic regression"
+
+    def predict(self, train: Integers, test: Integers) -> Probabilities:
+        weighed = [block.weigh(train, test) for block in self.blocks]
+        rows, held_out = (sparse.hstack(part, format="csr") for part in zip(*weighed, strict=True))
+        most = 1 if len(train) >= _MANY_TEXTS else None
+        return self.learner.learn(train, rows, held_out, strengths=_TEXT_STRENGTHS, most=most)
+
+
+@final
+@dataclass(frozen=True)
+class _ImageBaseline:
+    descriptors: npt.NDArray[np.float32]
+    learner: _Learner
+    name: str = "colours and gradients + logistic regression"
+
+    def predict(self, train: Integers, test: Integers) -> Probabilities:
+        return self.learner.learn(train, self.descriptors[train], self.descriptors[test])

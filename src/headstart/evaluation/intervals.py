@@ -1,0 +1,197 @@
+"""Intervals around scores: bootstrap for a test part, corrected t for cross-validation.
+
+* On a test part, items (or whole groups, where items of a group resemble each other) are drawn again with replacement,
+  and the interval runs between percentiles of the scores. The model is given; the interval is about the items.
+* In cross-validation the folds share training items, so a plain t interval over folds is far too narrow. Nadeau and
+  Bengio (Inference for the generalization error, 2003) widen its variance.
+* **No spread is not certainty.** Where all resamples or folds agree, as at accuracy 1.0, both would answer with an
+  interval of width 0. Then: nothing among n units departed from the value; by Clopper and Pearson at most a share q = 1
+  - (alpha / 2)^(1 / n) of all units does; each at most as far as the metric reaches. At accuracy 1.0 this is the
+  Clopper-Pearson interval. A single group is such a case with n = 1, and its interval is nearly the whole range.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+from scipy import stats
+
+from headstart.errors import OptionError
+from headstart.evaluation.metrics import METRICS, Metric
+
+__all__ = ["Interval", "bootstrap_interval", "nadeau_bengio", "paired_interval"]
+
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+
+_CHUNK = 1 << 22  # counts held at once
+
+
+@final
+@dataclass(frozen=True)
+class Interval:
+    """Where a score lies, how that was found, and how many resamples or folds had to be left out as undefined."""
+
+    low: float
+    high: float
+    method: str
+    skipped: int = 0
+
+
+def bootstrap_interval(
+    metric: str,
+    y: Integers,
+    p: Floats,
+    *,
+    groups: npt.NDArray[Any] | None = None,
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Return the percentile-bootstrap interval of a metric on a test part.
+
+    Args:
+        metric: A name in ``METRICS``.
+        y: Class numbers (N,).
+        p: Probabilities (N, C).
+        groups: Group of each item (N,); whole groups are drawn.
+        seed: Decides the resamples.
+        resamples: How many.
+        level: Nominal coverage.
+
+    Returns:
+        The interval of the score.
+    """
+    found = _metric(metric)
+    scores = [found.function(y, p, counts) for counts in _resampled(len(y), groups, seed, resamples)]
+    return _percentiles(np.concatenate(scores), bounds=found.bounds, level=level, units=_Units.of(len(y), groups))
+
+
+def paired_interval(
+    metric: str,
+    y: Integers,
+    p_a: Floats,
+    p_b: Floats,
+    *,
+    groups: npt.NDArray[Any] | None = None,
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Return the interval of metric(a) - metric(b) on the same items, both scored on the same resamples.
+
+    Args:
+        metric: A name in ``METRICS``.
+        y: Class numbers (N,).
+        p_a: Probabilities (N, C) of one model.
+        p_b: Probabilities (N, C) of the other.
+        groups: Group of each item (N,); whole groups are drawn.
+        seed: Decides the resamples.
+        resamples: How many.
+        level: Nominal coverage.
+
+    Returns:
+        The interval of the difference.
+    """
+    found = _metric(metric)
+    differences = [
+        found.function(y, p_a, counts) - found.function(y, p_b, counts)
+        for counts in _resampled(len(y), groups, seed, resamples)
+    ]
+    units = _Units.of(len(y), groups)
+    return _percentiles(np.concatenate(differences), bounds=found.difference_bounds, level=level, units=units)
+
+
+def nadeau_bengio(
+    values: Sequence[float] | Floats, *, n_train: float, n_test: float, bounds: tuple[float, float], level: float = 0.95
+) -> Interval:
+    """Return the corrected resampled t interval of a cross-validated score, or of a paired difference.
+
+    mean +- t_{J-1} * sqrt(s^2 (1 / J + n_test / n_train)) over the J folds of all repeats, clipped to ``bounds``. The
+    correction term stands for the covariance of folds that share training items; the paper derives it for random
+    splits, and for (repeated) k-fold it is the usual approximation.
+
+    Args:
+        values: One score per fold, any shape; for a paired difference the difference per fold. nan is skipped and
+            counted.
+        n_train: Items in the training part of a fold (their mean, where folds differ).
+        n_test: Items in the held-out part of a fold.
+        bounds: Lowest and highest possible value: ``METRICS[...].bounds``, or its ``difference_bounds``.
+        level: Nominal coverage.
+
+    Returns:
+        The interval of the mean.
+    """
+    scores = np.asarray(values, dtype=np.float64)
+    known = scores[~np.isnan(scores)]
+    skipped = scores.size - known.size
+    if known.size < 2:
+        raise OptionError(
+            f"expected scores of at least 2 folds, found {known.size}",
+            fix="Use more folds, or a metric that each can have.",
+        )
+    mean, spread = float(known.mean()), float(known.std(ddof=1))
+    if np.isclose(spread, 0, atol=1e-12):
+        return _no_spread(
+            mean, bounds=bounds, level=level, units=_Units(round(n_train + n_test), "items"), skipped=skipped
+        )
+    error = spread * np.sqrt(1 / known.size + n_test / n_train)
+    half = float(stats.t.ppf((1 + level) / 2, known.size - 1) * error)
+    method = f"Nadeau-Bengio, {known.size} folds"
+    return Interval(float(max(mean - half, bounds[0])), float(min(mean + half, bounds[1])), method, skipped)
+
+
+@dataclass(frozen=True)
+class _Units:
+    """What is drawn: how many, and what they are called."""
+
+    n: int
+    name: str
+
+    @classmethod
+    def of(cls, n_items: int, groups: npt.NDArray[Any] | None) -> "_Units":
+        return cls(n_items, "items") if groups is None else cls(len(np.unique(groups)), "groups")
+
+    def __str__(self) -> str:
+        return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}"
+
+
+def _metric(name: str) -> Metric:
+    if name not in METRICS:
+        raise OptionError(f"expected a metric, found {name!r}", fix=f"Use one of {', '.join(METRICS)}.")
+    return METRICS[name]
+
+
+def _resampled(
+    n_items: int, groups: npt.NDArray[Any] | None, seed: int, resamples: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    """Blocks (r, N) of how often each item is drawn."""
+    unit = np.arange(n_items) if groups is None else np.unique(groups, return_inverse=True)[1]
+    n_units = int(unit.max()) + 1
+    rng = np.random.default_rng(seed)
+    step = max(1, _CHUNK // n_items)
+    for start in range(0, resamples, step):
+        rows = min(step, resamples - start)
+        drawn = rng.integers(n_units, size=(rows, n_units)) + n_units * np.arange(rows)[:, None]
+        counts = np.bincount(drawn.ravel(), minlength=rows * n_units).reshape(rows, n_units)
+        yield counts[:, unit].astype(np.float64)
+
+
+def _percentiles(scores: Floats, *, bounds: tuple[float, float], level: float, units: _Units) -> Interval:
+    known = scores[~np.isnan(scores)]
+    skipped = len(scores) - len(known)
+    if skipped > len(scores) / 2:
+        return Interval(*bounds, f"undefined in most resamples of {units}: the whole range", skipped)
+    if np.ptp(known) < 1e-12:
+        return _no_spread(float(known.mean()), bounds=bounds, level=level, units=units, skipped=skipped)
+    low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), f"bootstrap of {units}", skipped)
+
+
+def _no_spread(value: float, *, bounds: tuple[float, float], level: float, units: _Units, skipped: int) -> Interval:
+    """The interval where n units agree: see the top of this module."""
+    departing = 1 - ((1 - level) / 2) ** (1 / units.n)
+    low, high = value - departing * (value - bounds[0]), value + departing * (bounds[1] - value)
+    return Interval(low, high, f"Clopper-Pearson, {units} without spread", skipped)

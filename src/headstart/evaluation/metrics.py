@@ -1,0 +1,168 @@
+"""Scores of class probabilities: labels (N,) and probabilities (N, C) in, numbers out.
+
+Every function takes ``counts``, how often each item is in a resample: (N,), or (R, N) for R resamples at once, and
+answers with one number or (R,) of them. So the plain score and its bootstrap are one implementation, and 2,000
+resamples are a few matrix products. Without ``counts`` every item counts once. Where a score is not defined it is nan
+here and None in `all_metrics`.
+
+The predicted class is the one of highest probability, the first of equals.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, TypeAlias, final
+
+import numpy as np
+import numpy.typing as npt
+
+from headstart.errors import DataError
+from headstart.linear import PROBABILITY_FLOOR
+
+__all__ = [
+    "METRICS",
+    "Metric",
+    "accuracy",
+    "all_metrics",
+    "auroc",
+    "balanced_accuracy",
+    "brier",
+    "log_loss",
+    "macro_f1",
+    "per_class",
+]
+
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+Floats: TypeAlias = npt.NDArray[np.floating[Any]]
+Counts: TypeAlias = npt.NDArray[np.float64]
+Score: TypeAlias = Any  # np.float64 for counts (N,), an array (R,) for counts (R, N): numpy's types cannot say so
+
+
+def accuracy(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the share of items whose predicted class is right."""
+    times = _counts(y, p, counts)
+    return _mean(p.argmax(axis=1) == y, times)
+
+
+def balanced_accuracy(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the mean recall of the classes that occur in ``y``."""
+    right, actual, _ = _tallies(y, p, _counts(y, p, counts))
+    return _mean_where(_ratio(right, actual), actual > 0)
+
+
+def macro_f1(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the mean F1 of the classes that occur in ``y`` or among the predictions."""
+    right, actual, predicted = _tallies(y, p, _counts(y, p, counts))
+    return _mean_where(_ratio(2 * right, actual + predicted), actual + predicted > 0)
+
+
+def log_loss(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the mean of -ln(probability of the right class), probabilities clipped below at 1e-7."""
+    times = _counts(y, p, counts)
+    return _mean(-np.log(np.maximum(p[np.arange(len(y)), y], PROBABILITY_FLOOR)), times)
+
+
+def brier(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the mean over items of the sum over classes of (p - [class is right])^2: 0 to 2, for two classes also."""
+    times = _counts(y, p, counts)
+    return _mean((p**2).sum(axis=1) - 2 * p[np.arange(len(y)), y] + 1, times)
+
+
+def auroc(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
+    """Return the area under the ROC curve of class 1, or with three and more classes the mean one-against-rest area.
+
+    It is the chance that an item of the class scores above one of the others, ties half. Undefined where a class has no
+    item.
+    """
+    times = _counts(y, p, counts)
+    classes = [1] if p.shape[1] == 2 else range(p.shape[1])
+    return np.mean([_area(y == c, p[:, c], times) for c in classes], axis=0)
+
+
+@final
+@dataclass(frozen=True)
+class Metric:
+    """A metric and what must be known to compare it; ``bounds`` are its lowest and highest possible values."""
+
+    function: Callable[..., Score]
+    greater_is_better: bool
+    bounds: tuple[float, float]
+
+    @property
+    def difference_bounds(self) -> tuple[float, float]:
+        """Lowest and highest possible difference of two scores."""
+        reach = self.bounds[1] - self.bounds[0]
+        return -reach, reach
+
+    def score(self, y: Integers, p: Floats) -> float | None:
+        """Return the score, None where it is not defined."""
+        value = float(self.function(y, p))
+        return None if np.isnan(value) else value
+
+
+METRICS: Mapping[str, Metric] = MappingProxyType(
+    {
+        "accuracy": Metric(accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
+        "balanced_accuracy": Metric(balanced_accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
+        "macro_f1": Metric(macro_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+        "log_loss": Metric(log_loss, greater_is_better=False, bounds=(0.0, -float(np.log(PROBABILITY_FLOOR)))),
+        "brier": Metric(brier, greater_is_better=False, bounds=(0.0, 2.0)),
+        "auroc": Metric(auroc, greater_is_better=True, bounds=(0.0, 1.0)),
+    }
+)
+"""Every metric by its name in files and tables."""
+
+
+def all_metrics(y: Integers, p: Floats) -> dict[str, float | None]:
+    """Return every metric by name, None where it is not defined for these labels."""
+    return {name: metric.score(y, p) for name, metric in METRICS.items()}
+
+
+def per_class(y: Integers, p: Floats, classes: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+    """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator."""
+    right, actual, predicted = _tallies(y, p, _counts(y, p, None))
+    ratios = np.stack([_ratio(right, predicted), _ratio(right, actual), _ratio(2 * right, actual + predicted)], axis=-1)
+    table: dict[str, dict[str, float | int | None]] = {}
+    for name, n, row in zip(classes, actual, ratios.tolist(), strict=True):
+        precision, recall, f1 = (None if np.isnan(ratio) else ratio for ratio in row)
+        table[name] = {"precision": precision, "recall": recall, "f1": f1, "n": int(n)}
+    return table
+
+
+def _counts(y: Integers, p: Floats, counts: Counts | None) -> Counts:
+    if p.ndim != 2 or len(p) != len(y) or len(y) == 0:
+        raise DataError(f"expected probabilities of shape ({len(y)}, classes) for one or more labels, found {p.shape}")
+    if not np.isfinite(p).all():
+        raise DataError(f"expected finite probabilities, found {int((~np.isfinite(p)).sum())} that are not")
+    if int(y.min()) < 0 or int(y.max()) >= p.shape[1]:
+        raise DataError(f"expected class numbers from 0 to {p.shape[1] - 1}, found {int(y.min())} to {int(y.max())}")
+    return np.ones(len(y)) if counts is None else counts
+
+
+def _mean(values: npt.NDArray[Any], counts: Counts) -> Score:
+    return counts @ values / counts.sum(axis=-1)
+
+
+def _tallies(y: Integers, p: Floats, counts: Counts) -> tuple[Floats, Floats, Floats]:
+    """Items predicted rightly as, belonging to, and predicted as each class, (..., C)."""
+    classes, predicted = np.arange(p.shape[1]), p.argmax(axis=1)
+    belongs, chosen = (y[:, None] == classes).astype(np.float64), (predicted[:, None] == classes).astype(np.float64)
+    return counts @ (belongs * chosen), counts @ belongs, counts @ chosen
+
+
+def _ratio(above: Floats, below: Floats) -> Floats:
+    return np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
+
+
+def _mean_where(values: Floats, present: npt.NDArray[np.bool_]) -> Score:
+    return np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)
+
+
+def _area(positive: npt.NDArray[np.bool_], scores: Floats, counts: Counts) -> Score:
+    """Share of (positive, negative) pairs in the right order, from running sums over the items by rising score."""
+    order = np.argsort(scores, kind="stable")
+    ends = np.flatnonzero(np.append(np.diff(scores[order]) > 0, True))  # the last item of each run of equal scores
+    up_to = np.cumsum(np.where(positive, 0, counts)[..., order], axis=-1)[..., ends]
+    ups = np.cumsum(np.where(positive, counts, 0)[..., order], axis=-1)[..., ends]
+    below, own = up_to - np.diff(up_to, axis=-1, prepend=0) / 2, np.diff(ups, axis=-1, prepend=0)
+    return _ratio((below * own).sum(axis=-1), up_to[..., -1] * ups[..., -1])

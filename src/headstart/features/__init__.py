@@ -1,0 +1,36 @@
+"""Features: the frozen pass, and the store that keeps what it computed.
+
+Names load on first use: listing or clearing the store must not wait for torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from headstart.features._frozen import frozen_pass
+    from headstart.features._source import FeatureSource, Progress, key_of, silent
+    from headstart.features._store import Key, Shelf, Store, size_limit
+
+__all__ = [
+    "FeatureSource",
+    "Key",
+    "Progress",
+    "Shelf",
+    "Store",
+    "frozen_pass",
+    "key_of",
+    "silent",
+    "size_limit",
+]
+
+_HOME = {
+    **dict.fromkeys(("frozen_pass",), "_frozen"),
+    **dict.fromkeys(("FeatureSource", "Progress", "key_of", "silent"), "_source"),
+    **dict.fromkeys(("Key", "Shelf", "Store", "size_limit"), "_store"),
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)

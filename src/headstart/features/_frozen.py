@@ -1,0 +1,95 @@
+"""The frozen pass: items through a network without gradients, batched by size, reading ahead of computing.
+
+The order of work is a function of the items alone: a window of items is read, sorted by size and cut into batches of
+about equal cost, so the same items give the same batches, and so the same numbers, on every run. Items of one size
+(images) stream through windows of one batch; items of many sizes (texts) are sorted in windows of two thousand.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from headstart.backbones import Backbone
+from headstart.data import Item
+from headstart.engine import Engine, Resources
+
+# Measured on two cores: convolutional networks peak at 16 to 32 images, text encoders at 2,000 to 4,000 tokens a batch
+# (benchmarks/LOG.md); a GPU wants more of both.
+IMAGES_PER_BATCH = {"cpu": 32, "cuda": 128, "mps": 64}
+TOKENS_PER_BATCH = {"cpu": 3072, "cuda": 65536, "mps": 16384}
+TEXTS_PER_WINDOW = 2048
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Features of a few items.
+
+    Attributes:
+        positions: (n,) which items of the sequence these are.
+        values: (n, V, D) one row per item and feature view, float32.
+    """
+
+    positions: NDArray[np.intp]
+    values: NDArray[np.float32]
+
+
+def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) -> Iterator[Rows]:
+    """Run items through a frozen network.
+
+    Args:
+        backbone: The network; runs in evaluation mode on the device it is on.
+        items: What to run, in any order of size.
+        engine: Reads and prepares items ahead of the network.
+
+    Yields:
+        Rows batch by batch; together they cover every item once.
+    """
+    backbone.network.eval()
+    start = 0
+    stream = _prepared(backbone, items, engine)
+    while window := list(islice(stream, _window(backbone))):
+        for batch in _batches(backbone, [backbone.preparer.cost(p) for p in window]):
+            values = _compute(backbone, [window[i] for i in batch])
+            yield Rows(np.asarray(batch, dtype=np.intp) + start, values)
+        start += len(window)
+
+
+def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]:
+    with torch.inference_mode():
+        views = backbone.forward_views(backbone.preparer.collate(prepared).to(backbone.device))
+        stacked = torch.stack([views[name] for name in backbone.views], dim=1)
+    rows: NDArray[np.float32] = stacked.float().cpu().numpy()
+    return rows
+
+
+def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine) -> Iterator[Any]:
+    chunk = backbone.preparer.chunk
+    chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
+    ahead = Resources(ahead=max(2, 2 * _window(backbone) // chunk))
+    for prepared in engine.map(backbone.preparer.read, chunks, resources=ahead):
+        yield from prepared
+
+
+def _window(backbone: Backbone) -> int:
+    return TEXTS_PER_WINDOW if backbone.modality == "text" else IMAGES_PER_BATCH[backbone.device.type]
+
+
+def _batches(backbone: Backbone, costs: Sequence[int]) -> Iterator[list[int]]:
+    """Cut a window into batches of like sizes: the longest item times the batch stays within the token budget."""
+    if backbone.modality == "image":
+        yield list(range(len(costs)))
+        return
+    budget = TOKENS_PER_BATCH[backbone.device.type]
+    batch: list[int] = []
+    for i in sorted(range(len(costs)), key=lambda i: (-costs[i], i)):
+        if batch and costs[batch[0]] * (len(batch) + 1) > budget:
+            yield batch
+            batch = []
+        batch.append(i)
+    if batch:
+        yield batch

@@ -1,0 +1,365 @@
+"""The activation store: rows computed once, found again by what determines them.
+
+Layout, under the cache folder (``HEADSTART_CACHE``, else the platform's)::
+
+    features/v1/<key digest>/key.json          what determines the rows, readable
+    features/v1/<key digest>/used              touched at every opening; its time orders eviction
+    features/v1/<key digest>/<shard>.rows      raw little-endian rows
+    features/v1/<key digest>/<shard>.json      manifest: type, shape, SHA-256, item hashes; written last
+
+Decisions:
+  * A shard exists once its manifest does. Both files are written under another name, flushed and renamed, so a process
+    killed at any moment leaves whole shards and at most one orphan, which the next writer sweeps away.
+  * Processes never write to the same file: every shard has a name of its own. Two processes that compute the same rows
+    at once store them twice, which costs space and nothing else; the first shard found is read.
+  * A shard is checked against its SHA-256 when it is first read. A damaged one is refused, never skipped.
+  * Above the size limit the least recently used keys go, never one opened in the last hour.
+
+Breaking the format: raise `FORMAT`, which changes the folder; old rows are then evicted like any others.
+"""
+
+import hashlib
+import json
+import os
+import time
+import uuid
+from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager, suppress
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from shutil import rmtree
+from typing import Any, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.engine import cache_folder
+from headstart.errors import OptionError, StoreError, writing
+
+FORMAT = 1
+DEFAULT_LIMIT = 20 * 2**30
+IN_USE_SECONDS = 3600.0
+ORPHAN_SECONDS = 24 * 3600.0
+
+
+@dataclass(frozen=True)
+class Key:
+    """Everything that determines a row besides the item itself.
+
+    Attributes:
+        weights: Hash of the network's weights.
+        preprocessing: Hash of the preprocessing and of how the network is assembled.
+        cut: The cut point, or ``features`` for the network's output.
+        views: The feature views a row holds, in order.
+        precision: Number type of the stored values.
+        engine: What computed them, such as ``torch-cpu``.
+        library: Name and major version of the computing library.
+        backbone: The network's address; for people, not part of the digest.
+    """
+
+    weights: str
+    preprocessing: str
+    cut: str
+    views: tuple[str, ...]
+    precision: str
+    engine: str
+    library: str
+    backbone: str = ""
+
+    @property
+    def digest(self) -> str:
+        """A name for the folder of this key."""
+        facts = {name: value for name, value in asdict(self).items() if name != "backbone"}
+        return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
+
+
+@dataclass(frozen=True)
+class Shelf:
+    """What the cache holds for one key, for listings."""
+
+    digest: str
+    backbone: str
+    cut: str
+    rows: int
+    megabytes: float
+    last_used: float
+
+
+def size_limit() -> int:
+    """Return the store's size limit in bytes: ``HEADSTART_CACHE_LIMIT`` (such as ``5GB``), else 20 GB.
+
+    Raises:
+        OptionError: The variable is not a size.
+    """
+    text = os.environ.get("HEADSTART_CACHE_LIMIT", "").strip().upper()
+    if not text:
+        return DEFAULT_LIMIT
+    units = {"KB": 2**10, "MB": 2**20, "GB": 2**30, "TB": 2**40}
+    number, factor = (text[:-2], units[text[-2:]]) if text[-2:] in units else (text, 1)
+    try:
+        limit = int(float(number) * factor)
+    except ValueError:
+        limit = 0
+    if limit <= 0:
+        raise OptionError(f"expected a size, found {text!r}", where="HEADSTART_CACHE_LIMIT", fix="Write 500MB or 20GB.")
+    return limit
+
+
+@final
+class Store:
+    """Reads and writes rows; see the module for the layout and its guarantees.
+
+    Args:
+        root: The cache folder; by default `cache_folder`.
+        limit: Size limit in bytes; by default `size_limit`.
+    """
+
+    def __init__(self, root: Path | None = None, *, limit: int | None = None) -> None:
+        self.root = (root or cache_folder()) / "features" / f"v{FORMAT}"
+        self.limit = size_limit() if limit is None else limit
+        self._indexes: dict[str, _Index] = {}
+
+    def missing(self, key: Key, hashes: Sequence[str]) -> list[str]:
+        """Return the item hashes that have no row yet, each once, in order."""
+        index = self._index(key)
+        return [item for item in dict.fromkeys(hashes) if item not in index.place]
+
+    def read(self, key: Key, hashes: Sequence[str], *, view: int) -> NDArray[np.float32]:
+        """Gather rows.
+
+        Args:
+            key: What determines the rows.
+            hashes: N item hashes, all of them stored.
+            view: Which of the key's views.
+
+        Returns:
+            (N, ...) values in the order of the hashes.
+
+        Raises:
+            StoreError: A row is not there, or its shard is damaged.
+        """
+        index = self._index(key)
+        gathered: NDArray[np.float32] | None = None
+        for shard, (wanted, rows) in _by_shard(index, hashes, key).items():
+            values = index.rows(shard)
+            if gathered is None:
+                gathered = np.empty((len(hashes), *values.shape[2:]), dtype=np.float32)
+            gathered[wanted] = values[rows, view]
+        return np.empty((0, 0), dtype=np.float32) if gathered is None else gathered
+
+    def append(self, key: Key, hashes: Sequence[str], rows: NDArray[Any]) -> None:
+        """Store rows as one new shard; all of them or none.
+
+        Args:
+            key: What determines the rows.
+            hashes: N item hashes.
+            rows: (N, views, ...) values.
+
+        Raises:
+            StoreError: The disk is full or not writable, or these rows alone exceed the limit.
+        """
+        rows = np.ascontiguousarray(rows)
+        self._make_room(key, rows.nbytes)
+        folder = self.root / key.digest
+        stem = f"{time.time_ns():x}-{uuid.uuid4().hex[:8]}"
+        manifest = {
+            "format": FORMAT,
+            "dtype": rows.dtype.newbyteorder("<").str,
+            "shape": list(rows.shape),
+            "sha256": hashlib.sha256(rows.data).hexdigest(),
+            "items": list(hashes),
+        }
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / "key.json").exists():
+                _write(folder / "key.json", json.dumps(asdict(key), indent=1).encode())
+            _write(folder / f"{stem}.rows", rows.data)
+            _write(folder / f"{stem}.json", json.dumps(manifest).encode())
+            (folder / "used").touch()
+        self._index(key).add(folder / f"{stem}.json", manifest)
+
+    def shelves(self) -> list[Shelf]:
+        """List what is stored, most recently used first."""
+        return sorted((_shelf(folder) for folder in self._folders()), key=lambda shelf: -shelf.last_used)
+
+    def clear(self) -> int:
+        """Remove every row; returns the bytes freed."""
+        freed = sum(_size(folder) for folder in self._folders())
+        if self.root.exists():
+            with _writing(self.root):
+                rmtree(self.root)
+        self._indexes.clear()
+        return freed
+
+    def clear_damaged(self) -> list[Path]:
+        """Remove shards that do not match their checksum, and return their manifests."""
+        damaged = []
+        for manifest in sorted(self.root.glob("*/*.json")):
+            if manifest.name == "key.json":
+                continue
+            try:
+                _load_rows(manifest, _load_manifest(manifest))
+            except StoreError:
+                damaged.append(manifest)
+                manifest.unlink(missing_ok=True)
+                manifest.with_suffix(".rows").unlink(missing_ok=True)
+        self._indexes.clear()
+        return damaged
+
+    def _folders(self) -> list[Path]:
+        return [folder for folder in self.root.glob("*") if folder.is_dir()]
+
+    def _index(self, key: Key) -> "_Index":
+        folder = self.root / key.digest
+        if key.digest not in self._indexes:
+            self._indexes[key.digest] = _Index(folder)
+            if folder.is_dir():
+                with suppress(OSError):  # a read-only cache can still be read
+                    (folder / "used").touch()
+                _sweep(folder)
+        return self._indexes[key.digest]
+
+    def _make_room(self, key: Key, incoming: int) -> None:
+        """Evict least recently used keys until the incoming rows fit."""
+        folders = {folder.name: _size(folder) for folder in self._folders()}
+        total = sum(folders.values()) + incoming
+        if total <= self.limit:
+            return
+        for shelf in sorted(self.shelves(), key=lambda shelf: shelf.last_used):
+            if shelf.digest != key.digest and time.time() - shelf.last_used > IN_USE_SECONDS:
+                rmtree(self.root / shelf.digest, ignore_errors=True)
+                self._indexes.pop(shelf.digest, None)
+                total -= folders[shelf.digest]
+            if total <= self.limit:
+                return
+        raise StoreError(
+            f"the store may hold {self.limit / 2**20:.0f} MB and {total / 2**20:.0f} MB are needed",
+            where=str(self.root),
+            fix="Run `headstart cache clear`, or raise HEADSTART_CACHE_LIMIT.",
+        )
+
+
+class _Index:
+    """Where the rows of one key are; reads manifests once and maps shards on demand."""
+
+    def __init__(self, folder: Path) -> None:
+        self.place: dict[str, tuple[Path, int]] = {}
+        self._manifests: dict[Path, Mapping[str, Any]] = {}
+        self._mapped: dict[Path, NDArray[Any]] = {}
+        for manifest in sorted(folder.glob("*.json")):
+            if manifest.name != "key.json":
+                self.add(manifest, _load_manifest(manifest))
+
+    def add(self, path: Path, manifest: Mapping[str, Any]) -> None:
+        self._manifests[path] = manifest
+        for row, item in enumerate(manifest["items"]):
+            self.place.setdefault(item, (path, row))
+
+    def rows(self, shard: Path) -> NDArray[Any]:
+        if shard not in self._mapped:
+            self._mapped[shard] = _load_rows(shard, self._manifests[shard])
+        return self._mapped[shard]
+
+
+def _by_shard(index: _Index, hashes: Sequence[str], key: Key) -> dict[Path, tuple[list[int], list[int]]]:
+    grouped: dict[Path, tuple[list[int], list[int]]] = {}
+    for position, item in enumerate(hashes):
+        if item not in index.place:
+            raise StoreError(f"no row is stored for item {item[:12]}", where=f"{key.backbone} ({key.cut})")
+        shard, row = index.place[item]
+        wanted, rows = grouped.setdefault(shard, ([], []))
+        wanted.append(position)
+        rows.append(row)
+    return grouped
+
+
+def _load_manifest(path: Path) -> Mapping[str, Any]:
+    """Read a shard's manifest and check its fields."""
+    try:
+        manifest = json.loads(path.read_bytes())
+        complete = len(manifest["items"]) == manifest["shape"][0] and len(manifest["shape"]) >= 2
+        np.dtype(manifest["dtype"])
+    except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+        raise _damaged(path, f"its manifest cannot be read ({type(error).__name__})") from error
+    if not complete or manifest["format"] != FORMAT:
+        raise _damaged(path, "its manifest does not fit its format")
+    return manifest  # type: ignore[no-any-return]  # json returns Any; the fields were checked above
+
+
+def _load_rows(path: Path, manifest: Mapping[str, Any]) -> NDArray[Any]:
+    """Map a shard's rows after checking them."""
+    rows = path.with_suffix(".rows")
+    shape, dtype = tuple(manifest["shape"]), np.dtype(manifest["dtype"])
+    expected = int(np.prod(shape)) * dtype.itemsize
+    if not rows.exists() or rows.stat().st_size != expected:
+        found = rows.stat().st_size if rows.exists() else "no file"
+        raise _damaged(rows, f"expected {expected} bytes, found {found}")
+    with rows.open("rb") as file:
+        if hashlib.file_digest(file, "sha256").hexdigest() != manifest["sha256"]:
+            raise _damaged(rows, "its content does not match its SHA-256")
+    return np.memmap(rows, dtype=dtype, mode="r", shape=shape) if expected else np.empty(shape, dtype)
+
+
+def _damaged(path: Path, problem: str) -> StoreError:
+    return StoreError(
+        f"a stored shard is damaged: {problem}",
+        where=str(path),
+        fix="Run `headstart cache clear --damaged`; the rows are then computed again.",
+    )
+
+
+def _write(path: Path, content: "bytes | memoryview[Any]") -> None:
+    """Write a file so that it is whole or absent."""
+    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with partial.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        partial.replace(path)
+    except BaseException:
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def _sweep(folder: Path) -> None:
+    """Remove what a killed process left: unfinished files, and rows whose manifest never came."""
+    for path in [*folder.glob(".*.tmp"), *folder.glob("*.rows")]:
+        orphan = path.suffix == ".tmp" or not path.with_suffix(".json").exists()
+        with suppress(OSError):
+            if orphan and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
+                path.unlink()
+
+
+def _writing(folder: Path) -> AbstractContextManager[None]:
+    fix = "Free space there, or name another folder with HEADSTART_CACHE."
+    return writing("the store", folder, raises=StoreError, fix=fix)
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.glob("*"):
+        with suppress(OSError):  # another process may have removed it meanwhile
+            total += path.stat().st_size
+    return total
+
+
+def _shelf(folder: Path) -> Shelf:
+    key: Mapping[str, Any] = {}
+    with suppress(OSError, ValueError):
+        key = json.loads((folder / "key.json").read_bytes())
+    used = folder / "used"
+    stamp = (used if used.exists() else folder).stat().st_mtime
+    rows = 0
+    for manifest in folder.glob("*.json"):
+        if manifest.name != "key.json":
+            with suppress(StoreError):
+                rows += len(_load_manifest(manifest)["items"])
+    return Shelf(
+        digest=folder.name,
+        backbone=str(key.get("backbone", "unknown")),
+        cut=str(key.get("cut", "unknown")),
+        rows=rows,
+        megabytes=_size(folder) / 2**20,
+        last_used=stamp,
+    )

@@ -1,0 +1,219 @@
+"""Text networks: blocks, pooling, windows, padding and the files they come in, on tiny random configurations."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+import transformers
+from safetensors.torch import load_file, save_file
+
+from headstart.backbones import load
+from headstart.errors import BackboneError
+from tests.backbones.layouts import TEXTS, byte_level, check_chain, randomise, wordpiece
+
+SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+ENCODER = {"vocab_size": 40, "max_position_embeddings": 34, **SIZE}
+ROBERTA = transformers.RobertaConfig(**ENCODER, pad_token_id=1, bos_token_id=2, eos_token_id=3)
+DISTILBERT = transformers.DistilBertConfig(
+    vocab_size=40, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=34
+)
+GPT2 = transformers.GPT2Config(
+    vocab_size=257, n_embd=16, n_layer=2, n_head=2, n_positions=40, bos_token_id=256, eos_token_id=256
+)
+ELECTRA = transformers.ElectraConfig(**ENCODER, embedding_size=16)
+NETWORKS = {
+    "bert": (transformers.BertForMaskedLM, transformers.BertConfig(**ENCODER), "mean", 34, 3),
+    "bert-classifier": (transformers.BertForSequenceClassification, transformers.BertConfig(**ENCODER), "mean", 34, 3),
+    "roberta": (transformers.RobertaModel, ROBERTA, "mean", 32, 3),
+    "distilbert": (transformers.DistilBertForMaskedLM, DISTILBERT, "mean", 34, 3),
+    "gpt2": (transformers.GPT2LMHeadModel, GPT2, "last", 40, 3),
+    "causal-bert": (transformers.BertModel, transformers.BertConfig(**ENCODER, is_decoder=True), "mean", 34, 0),
+    "electra": (transformers.ElectraModel, ELECTRA, "mean", 34, 0),
+}
+
+
+def tiny(folder: Path, family: str, **files: dict[str, Any]) -> Path:
+    """Write a network as transformers does, with a tokenizer; `files` are further JSON files."""
+    kind, config = NETWORKS[family][:2]
+    randomise(kind(config)).save_pretrained(folder)
+    (byte_level() if family == "gpt2" else wordpiece()).save(str(folder / "tokenizer.json"))
+    for name, content in files.items():
+        path = folder / name.replace("__", "/")
+        path.parent.mkdir(exist_ok=True)
+        path.with_suffix(".json").write_text(json.dumps(content))
+    return folder
+
+
+def windows_of(tokenizer: Any, text: str, window: int) -> list[list[int]]:
+    """Cut a text by hand: all its tokens, then pieces, then the special tokens around each."""
+    ids = tokenizer.encode(text, add_special_tokens=False).ids
+    empty = tokenizer.encode("").ids
+    room = window - len(empty)
+    pieces = [ids[i : i + room] for i in range(0, len(ids), room)] or [[]]
+    return [[*empty[:1], *piece, *empty[1:]] or [256] for piece in pieces]
+
+
+def reference(folder: Path, texts: list[str], *, pooling: str, window: int, family: str) -> torch.Tensor:
+    """Every window through transformers' own forward alone, so with no padding; pooled and rejoined by hand."""
+    network = transformers.AutoModel.from_pretrained(folder).eval()
+    rows = []
+    for text in texts:
+        pooled, weights = [], []
+        for ids in windows_of(byte_level() if family == "gpt2" else wordpiece(), text, window):
+            hidden = network(input_ids=torch.tensor([ids])).last_hidden_state[0]
+            pooled.append({"mean": hidden.mean(0), "cls": hidden[0], "last": hidden[-1]}[pooling])
+            weights.append(len(ids))
+        share = torch.tensor(weights) / sum(weights)
+        rows.append((torch.stack(pooled) * share[:, None]).sum(0))
+    return torch.stack(rows).detach()
+
+
+@pytest.mark.parametrize("family", NETWORKS)
+def test_every_cut_gives_the_features_of_transformers_itself(
+    family: str, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    _, _, pooling, window, cuts = NETWORKS[family]
+    folder = tiny(tmp_path / "net", family)
+    capfd.readouterr()
+    backbone = load(f"dir:{folder}")
+    assert capfd.readouterr() == ("", "")
+    assert (backbone.source["pooling"], backbone.source["window"]) == (pooling, window)
+    assert backbone.prepare(TEXTS).owner is not None, "one text is longer than the window"
+    expected = reference(folder, TEXTS, pooling=pooling, window=window, family=family)
+    check_chain(backbone, TEXTS, expected)
+    assert len(backbone.cuts) == cuts
+    assert any("no cut points" in note for note in backbone.notes) == (cuts == 0)
+    assert any("token" in note for note in backbone.notes)
+
+
+@pytest.mark.parametrize("family", ["bert", "causal-bert", "roberta", "gpt2", "electra"])
+def test_padding_and_neighbours_do_not_change_a_text(family: str, tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, family)}")
+    together = backbone.forward(backbone.prepare(TEXTS))
+    alone = torch.cat([backbone.forward(backbone.prepare([text])) for text in TEXTS])
+    torch.testing.assert_close(together, alone, atol=1e-5, rtol=1e-5)
+    same_length = backbone.prepare(["the cat sat", "the dog sat"])
+    assert same_length.mask is None
+    if backbone.pool:
+        views = backbone.forward_views(backbone.prepare(TEXTS))["mean"]
+        singly = torch.cat([backbone.forward_views(backbone.prepare([text]))["mean"] for text in TEXTS])
+        torch.testing.assert_close(views, singly, atol=1e-5, rtol=1e-5)
+
+
+def test_windows_hold_every_token_once_and_remember_their_text(tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, 'bert', sentence_bert_config={'max_seq_length': 8})}")
+    assert backbone.source["window"] == 8
+    texts = ["a cat", "the cat sat on the mat. " * 3, ""]
+    prepared = backbone.preparer.read(texts)
+    assert [len(windows) for windows in prepared] == [1, 4, 1]
+    assert [[w.tolist() for w in windows] for windows in prepared] == [windows_of(wordpiece(), t, 8) for t in texts]
+    assert [backbone.preparer.cost(windows) for windows in prepared] == [4, 21 + 8, 2]
+    batch = backbone.preparer.collate(prepared)
+    assert batch.owner is not None
+    assert batch.owner.tolist() == [0, 1, 1, 1, 1, 2]
+    assert backbone.preparer.collate(prepared[:1]).owner is None
+
+
+@pytest.mark.parametrize(
+    ("stated", "pooling"),
+    [
+        ({"pooling_mode_mean_tokens": True, "pooling_mode_cls_token": False}, "mean"),
+        ({"pooling_mode_cls_token": True, "word_embedding_dimension": 16}, "cls"),
+        ({"pooling_mode_lasttoken": True}, "last"),
+        ({"pooling_mode": "cls"}, "cls"),
+    ],
+)
+def test_the_pooling_its_authors_state_is_used(stated: dict[str, Any], pooling: str, tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "bert", **{"1_Pooling__config": stated, "2_Dense__config": {"in_features": 16}})
+    backbone = load(f"dir:{folder}")
+    expected = reference(folder, TEXTS, pooling=pooling, window=34, family="bert")
+    torch.testing.assert_close(backbone.forward(backbone.prepare(TEXTS)), expected, atol=1e-5, rtol=1e-5)
+    assert "its layer 2_Dense after pooling is not applied" in backbone.notes
+
+
+def test_old_tokenizer_files_are_converted_once(tmp_path: Path) -> None:
+    old, new = tiny(tmp_path / "old", "bert"), tiny(tmp_path / "new", "bert")
+    vocabulary = wordpiece().get_vocab()
+    (old / "vocab.txt").write_text("\n".join(sorted(vocabulary, key=vocabulary.__getitem__)))
+    (old / "tokenizer_config.json").write_text('{"tokenizer_class": "BertTokenizer", "do_lower_case": true}')
+    (old / "tokenizer.json").unlink()
+    texts = ["The CAT sat", "dogs", "flying birds."]
+    one, two = load(f"dir:{old}"), load(f"dir:{new}")
+    assert torch.equal(one.prepare(texts).values, two.prepare(texts).values)
+    assert list(one.assets) == ["tokenizer.json"]
+
+
+def test_case_is_folded_where_the_authors_did(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "gpt2", sentence_bert_config={"do_lower_case": True})
+    backbone = load(f"dir:{folder}")
+    assert torch.equal(backbone.prepare(["A Bird"]).values, backbone.prepare(["a bird"]).values)
+
+
+def test_names_of_the_oldest_checkpoints_and_constants_are_understood(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "bert")
+    expected = load(f"dir:{folder}").weights_hash
+    state = load_file(folder / "model.safetensors")
+    old = {
+        name.replace("LayerNorm.weight", "LayerNorm.gamma").replace("LayerNorm.bias", "LayerNorm.beta"): tensor
+        for name, tensor in state.items()
+    }
+    assert set(old) != set(state)
+    old["bert.embeddings.position_ids"] = torch.arange(34)[None]
+    save_file(old, folder / "model.safetensors")
+    backbone = load(f"dir:{folder}")
+    assert backbone.weights_hash == expected
+    assert "left out parts that features do not use: cls" in backbone.notes
+
+
+def test_weights_in_shards_are_joined(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "bert")
+    expected = load(f"dir:{folder}").weights_hash
+    state = load_file(folder / "model.safetensors")
+    names = sorted(state)
+    shards = {"model-1-of-2.safetensors": names[::2], "model-2-of-2.safetensors": names[1::2]}
+    for file, members in shards.items():
+        save_file({name: state[name] for name in members}, folder / file)
+    weight_map = {name: file for file, members in shards.items() for name in members}
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    (folder / "model.safetensors").unlink()
+    assert load(f"dir:{folder}").weights_hash == expected
+
+
+def edit(path: Path, **changes: object) -> None:
+    path.write_text(json.dumps({**json.loads(path.read_text()), **changes}))
+
+
+def test_what_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "bert", **{"1_Pooling__config": {"pooling_mode_max_tokens": True}})
+    with pytest.raises(BackboneError, match=r"1_Pooling.*expected one pooling.*found pooling_mode_max_tokens"):
+        load(f"dir:{folder}")
+    (folder / "1_Pooling" / "config.json").unlink()
+    edit(folder / "config.json", is_encoder_decoder=True)
+    with pytest.raises(BackboneError, match="encoder-decoder network"):
+        load(f"dir:{folder}")
+    edit(folder / "config.json", is_encoder_decoder=False, model_type="our-own", auto_map={"AutoModel": "code.Net"})
+    with pytest.raises(BackboneError, match=r"does not know the model type 'our-own'.*never run"):
+        load(f"dir:{folder}")
+    edit(folder / "config.json", model_type="encoder-decoder")
+    with pytest.raises(BackboneError, match="transformers cannot build it"):
+        load(f"dir:{folder}")
+    edit(folder / "config.json", model_type="bert", num_hidden_layers=3)
+    with pytest.raises(BackboneError, match=r"encoder\.layer\.2\.\S+ is missing; .*; and 13 more"):
+        load(f"dir:{folder}")
+
+
+def test_a_damaged_or_missing_tokenizer_is_named(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "bert")
+    (folder / "tokenizer.json").write_text('{"version": "1.0"}')
+    with pytest.raises(BackboneError, match=r"tokenizer\.json: not a tokenizer"):
+        load(f"dir:{folder}")
+    (folder / "tokenizer.json").unlink()
+    with pytest.raises(BackboneError, match=r"there are no tokenizer files.*vocab\.txt"):
+        load(f"dir:{folder}")
+    (folder / "tokenizer.model").write_bytes(b"not a sentencepiece model")
+    edit(folder / "config.json", model_type="bert")
+    (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
+    with pytest.raises(BackboneError, match="the tokenizer files cannot be converted"):
+        load(f"dir:{folder}")

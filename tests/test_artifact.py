@@ -1,0 +1,165 @@
+"""The model folder: same answers anywhere, nothing executed, every change noticed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from headstart import artifact, backbones
+from headstart.backbones import Backbone
+from headstart.data import Dataset
+from headstart.errors import ArtifactError, HeadstartError
+from headstart.features import FeatureSource
+from headstart.model import AdaptedModel
+from headstart.strategies import Probe, Run
+from headstart.tasks import Classification
+from tests.conftest import make_image, make_texts
+
+NEW = ["cat and dog", "cheese with rice", "fog, snow and ice"]
+
+
+def fitted(backbone: Backbone | None = None, head: str = "logistic") -> AdaptedModel:
+    texts, labels = make_texts(60)
+    train = Dataset("text", tuple(texts), tuple(map(str, range(60))), labels=tuple(labels))
+    backbone = backbone or backbones.load("toy:text")
+    return Probe(head=head).fit(backbone, train, Classification.from_labels(labels), run=Run(FeatureSource())).model
+
+
+def save(model: AdaptedModel, folder: Path, contents: artifact.Contents = "whole") -> Path:
+    folder.mkdir(parents=True)
+    artifact.save(model, folder, evaluation={"test": {"value": 0.5}}, data={"items": []}, contents=contents)
+    return folder
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+@pytest.mark.parametrize("head", ["logistic", "knn"])
+def test_a_loaded_model_gives_the_same_probabilities_wherever_it_lies(tmp_path, head, contents):
+    model = fitted(head=head)
+    folder = save(model, tmp_path / "one", contents)
+    shutil.move(folder, tmp_path / "else where")
+    again = artifact.load(tmp_path / "else where")
+    np.testing.assert_array_equal(model.predict_proba(NEW), again.model.predict_proba(NEW))
+    assert again.model.predict(NEW) == model.predict(NEW)
+    assert again.evaluation == {"test": {"value": 0.5}}
+    assert again.model.strategy == model.strategy
+
+
+def test_a_whole_folder_needs_neither_the_original_weights_nor_the_network(tmp_path, monkeypatch):
+    model = fitted(backbones.load("starter:minilm-l6"))
+    folder = save(model, tmp_path / "m")
+    expected = model.predict_proba(NEW)
+    monkeypatch.setattr(backbones, "load", None)
+    np.testing.assert_array_equal(artifact.load(folder, offline=True).model.predict_proba(NEW), expected)
+
+
+def test_a_slim_folder_is_small_and_names_its_backbone(tmp_path):
+    folder = save(fitted(backbones.load("starter:minilm-l6")), tmp_path / "m", "slim")
+    assert sum(p.stat().st_size for p in folder.rglob("*")) < 2_000_000
+    facts = json.loads((folder / "preprocessing.json").read_text())
+    assert facts["backbone"] == "starter:minilm-l6"
+    assert "mean" in json.dumps(facts["source"])
+
+
+def test_every_changed_byte_is_noticed(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    for path in sorted(p for p in folder.rglob("*") if p.is_file()):
+        content = path.read_bytes()
+        for position in {0, len(content) // 2, len(content) - 1}:
+            changed = bytearray(content)
+            changed[position] ^= 1
+            path.write_bytes(changed)
+            with pytest.raises(ArtifactError, match="changed or damaged|not valid JSON|expected a JSON object|is unknown") as caught:
+                artifact.load(folder)
+            assert path.name in str(caught.value)
+        path.write_bytes(content)
+    artifact.load(folder)
+
+
+def test_a_missing_file_is_named(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    (folder / "task.json").unlink()
+    with pytest.raises(ArtifactError, match=r"task\.json: a file of the model is missing"):
+        artifact.load(folder)
+
+
+def rewrite_manifest(folder: Path, **changes: object) -> None:
+    """Change the manifest as somebody would who knows the format."""
+    values = json.loads((folder / "manifest.json").read_text())
+    values.pop("checksum")
+    values |= changes
+    values["checksum"] = artifact._checksum(values)
+    (folder / "manifest.json").write_text(json.dumps(values))
+
+
+def test_a_newer_format_asks_for_an_update(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    rewrite_manifest(folder, format=99)
+    with pytest.raises(ArtifactError, match=r"format 99 is unknown to headstart .* Update headstart"):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize("name", ["../secret", "/etc/hostname"])
+def test_a_manifest_cannot_reach_outside_its_folder(tmp_path, name):
+    folder = save(fitted(), tmp_path / "m")
+    rewrite_manifest(folder, files={name: {"bytes": 1, "sha256": "0"}})
+    with pytest.raises(ArtifactError, match="names a file outside the folder"):
+        artifact.load(folder)
+
+
+def test_a_manifest_that_is_no_object_is_refused(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    (folder / "manifest.json").write_text("[]")
+    with pytest.raises(ArtifactError, match="expected a JSON object"):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize(("make", "found"), [(True, "found none"), (False, "found no such folder")])
+def test_a_folder_that_is_no_model_says_what_was_expected(tmp_path, make, found):
+    if make:
+        (tmp_path / "m").mkdir()
+    with pytest.raises(ArtifactError, match=f"expected a model folder with manifest.json, {found}"):
+        artifact.load(tmp_path / "m")
+
+
+def test_another_backbone_than_the_recorded_one_is_refused(tmp_path):
+    folder = save(fitted(), tmp_path / "m", "slim")
+    other = backbones.load("toy:text")
+    with torch.no_grad():
+        next(other.network.parameters()).add_(1.0)
+    with pytest.raises(ArtifactError, match="expected backbone toy:text with weights .*, found toy:text with"):
+        artifact.load(folder, backbone=other)
+
+
+def test_a_slim_folder_whose_backbone_is_gone_says_which(tmp_path):
+    folder = save(fitted(), tmp_path / "m", "slim")
+    facts = json.loads((folder / "preprocessing.json").read_text()) | {"backbone": f"dir:{tmp_path / 'gone'}"}
+    (folder / "preprocessing.json").write_text(json.dumps(facts))
+    (folder / "manifest.json").unlink()
+    artifact._write_manifest(folder)
+    with pytest.raises(HeadstartError, match="gone"):
+        artifact.load(folder)
+
+
+def shade(image: object) -> torch.Tensor:
+    return torch.from_numpy(np.asarray(image, dtype=np.float32) / 255).mean(dim=(0, 1))
+
+
+def test_a_network_of_ones_own_is_saved_without_its_code_and_loads_with_it(tmp_path):
+    def build() -> Backbone:
+        torch.manual_seed(0)
+        blocks = [("one", nn.Linear(3, 8)), ("two", nn.Sequential(nn.ReLU(), nn.Linear(8, 4)))]
+        return Backbone.from_module(blocks, shade)
+
+    images = [make_image(((160, 90, 90), (90, 90, 160))[i % 2], seed=i) for i in range(40)]
+    train = Dataset("image", tuple(images), tuple(map(str, range(40))), labels=("red", "blue") * 20)
+    run = Run(FeatureSource())
+    model = Probe().fit(build(), train, Classification(("blue", "red")), run=run).model
+    folder = save(model, tmp_path / "m")
+    with pytest.raises(ArtifactError, match="a network of your own.*backbone=Backbone.from_module"):
+        artifact.load(folder)
+    again = artifact.load(folder, backbone=build()).model
+    np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))

@@ -1,0 +1,68 @@
+"""The partial folder: resumed by the same command, refused by another, never in the way of the user's own files."""
+
+import pytest
+
+from headstart.errors import ArtifactError, OptionError
+from headstart.partial import PartialFolder
+
+FACTS = {"data": "abc", "options": {"seed": 0, "strategy": "probe"}}
+
+
+def test_the_finished_model_takes_its_name_and_nothing_else_remains(tmp_path):
+    work = PartialFolder(tmp_path / "deep" / "m")
+    work.open(FACTS)
+    (work.model / "manifest.json").write_text("{}")
+    work.close()
+    assert [p.name for p in (tmp_path / "deep").iterdir()] == ["m"]
+    assert [p.name for p in (tmp_path / "deep" / "m").iterdir()] == ["manifest.json"]
+
+
+def test_decisions_are_replayed_when_the_same_run_is_opened_again(tmp_path):
+    first = PartialFolder(tmp_path / "m")
+    first.open(FACTS)
+    assert first.decide("outer folds", lambda: 7) == 7
+    second = PartialFolder(tmp_path / "m")
+    second.open(FACTS)
+    assert second.decide("outer folds", lambda: 9) == 7
+    assert second.decide("another", lambda: 1) == 1
+
+
+def test_another_run_is_refused_and_told_what_differs(tmp_path):
+    PartialFolder(tmp_path / "m").open(FACTS)
+    with pytest.raises(OptionError, match=r"m\.partial.*the data has changed; seed was 0 and is 1.*remove that folder"):
+        PartialFolder(tmp_path / "m").open({"data": "xyz", "options": {"seed": 1, "strategy": "probe"}})
+
+
+def test_a_folder_that_is_no_unfinished_run_is_left_alone(tmp_path):
+    (tmp_path / "m.partial").mkdir()
+    (tmp_path / "m.partial" / "thesis.txt").write_text("mine")
+    with pytest.raises(OptionError, match="the folder exists and is no unfinished run"):
+        PartialFolder(tmp_path / "m").open(FACTS)
+
+
+def test_an_existing_model_needs_overwrite_and_stays_until_the_new_one_is_whole(tmp_path):
+    old = tmp_path / "m"
+    old.mkdir()
+    (old / "manifest.json").write_text("old")
+    with pytest.raises(OptionError, match="the model folder exists.*--overwrite"):
+        PartialFolder(old)
+    work = PartialFolder(old, overwrite="model")
+    work.open(FACTS)
+    (work.model / "manifest.json").write_text("new")
+    assert (old / "manifest.json").read_text() == "old"
+    work.close()
+    assert (old / "manifest.json").read_text() == "new"
+    assert [p.name for p in tmp_path.iterdir() if p.name.startswith("m")] == ["m"]
+
+
+def test_something_that_is_no_model_is_never_replaced(tmp_path):
+    (tmp_path / "m").mkdir()
+    (tmp_path / "m" / "photo.jpg").write_text("mine")
+    with pytest.raises(OptionError, match="is no model folder, so it is never replaced"):
+        PartialFolder(tmp_path / "m", overwrite="model")
+
+
+def test_a_place_that_cannot_be_made_says_so(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(ArtifactError, match="the model folder cannot be written"):
+        PartialFolder(tmp_path / "file" / "m").open(FACTS)
