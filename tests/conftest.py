@@ -1,8 +1,8 @@
-"""Fixtures for every test: a cache of its own, no network, fixed seeds, and real data where it lies beside the repository."""
+"""Fixtures for every test: a cache of its own, no network, fixed seeds, and real data where it lies beside the
+repository."""
 
 import random
 import socket
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -32,10 +32,9 @@ def _closed_network(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _seeds() -> Iterator[None]:
+def _seeds() -> None:
     random.seed(0)
     np.random.seed(0)
-    yield
 
 
 @pytest.fixture(scope="session")
@@ -47,9 +46,9 @@ def shared() -> Path:
 
 
 WORDS = {
-    "animals": "cat dog horse cow sheep goat pig hen duck mouse".split(),
-    "food": "bread cheese soup apple rice butter salad cake pasta bean".split(),
-    "weather": "rain snow wind storm cloud sun frost fog hail thunder".split(),
+    "animals": ["cat", "dog", "horse", "cow", "sheep", "goat", "pig", "hen", "duck", "mouse"],
+    "food": ["bread", "cheese", "soup", "apple", "rice", "butter", "salad", "cake", "pasta", "bean"],
+    "weather": ["rain", "snow", "wind", "storm", "cloud", "sun", "frost", "fog", "hail", "thunder"],
 }
 
 
@@ -62,7 +61,9 @@ def make_texts(n: int, *, seed: int = 0, classes: int = 3) -> tuple[list[str], l
         label = names[i % classes]
         topic = rng.choice(WORDS[label], 3)
         other = rng.choice(WORDS[names[int(rng.integers(classes))]], 1)
-        filler = rng.choice("the a of and to in it was for with on as at by".split(), 4)
+        filler = rng.choice(
+            ["the", "a", "of", "and", "to", "in", "it", "was", "for", "with", "on", "as", "at", "by"], 4
+        )
         texts.append(" ".join([*rng.permutation([*topic, *other, *filler]), str(i)]))
         labels.append(label)
     return texts, labels

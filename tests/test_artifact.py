@@ -19,6 +19,7 @@ from headstart.strategies import Probe, Run
 from headstart.tasks import Classification
 from tests.conftest import make_image, make_texts
 
+OLD_MODELS = Path(__file__).parent / "old_models"
 NEW = ["cat and dog", "cheese with rice", "fog, snow and ice"]
 
 
@@ -72,7 +73,9 @@ def test_every_changed_byte_is_noticed(tmp_path):
             changed = bytearray(content)
             changed[position] ^= 1
             path.write_bytes(changed)
-            with pytest.raises(ArtifactError, match="changed or damaged|not valid JSON|expected a JSON object|is unknown") as caught:
+            with pytest.raises(
+                ArtifactError, match="changed or damaged|not valid JSON|expected a JSON object|is unknown"
+            ) as caught:
                 artifact.load(folder)
             assert path.name in str(caught.value)
         path.write_bytes(content)
@@ -163,3 +166,15 @@ def test_a_network_of_ones_own_is_saved_without_its_code_and_loads_with_it(tmp_p
         artifact.load(folder)
     again = artifact.load(folder, backbone=build()).model
     np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))
+
+
+@pytest.mark.parametrize("folder", sorted(OLD_MODELS.glob("format-*/")), ids=lambda p: p.name)
+def test_models_of_every_older_format_still_load_and_predict_the_same(folder):
+    recorded = json.loads(folder.with_suffix(".json").read_text())
+    found = artifact.load(folder).model.predict_proba(recorded["texts"])
+    np.testing.assert_allclose(found, recorded["probabilities"], atol=1e-5)
+
+
+def test_there_is_a_saved_example_of_every_format():
+    formats = {json.loads((p / "manifest.json").read_text())["format"] for p in OLD_MODELS.glob("format-*/")}
+    assert formats >= set(range(1, artifact.FORMAT + 1))

@@ -83,9 +83,11 @@ def test_the_tutorial_runs_from_the_first_command_to_the_last(tmp_path, monkeypa
             )  # fmt: skip
             assert done.returncode == 0, f"{command}\n{done.stderr}"
             for line in shown:
-                words = re.sub(r"\d[\d.,:]*", "", line).split()
-                printed = re.sub(r"\d[\d.,:]*", "", done.stdout + done.stderr).split()
-                assert line.strip() == "..." or set(words) <= set(printed), f"{command}\n{line}\n{done.stdout}{done.stderr}"
+                words = re.sub(r"[+-]?\d[\d.,:]*", "", line).split()
+                printed = re.sub(r"[+-]?\d[\d.,:]*", "", done.stdout + done.stderr).split()
+                assert line.strip() == "..." or set(words) <= set(printed), (
+                    f"{command}\n{line}\n{done.stdout}{done.stderr}"
+                )
 
 
 @pytest.mark.slow

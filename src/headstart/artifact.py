@@ -12,8 +12,8 @@ Files (format 1)::
 
 A slim folder leaves the backbone's weights out, names it, and checks its hash when it is loaded.
 
-Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the old
-one to ``tests/old_models``.
+Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the
+old one to ``tests/old_models``.
 """
 
 import hashlib
@@ -87,7 +87,8 @@ def save(
         "evaluation.json": evaluation,
         "data.json": data,
     }
-    with writing("the model", folder, raises=ArtifactError, fix="Free space there; the same command goes on from here."):
+    fix = "Free space there; the same command goes on from here."
+    with writing("the model", folder, raises=ArtifactError, fix=fix):
         backbones.write_tensors(folder / WEIGHTS, tensors)
         for name, values in documents.items():
             _write_json(folder / name, values)
@@ -103,16 +104,16 @@ def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline:
 
     Args:
         folder: The model folder.
-        backbone: The backbone of a slim folder, or its address, where it is not the recorded one; and the network behind
-            `Backbone.from_module`.
+        backbone: The backbone of a slim folder, or its address, where it is not the recorded one; or the network that
+            was made with `Backbone.from_module`.
         offline: Open no connection to find a slim folder's backbone.
 
     Returns:
         The model and what was recorded about it.
 
     Raises:
-        ArtifactError: It is no model folder, a file is missing or changed, its version is unknown, or the backbone is not
-            the one the head was fitted on.
+        ArtifactError: It is no model folder, a file is missing or changed, its version is unknown, or the backbone
+            is not the one the head was fitted on.
     """
     folder = Path(folder)
     manifest = _read_manifest(folder)
@@ -219,7 +220,9 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         values = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
-        raise ArtifactError("the file is not valid JSON", where=str(path), fix="Copy the model folder again.") from error
+        raise ArtifactError(
+            "the file is not valid JSON", where=str(path), fix="Copy the model folder again."
+        ) from error
     if not isinstance(values, dict):
         raise ArtifactError("expected a JSON object", where=str(path), fix="Copy the model folder again.")
     return values
@@ -264,7 +267,9 @@ def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
 
 def _changed(path: Path, problem: str) -> ArtifactError:
     return ArtifactError(
-        f"the model was changed or damaged: {problem}", where=str(path), fix="Copy the model folder again, or fit again."
+        f"the model was changed or damaged: {problem}",
+        where=str(path),
+        fix="Copy the model folder again, or fit again.",
     )
 
 

@@ -1,7 +1,8 @@
 """The scikit-learn face: estimators over lists of paths, images, arrays or strings.
 
-They choose and fit like ``headstart fit``, without the measuring: wrap them in `sklearn.model_selection.cross_val_score` or a
-search of your own. Features come from the same store, so a cross-validation runs the network once.
+They choose and fit like ``headstart fit``, without the measuring: wrap them in
+`sklearn.model_selection.cross_val_score` or a search of your own. Features come from the same store, so a
+cross-validation runs the network once.
 """
 
 from collections.abc import Iterable, Sequence
@@ -13,6 +14,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from PIL import Image
 from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils import column_or_1d
+from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted
 
 from headstart import backbones, strategies
@@ -80,8 +83,12 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
             The estimator itself.
         """
         strategy = strategies.parse(self.strategy)
-        self.classes_, numbers = np.unique(_column(y, "y"), return_inverse=True)
-        dataset = _dataset(X, self.modality, labels=numbers, groups=None if groups is None else _column(groups, "groups"))
+        labels = _column(column_or_1d(y, warn=True), "y")
+        check_classification_targets(labels)
+        self.classes_, numbers = np.unique(labels, return_inverse=True)
+        dataset = _dataset(
+            X, self.modality, labels=numbers, groups=None if groups is None else _column(groups, "groups")
+        )
         if len(self.classes_) < 2:
             raise DataError(f"expected at least 2 classes, found 1 class: {self.classes_[0]!r}", where="y")
         task = Classification(tuple(map(_class_name, range(len(self.classes_)))))
@@ -125,7 +132,9 @@ class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc] 
         several = [given] if isinstance(given, str | Backbone) else list(given)
         if not several:
             raise OptionError(
-                f"no {modality} backbone is installed", where="backbone", fix="Name one, such as 'timm:resnet18.a1_in1k'."
+                f"no {modality} backbone is installed",
+                where="backbone",
+                fix="Name one, such as 'timm:resnet18.a1_in1k'.",
             )
         device = pick_device(self.device)
         return [_load(b, self.offline, device) if isinstance(b, str) else b.to(device) for b in several]
@@ -151,7 +160,9 @@ def _dataset(
     groups: NDArray[Any] | None = None,
 ) -> Dataset:
     if isinstance(X, str | Path):
-        raise DataError(f"expected a list of items, found the single item {str(X)[:40]!r}", where="X", fix="Wrap it: [item].")
+        raise DataError(
+            f"expected a list of items, found the single item {str(X)[:40]!r}", where="X", fix="Wrap it: [item]."
+        )
     items = list(X)
     for name, column in (("y", labels), ("groups", groups)):
         if column is not None and len(column) != len(items):
@@ -188,6 +199,7 @@ def _column(values: ArrayLike, name: str) -> NDArray[Any]:
     column = np.asarray(values)
     if column.ndim != 1:
         raise DataError(f"expected one value per item, found an array of shape {column.shape}", where=name)
-    if column.dtype.kind == "f" and np.isnan(column).any():
-        raise DataError(f"expected a value for every item, found nan at position {int(np.isnan(column).argmax())}", where=name)
+    if column.dtype.kind == "f" and not np.isfinite(column).all():
+        where = int(np.isfinite(column).argmin())
+        raise DataError(f"expected finite values, found {column[where]} (nan or inf) at position {where}", where=name)
     return column

@@ -1,8 +1,8 @@
 """Where a run works until its result is whole: ``MODEL.partial``, which the same command resumes.
 
-    MODEL.partial/run.json         data and options of the run; another run is refused
-    MODEL.partial/decisions.json   decisions that depended on time, replayed when the run is resumed
-    MODEL.partial/model/           the model folder, renamed to MODEL at the end
+MODEL.partial/run.json         data and options of the run; another run is refused
+MODEL.partial/decisions.json   decisions that depended on time, replayed when the run is resumed
+MODEL.partial/model/           the model folder, renamed to MODEL at the end
 """
 
 import json
@@ -53,7 +53,9 @@ class PartialFolder:
             _check_same(self.folder, json.loads(record.read_text("utf-8")), facts)
         elif self.folder.exists():
             raise OptionError(
-                "the folder exists and is no unfinished run", where=str(self.folder), fix="Remove it, or choose another -o."
+                "the folder exists and is no unfinished run",
+                where=str(self.folder),
+                fix="Remove it, or choose another -o.",
             )
         with writing("the model folder", self.folder, raises=ArtifactError, fix="Choose another -o."):
             self.model.mkdir(parents=True, exist_ok=True)

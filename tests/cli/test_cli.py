@@ -9,6 +9,7 @@ import sys
 import pyarrow.parquet as pq
 import pytest
 
+import headstart
 from headstart.cli import main
 from tests.conftest import make_texts
 
@@ -58,14 +59,16 @@ def test_fit_json_is_one_document(run, texts_csv, tmp_path):
     assert values["model"] == str(tmp_path / "m")
 
 
-def test_predict_reads_lines_of_standard_input(run, model):
-    status, out, _ = run("predict", model, "-", "--json", stdin="cat and cow with a goat\ncheese and bread in soup\n")
+def test_predict_reads_lines_of_standard_input_and_answers_as_python_does(run, model):
+    texts = ["cow and goat", "cake and pasta and bean", "über snow"]
+    status, out, _ = run("predict", model, "-", "--json", stdin="\n".join(texts))
     rows = [json.loads(line) for line in out.splitlines()]
     assert status == 0
-    assert [row["label"] for row in rows] == ["animals", "food"]
-    assert sum(rows[0]["probabilities"].values()) == pytest.approx(1)
-    _, plain, _ = run("predict", model, "-", stdin="cat and cow\n")
-    assert "\tanimals\t" in plain
+    python = headstart.load(model).model
+    assert [row["label"] for row in rows] == python.predict(texts)
+    assert [list(row["probabilities"].values()) for row in rows] == python.predict_proba(texts).tolist()
+    _, plain, _ = run("predict", model, "-", stdin=texts[0])
+    assert plain.split("\t")[1] == rows[0]["label"]
 
 
 @pytest.mark.parametrize("suffix", ["csv", "parquet"])
@@ -73,10 +76,7 @@ def test_predict_writes_a_table_with_a_column_per_class(run, model, texts_csv, t
     table = tmp_path / f"out.{suffix}"
     status, out, _ = run("predict", model, texts_csv, "-o", table)
     assert (status, out.strip()) == (0, f"{table}: 90 rows, 0 of them errors.")
-    if suffix == "csv":
-        rows = list(csv.DictReader(table.read_text().splitlines()))
-    else:
-        rows = pq.read_table(table).to_pylist()
+    rows = list(csv.DictReader(table.read_text().splitlines())) if suffix == "csv" else pq.read_table(table).to_pylist()
     assert len(rows) == 90
     assert {"input", "label", "probability:animals"} <= set(rows[0])
 
@@ -137,7 +137,8 @@ def test_the_traceback_behind_a_user_error_is_shown_on_request(monkeypatch, tmp_
 
 
 @pytest.mark.parametrize(
-    "words", [["fit"], ["fit", "x", "-o", "m", "--budget", "soon"], ["nonsense"], ["fit", "x", "-o", "m", "--seed", "-1"]]
+    "words",
+    [["fit"], ["fit", "x", "-o", "m", "--budget", "soon"], ["nonsense"], ["fit", "x", "-o", "m", "--seed", "-1"]],
 )
 def test_wrong_usage_exits_with_2(run, words):
     status, out, err = run(*words)

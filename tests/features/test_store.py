@@ -77,7 +77,11 @@ def damage_length(shard: Path) -> None:
 
 @pytest.mark.parametrize(
     ("damage", "message"),
-    [(damage_content, "does not match its SHA-256"), (damage_length, "expected 40 bytes, found 39"), (Path.unlink, "found no file")],
+    [
+        (damage_content, "does not match its SHA-256"),
+        (damage_length, "expected 40 bytes, found 39"),
+        (Path.unlink, "found no file"),
+    ],
 )
 def test_a_damaged_shard_is_refused_with_its_path_and_can_be_cleared(damage, message):
     store = Store()
@@ -94,7 +98,9 @@ def test_a_damaged_shard_is_refused_with_its_path_and_can_be_cleared(damage, mes
     assert len(fresh.missing(a_key(), names(4))) == 2
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '{"format": 1}', '{"format": 9, "dtype": "<f4", "shape": [2, 1, 5], "items": ["a", "b"]}'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"format": 1}', '{"format": 9, "dtype": "<f4", "shape": [2, 1, 5], "items": ["a", "b"]}']
+)
 def test_a_damaged_manifest_is_refused_with_its_path(text):
     store = Store()
     store.append(a_key(), names(2), some_rows(2))
@@ -110,7 +116,9 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(monkeypatch):
 
     store = Store()
     monkeypatch.setattr(os, "fsync", full)
-    with pytest.raises(StoreError, match="the disk is full. Free space there, or name another folder with HEADSTART_CACHE"):
+    with pytest.raises(
+        StoreError, match="the disk is full. Free space there, or name another folder with HEADSTART_CACHE"
+    ):
         store.append(a_key(), names(2), some_rows(2))
     assert [p.name for p in store.root.glob("*/*")] == []
 
@@ -135,7 +143,9 @@ for i in range(100000):
 
 def test_a_writer_killed_at_any_moment_leaves_only_whole_shards(tmp_path):
     for delay in (0.05, 0.11, 0.17):
-        with subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True) as process:
+        with subprocess.Popen(
+            [sys.executable, "-c", WRITER, str(tmp_path)], stdout=subprocess.PIPE, text=True
+        ) as process:
             assert process.stdout is not None
             process.stdout.readline()
             time.sleep(delay)

@@ -1,7 +1,7 @@
 """Carrying a pretrained network to a machine without a network: pack it into a folder here, add that folder there.
 
-A pack is the folder the backbone is read from plus ``headstart-pack.json``, which names the backbone and the SHA-256 of every
-file and is written last. An added backbone is found under its own name before any cache or hub is asked.
+A pack is the folder the backbone is read from plus ``headstart-pack.json``, which names the backbone and the SHA-256 of
+every file and is written last. An added backbone is found under its own name before any cache or hub is asked.
 """
 
 import hashlib

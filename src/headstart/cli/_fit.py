@@ -12,11 +12,20 @@ from headstart.cli._options import Duration, json_option, progress_bar, reading,
 @click.argument("data")
 @click.option("-o", "--output", required=True, metavar="MODEL", help="The model folder to make.")
 @click.option("--test", metavar="DATA", help="A separate test part, scored once at the end.")
-@click.option("--backbone", "backbones", multiple=True, metavar="NAME",
-              help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among several.")
+@click.option(
+    "--backbone",
+    "backbones",
+    multiple=True,
+    metavar="NAME",
+    help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among several.",
+)
 @click.option("--strategy", default="probe", show_default=True, help="How to adapt, such as \"probe(head='knn')\".")
-@click.option("--metric", default="accuracy", show_default=True,
-              help="accuracy, balanced_accuracy, macro_f1, log_loss, brier or auroc.")
+@click.option(
+    "--metric",
+    default="accuracy",
+    show_default=True,
+    help="accuracy, balanced_accuracy, macro_f1, log_loss, brier or auroc.",
+)
 @click.option("--budget", type=Duration(), help="Time until the model must be saved, such as 10m [default: 30m].")
 @click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
 @click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
@@ -26,7 +35,9 @@ from headstart.cli._options import Duration, json_option, progress_bar, reading,
 @run_options
 @json_option
 @click.pass_obj
-def fit(started: float, data: str, *, output: str, as_json: bool, overwrite: bool, slim: bool, **options: Any) -> None:
+def fit(
+    started: float, /, data: str, *, output: str, as_json: bool, overwrite: bool, slim: bool, **options: Any
+) -> None:
     """Choose, adapt, measure and save a model for the labelled DATA.
 
     DATA is a folder with one folder per class, or a CSV, TSV, Parquet or JSONL file with the columns path or text, and
@@ -54,7 +65,9 @@ def fit(started: float, data: str, *, output: str, as_json: bool, overwrite: boo
 
 
 @click.command()
-@click.option("-o", "--output", metavar="MODEL", default="headstart-demo", show_default=True, help="The model folder to make.")
+@click.option(
+    "-o", "--output", metavar="MODEL", default="headstart-demo", show_default=True, help="The model folder to make."
+)
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
 @json_option
 @click.pass_context
@@ -68,7 +81,25 @@ def demo(context: click.Context, *, output: str, overwrite: bool, as_json: bool)
     folder = examples.messages()
     click.echo(f"headstart fit {folder} -o {output} --offline\n", err=True)
     context.invoke(
-        fit, data=str(folder), output=output, as_json=as_json, overwrite=overwrite, slim=False, backbones=(),
-        strategy="probe", metric="accuracy", budget=None, resplit=False, allow_straddling=False, test=None, task=None,
-        label=None, text=None, group=None, on_error="stop", seed=0, offline=True, device="auto",
+        fit,
+        data=str(folder),
+        output=output,
+        as_json=as_json,
+        overwrite=overwrite,
+        slim=False,
+        backbones=(),
+        strategy="probe",
+        metric="accuracy",
+        budget=None,
+        resplit=False,
+        allow_straddling=False,
+        test=None,
+        task=None,
+        label=None,
+        text=None,
+        group=None,
+        on_error="stop",
+        seed=0,
+        offline=True,
+        device="auto",
     )

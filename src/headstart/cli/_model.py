@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +25,17 @@ def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
 
     read = reading(options)
     with progress_bar() as progress:
-        found = pipeline.evaluate(model, data, reading=read, progress=progress, **options)
+        say = partial(click.echo, err=True)
+        found = pipeline.evaluate(model, data, reading=read, progress=progress, say=say, **options)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else evaluate_text(found, model))
 
 
 @click.command()
 @click.argument("model")
 @click.argument("inputs", nargs=-1, required=True, metavar="INPUT...")
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv|parquet", help="Write a table instead.")
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv|parquet", help="Write a table instead."
+)
 @click.option("--text", metavar="COLUMN", help="Column of the texts in a manifest [default: text].")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
@@ -104,7 +108,9 @@ def models_path(name: str, *, offline: bool) -> None:
 
 @models.command("pack")
 @click.argument("name")
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The folder to make.")
+@click.option(
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The folder to make."
+)
 @click.option("--offline", is_flag=True, help="Open no network connection.")
 def models_pack(name: str, *, output: Path, offline: bool) -> None:
     """Pack backbone NAME into a folder for a machine without a network."""

@@ -30,10 +30,18 @@ class Duration(click.ParamType[float]):
 def reading_options(command: Command) -> Command:
     """Add the options that say how data is read."""
     for option in (
-        click.option("--on-error", type=click.Choice(["stop", "skip"]), default="stop", show_default=True,
-                     help="skip leaves unreadable items out and lists them."),
-        click.option("--group", metavar="COLUMN|filename:REGEX",
-                     help="Patient, speaker or document of each item: never on both sides of a split."),
+        click.option(
+            "--on-error",
+            type=click.Choice(["stop", "skip"]),
+            default="stop",
+            show_default=True,
+            help="skip leaves unreadable items out and lists them.",
+        ),
+        click.option(
+            "--group",
+            metavar="COLUMN|filename:REGEX",
+            help="Patient, speaker or document of each item: never on both sides of a split.",
+        ),
         click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
         click.option("--label", metavar="COLUMN", help="Column of the labels [default: label]."),
         click.option("--task", metavar="TASK", help="image-classification or text-classification [default: inferred]."),
@@ -52,7 +60,9 @@ def run_options(command: Command) -> Command:
     for option in (
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
         click.option("--offline", is_flag=True, help="Open no network connection."),
-        click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random choice."),
+        click.option(
+            "--seed", type=click.IntRange(min=0), default=0, show_default=True, help="Of every random choice."
+        ),
     ):
         command = option(command)
     return command
@@ -70,7 +80,14 @@ def reading(options: dict[str, Any]) -> "Reading":
 def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
     """Show what is being done on standard error, with a rate and the time left; silent where nobody watches."""
     from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
     from rich.progress import Task as Row
     from rich.text import Text
 
@@ -78,8 +95,14 @@ def progress_bar() -> Iterator[Callable[[str, int, int], None]]:
         def render(self, task: Row) -> Text:
             return Text("" if not task.speed else f"{task.speed:,.1f}/s", style="cyan")
 
-    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), Rate(""), TimeRemainingColumn(),
-               TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(""),
+        TimeRemainingColumn(),
+        TimeElapsedColumn(),
+    )
     console = Console(stderr=True)
     with Progress(*columns, console=console, disable=not console.is_terminal, transient=True) as bar:
         rows: dict[str, Any] = {}

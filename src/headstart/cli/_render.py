@@ -39,20 +39,23 @@ def fit_text(result: "FitResult") -> str:
     if outcome.transfer_helped is False:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
     lines += _choice_lines(result)
-    lines += _score_lines(outcome.score)
+    lines += _score_lines(outcome.score, HOW[outcome.score.how])
     lines += _baseline_lines(result)
-    rest = result.seconds - result.adaptation_seconds
     lines += [
         _row("Transfer", VERDICT[outcome.transfer_helped]),
-        _row(
-            "Time",
-            f"{result.seconds:.1f} s: adaptation {result.adaptation_seconds:.1f} s, starting and measuring {rest:.1f} s "
-            f"(frozen passes {result.feature_seconds:.1f} s)",
-        ),
+        _row("Time", _time(result)),
         _row("Model", click.style(str(result.folder), bold=True)),
         _row("Try it", _try_it(result)),
     ]
     return "\n".join([*lines, *(_row("Note", note) for note in outcome.notes)])
+
+
+def _time(result: "FitResult") -> str:
+    rest = result.seconds - result.adaptation_seconds
+    return (
+        f"{result.seconds:.1f} s: adaptation {result.adaptation_seconds:.1f} s, starting and measuring {rest:.1f} s "
+        f"(frozen passes {result.feature_seconds:.1f} s)"
+    )
 
 
 def _choice_lines(result: "FitResult") -> list[str]:
@@ -62,19 +65,23 @@ def _choice_lines(result: "FitResult") -> list[str]:
     lines = [_row("Chosen", click.style(chosen, bold=True))]
     for rung in outcome.rungs if len(outcome.rungs) > 1 else ():
         mark = "chosen" if rung.accepted else "not chosen"
-        lines.append(
-            _row("", f"{rung.name}  {_value(rung.value, rung.interval)} inside training  {rung.seconds:.1f} s  {mark}: {rung.reason}")
-        )
+        value = f"{_value(rung.value, rung.interval)} inside training"
+        lines.append(_row("", f"{rung.name}  {value}  {rung.seconds:.1f} s  {mark}: {rung.reason}"))
     return lines
 
 
-def _score_lines(score: "Score") -> list[str]:
+def _score_lines(score: "Score", where: str = "on {n:,} examples") -> list[str]:
     others = [
-        f"{_words(name)} {value:.3f}" for name, value in score.metrics.items() if value is not None and name != score.metric
+        f"{_words(name)} {value:.3f}"
+        for name, value in score.metrics.items()
+        if value is not None and name != score.metric
     ]
     main = f"{score.value:.3f}  [{score.interval.low:.3f}, {score.interval.high:.3f}]"
     return [
-        _row(_words(score.metric).capitalize(), f"{click.style(main, fg='green', bold=True)}  {HOW[score.how].format(n=score.n)}"),
+        _row(
+            _words(score.metric).capitalize(),
+            f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}",
+        ),
         _row("", " · ".join(others)),
     ]
 
@@ -85,7 +92,8 @@ def _baseline_lines(result: "FitResult") -> list[str]:
     lines = []
     for number, (name, other) in enumerate(rows):
         low, high = other.difference_interval.low, other.difference_interval.high
-        text = f"{name:<{width}}  {_value(other.value, other.interval)}  ours minus it {other.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        difference = f"ours minus it {other.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+        text = f"{name:<{width}}  {_value(other.value, other.interval)}  {difference}"
         lines.append(_row("Baselines" if number == 0 else "", text))
     return lines
 
@@ -106,13 +114,18 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     Returns:
         Lines of text.
     """
-    width = max(len(name) for name in result.classes)
-    head = f"{'class':<{width}}  {'n':>6}  precision  recall  F1"
-    rows = [
-        f"{name:<{width}}  {int(facts['n']):>6}  {facts['precision']:>9.3f}  {facts['recall']:>6.3f}  {facts['f1']:.3f}"
-        for name, facts in result.classes.items()
-    ]
-    return "\n".join([_row("Model", model), *_score_lines(result.score), "", head, *rows, *(f"Note: {n}" for n in result.notes)])
+    width = max(len(name) for name in ("class", *result.classes))
+    lines = [_row("Model", model), *_score_lines(result.score), ""]
+    lines.append(f"{'class':<{width}}  {'n':>6}  precision  recall     F1")
+    for name, facts in result.classes.items():
+        precision, recall, f1 = (_number(facts[key]) for key in ("precision", "recall", "f1"))
+        lines.append(f"{name:<{width}}  {facts['n']:>6}  {precision:>9}  {recall:>6}  {f1:>5}")
+    return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
+
+
+def _number(value: float | None) -> str:
+    """Show a ratio; one without a denominator, such as the recall of a class without items, is a dash."""
+    return "-" if value is None else f"{value:.3f}"
 
 
 def inspection_text(found: "Inspection", source: str) -> str:
@@ -126,8 +139,8 @@ def inspection_text(found: "Inspection", source: str) -> str:
         Lines of text.
     """
     lines = [_row("Task", f"{found.task}, {found.n:,} items, {len(found.classes)} classes")]
-    lines += [_row("", note) for note in found.notes]
     lines += _counts("Classes", found.classes) + _counts("Parts", found.parts)
+    lines += [_row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
     lines += [_row(_words(name).capitalize(), _short(value)) for name, value in found.summary.items()]
     order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
     for finding in order:
@@ -170,7 +183,8 @@ def catalogue_text(known: "Sequence[Candidate]") -> str:
     lines = [f"{'name':<{width}}  {'for':<5}  {'MB':>6}  {'licence':<14}  pretrained on"]
     for c in known:
         size = "" if c.megabytes is None else f"{c.megabytes:.0f}"
-        lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {c.licence or 'not stated':<14}  {c.pretraining or 'not stated'}")
+        licence, data = c.licence or "not stated", c.pretraining or "not stated"
+        lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {licence:<14}  {data}")
     return "\n".join([*lines, "", "Use one with: headstart fit DATA -o MODEL --backbone NAME"])
 
 

@@ -3,6 +3,7 @@
 from headstart.engine._base import Engine, Resources
 from headstart.engine._device import pick_device
 from headstart.engine._local import LocalEngine
+from headstart.engine._memory import keep_freed_memory
 from headstart.engine._places import cache_folder
 
-__all__ = ["Engine", "LocalEngine", "Resources", "cache_folder", "pick_device"]
+__all__ = ["Engine", "LocalEngine", "Resources", "cache_folder", "keep_freed_memory", "pick_device"]

@@ -24,9 +24,7 @@ class Engine(ABC):
     """Runs a function over items, somewhere."""
 
     @abstractmethod
-    def map(
-        self, function: Callable[[A], B], items: Iterable[A], *, resources: Resources | None = None
-    ) -> Iterator[B]:
+    def map(self, function: Callable[[A], B], items: Iterable[A], *, resources: Resources | None = None) -> Iterator[B]:
         """Yield ``function(item)`` for every item, in the order of the items.
 
         Args:

@@ -21,9 +21,7 @@ class LocalEngine(Engine):
     def __init__(self, workers: int | None = None) -> None:
         self.workers: Final = workers or available_processors()
 
-    def map(
-        self, function: Callable[[A], B], items: Iterable[A], *, resources: Resources | None = None
-    ) -> Iterator[B]:
+    def map(self, function: Callable[[A], B], items: Iterable[A], *, resources: Resources | None = None) -> Iterator[B]:
         """Yield the results in the order of the items, at most ``resources.ahead`` of them computed in advance.
 
         Args:

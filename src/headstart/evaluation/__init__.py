@@ -11,6 +11,7 @@ from headstart.evaluation.baselines import (
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
 from headstart.evaluation.metrics import (
     METRICS,
+    ClassScores,
     Metric,
     accuracy,
     all_metrics,
@@ -26,6 +27,7 @@ from headstart.evaluation.proof import Comparison, Fold, Score, compare, score, 
 __all__ = [
     "METRICS",
     "Baseline",
+    "ClassScores",
     "Comparison",
     "Fold",
     "Interval",

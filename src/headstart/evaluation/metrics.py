@@ -21,6 +21,7 @@ from headstart.linear import PROBABILITY_FLOOR
 
 __all__ = [
     "METRICS",
+    "ClassScores",
     "Metric",
     "accuracy",
     "all_metrics",
@@ -35,6 +36,7 @@ __all__ = [
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Counts: TypeAlias = npt.NDArray[np.float64]
+ClassScores: TypeAlias = Mapping[str, float | int | None]
 Score: TypeAlias = Any  # np.float64 for counts (N,), an array (R,) for counts (R, N): numpy's types cannot say so
 
 
@@ -118,11 +120,11 @@ def all_metrics(y: Integers, p: Floats) -> dict[str, float | None]:
     return {name: metric.score(y, p) for name, metric in METRICS.items()}
 
 
-def per_class(y: Integers, p: Floats, classes: Sequence[str]) -> dict[str, dict[str, float | int | None]]:
+def per_class(y: Integers, p: Floats, classes: Sequence[str]) -> dict[str, ClassScores]:
     """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator."""
     right, actual, predicted = _tallies(y, p, _counts(y, p, None))
     ratios = np.stack([_ratio(right, predicted), _ratio(right, actual), _ratio(2 * right, actual + predicted)], axis=-1)
-    table: dict[str, dict[str, float | int | None]] = {}
+    table: dict[str, ClassScores] = {}
     for name, n, row in zip(classes, actual, ratios.tolist(), strict=True):
         precision, recall, f1 = (None if np.isnan(ratio) else ratio for ratio in row)
         table[name] = {"precision": precision, "recall": recall, "f1": f1, "n": int(n)}

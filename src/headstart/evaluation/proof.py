@@ -1,7 +1,7 @@
 """Scores with intervals from predictions, and paired comparisons on the same splits.
 
-One split is a test part: its interval comes from resampling its items, or its groups. Several splits are the outer folds
-of a cross-validation: their interval is Nadeau and Bengio's, because the folds share training examples.
+One split is a test part: its interval comes from resampling its items, or its groups. Several splits are the outer
+folds of a cross-validation: their interval is Nadeau and Bengio's, because the folds share training examples.
 """
 
 from collections.abc import Mapping

@@ -16,13 +16,14 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
 from headstart.data import Item
-from headstart.engine import Engine, Resources
+from headstart.engine import Engine, Resources, keep_freed_memory
 
-# Measured on two cores: convolutional networks peak at 16 to 32 images, text encoders at 2,000 to 4,000 tokens a batch
-# (benchmarks/LOG.md); a GPU wants more of both.
-IMAGES_PER_BATCH = {"cpu": 32, "cuda": 128, "mps": 64}
-TOKENS_PER_BATCH = {"cpu": 3072, "cuda": 65536, "mps": 16384}
+# Measured on two cores (benchmarks/LOG.md): MobileNetV2 is fastest at 8 images a batch, MiniLM flat from 500 to 2,000
+# tokens. A GPU wants more of both.
+IMAGES_PER_BATCH = {"cpu": 8, "cuda": 128, "mps": 64}
+TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536, "mps": 16384}
 TEXTS_PER_WINDOW = 2048
+READ_AHEAD = 4  # windows
 
 
 @dataclass(frozen=True)
@@ -50,6 +51,7 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
         Rows batch by batch; together they cover every item once.
     """
     backbone.network.eval()
+    keep_freed_memory()
     start = 0
     stream = _prepared(backbone, items, engine)
     while window := list(islice(stream, _window(backbone))):
@@ -70,7 +72,7 @@ def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]
 def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine) -> Iterator[Any]:
     chunk = backbone.preparer.chunk
     chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
-    ahead = Resources(ahead=max(2, 2 * _window(backbone) // chunk))
+    ahead = Resources(ahead=max(2, READ_AHEAD * _window(backbone) // chunk))
     for prepared in engine.map(backbone.preparer.read, chunks, resources=ahead):
         yield from prepared
 

@@ -86,7 +86,10 @@ class Shelf:
 
 
 def size_limit() -> int:
-    """Return the store's size limit in bytes: ``HEADSTART_CACHE_LIMIT`` (such as ``5GB``), else 20 GB.
+    """Return the store's size limit: ``HEADSTART_CACHE_LIMIT`` (such as ``5GB``), else 20 GB.
+
+    Returns:
+        Bytes.
 
     Raises:
         OptionError: The variable is not a size.

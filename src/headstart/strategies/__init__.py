@@ -39,9 +39,7 @@ def _call(text: str) -> ast.Call:
     except (SyntaxError, ValueError):
         node = None
     if not isinstance(node, ast.Call):
-        raise OptionError(
-            f"expected a strategy such as probe(head='knn'), found {text!r}", where="--strategy"
-        )
+        raise OptionError(f"expected a strategy such as probe(head='knn'), found {text!r}", where="--strategy")
     return node
 
 

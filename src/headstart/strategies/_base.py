@@ -1,7 +1,7 @@
 """The interface of a strategy: one method, everything it may use in one frozen value."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ from headstart.model import AdaptedModel
 from headstart.tasks import Classification
 
 
-def decide_now(name: str, choose: Callable[[], Any]) -> Any:
+def decide_now(_name: str, choose: Callable[[], Any]) -> Any:
     """Take a decision and record nothing."""
     return choose()
 
@@ -55,7 +55,7 @@ class Fitted:
     model: AdaptedModel
     log_loss: float
     fold_values: tuple[float, ...]
-    chosen: dict[str, str | float]
+    chosen: Mapping[str, str | float]
 
 
 class Strategy(ABC):

@@ -1,9 +1,11 @@
 """The linear probe and its cheap alternatives: a head on frozen features.
 
-Settings are chosen by cross-validation inside the examples given: the feature view (last layer, mean of layers) and, for
-the logistic head, the strength of the penalty. Log loss decides, because with few labels it is less noisy than accuracy.
+Settings are chosen by cross-validation inside the examples given: the feature view (last layer, mean of layers) and,
+for the logistic head, the strength of the penalty. Log loss decides, because with few labels it is less noisy than
+accuracy.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal, final
 
@@ -12,6 +14,7 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, View
 from headstart.data import Dataset, make_folds, united_groups
+from headstart.errors import DataError
 from headstart.evaluation import METRICS, log_loss
 from headstart.linear import (
     ClassWeight,
@@ -57,10 +60,13 @@ class Probe(Strategy):
 
         Returns:
             The model and its cross-validated losses.
+
+        Raises:
+            DataError: All examples are copies of one item, or of one group.
         """
         assert train.labels is not None
         y = task.encode(train.labels)
-        folds = make_folds(y, groups=united_groups(train), n_splits=FOLDS, seed=run.seed)
+        folds = _folds(train, y, seed=run.seed)
         n_classes, best = len(task.classes), None
         for view in backbone.views:
             X = run.features.features(backbone, train, view=view)
@@ -81,7 +87,7 @@ class Probe(Strategy):
         view: View,
         X: NDArray[np.float32],
         y: NDArray[np.intp],
-        folds: list[Fold],
+        folds: Sequence[Fold],
         *,
         n_classes: int,
         class_weight: ClassWeight,
@@ -103,6 +109,19 @@ class Probe(Strategy):
         return fit_nearest_mean(standardiser.transform(X), y, n_classes=n_classes).fold(standardiser)
 
 
+def _folds(train: Dataset, y: NDArray[np.intp], *, seed: int) -> Sequence[Fold]:
+    """Cut inner folds, fewer than wanted where there are fewer groups or different items."""
+    units = united_groups(train)
+    separate = len(np.unique(units))
+    if separate < 2:
+        raise DataError(
+            f"expected at least 2 separate examples or groups to choose settings on, found {separate}",
+            where=train.source,
+            fix="Add examples that are not copies, or from other groups.",
+        )
+    return make_folds(y, groups=units, n_splits=min(FOLDS, separate), seed=seed)
+
+
 @dataclass(frozen=True)
 class _Trial:
     """One feature view, cross-validated and fitted."""
@@ -111,8 +130,8 @@ class _Trial:
     head: Head
     log_loss: float
     out_of_fold: NDArray[np.float64]
-    chosen: dict[str, str | float]
+    chosen: Mapping[str, str | float]
 
-    def fold_values(self, y: NDArray[np.intp], folds: list[Fold], metric: str) -> tuple[float, ...]:
+    def fold_values(self, y: NDArray[np.intp], folds: Sequence[Fold], metric: str) -> tuple[float, ...]:
         values = [METRICS[metric].score(y[outside], self.out_of_fold[outside]) for _, outside in folds]
         return tuple(float("nan") if value is None else value for value in values)
