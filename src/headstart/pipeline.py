@@ -164,7 +164,9 @@ def fit(
         say(note)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": _comparable(options)})
-    run = _run(options, work, progress, started)
+    run = _run(options, work, progress, started=started, items=len(dataset))
+    if options.budget is None:
+        say(f"Time allowed: {DEFAULT_BUDGET / 60:.0f} min (--budget sets another).")
     for backbone in candidates:
         if backbone.notes:
             say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
@@ -378,9 +380,9 @@ def _suggestion(modality: str) -> str:
     return "Name one: --backbone timm:resnet18.a1_in1k (downloads 45 MB from the hub), or dir:FOLDER for local weights."
 
 
-def _run(options: FitOptions, work: PartialFolder, progress: Progress, started: float) -> Run:
+def _run(options: FitOptions, work: PartialFolder, progress: Progress, *, started: float, items: int) -> Run:
     deadline = started + (options.budget or DEFAULT_BUDGET)
-    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None)
+    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=items)
     return Run(
         features, seed=options.seed, deadline=deadline, progress=progress, metric=options.metric, decide=work.decide
     )

@@ -92,7 +92,9 @@ def test_a_budget_that_cannot_hold_the_pass_is_refused_with_the_time_needed(monk
     backbone = backbones.load("toy:image")
     items = tuple(make_image((90, 90, 90), seed=i) for i in range(40))
     source = FeatureSource(deadline=time.monotonic() + 1e-4)
-    with pytest.raises(BudgetError, match=r"toy:image: the frozen pass alone needs about \d+ s.*Give --budget \d+s"):
+    with pytest.raises(
+        BudgetError, match=r"toy:image: frozen passes over 40 items alone need about \d+ s.*--budget \d+s"
+    ):
         source.features(backbone, Dataset("image", items, tuple(map(str, range(40)))))
 
 
@@ -113,3 +115,14 @@ def test_a_pass_killed_half_way_goes_on_to_the_same_bits(tmp_path, monkeypatch):
     resumed, whole = FeatureSource(Store(tmp_path / "killed")), FeatureSource(Store(tmp_path / "whole"))
     np.testing.assert_array_equal(resumed.features(backbone, dataset), whole.features(backbone, dataset))
     assert 0 < resumed.computed < whole.computed == 20_000
+
+
+def test_a_pass_that_leaves_no_time_for_the_rest_of_the_run_is_refused_too(monkeypatch):
+    monkeypatch.setattr("headstart.features._source.SECONDS_BEFORE_PREDICTING", 0.0)
+    backbone = backbones.load("toy:image")
+    items = tuple(make_image((90, 90, 90), seed=i) for i in range(40))
+    dataset = Dataset("image", items, tuple(map(str, range(40))))
+    source = FeatureSource(deadline=time.monotonic() + 60, items=10_000_000)
+    with pytest.raises(BudgetError, match="frozen passes over 10000000 items"):
+        source.features(backbone, dataset)
+    assert FeatureSource(deadline=time.monotonic() + 60, items=40).features(backbone, dataset).shape[0] == 40

@@ -38,6 +38,8 @@ class FeatureSource:
         engine: Reads items ahead of the network.
         progress: Told about every batch of a frozen pass.
         deadline: `time.monotonic` value by which a frozen pass must be done, or None.
+        items: How many items the whole run will ask for under one backbone; a pass that leaves no time for the rest of
+            them is refused too.
         seconds: Time spent so far in computing and storing rows.
         computed: Rows computed so far.
     """
@@ -46,6 +48,7 @@ class FeatureSource:
     engine: Engine = field(default_factory=LocalEngine)
     progress: Progress = silent
     deadline: float | None = None
+    items: int = 0
     seconds: float = 0.0
     computed: int = 0
 
@@ -80,10 +83,13 @@ class FeatureSource:
         missing = self.store.missing(key, dataset.hashes)
         if missing:
             first = {item: position for position, item in reversed(list(enumerate(dataset.hashes)))}
-            self._compute(backbone, key, missing, [dataset.items[first[item]] for item in missing])
+            to_come = max(0, self.items - len(dataset))
+            self._compute(backbone, key, missing, [dataset.items[first[item]] for item in missing], to_come=to_come)
         return len(missing)
 
-    def _compute(self, backbone: Backbone, key: Key, hashes: Sequence[str], items: Sequence[Item]) -> None:
+    def _compute(
+        self, backbone: Backbone, key: Key, hashes: Sequence[str], items: Sequence[Item], *, to_come: int
+    ) -> None:
         started, done = time.monotonic(), 0
         shard = _Shard(self.store, key, ROWS_PER_SHARD[backbone.modality], hashes)
         self.progress(f"features of {backbone.name}", 0, len(items))
@@ -91,7 +97,7 @@ class FeatureSource:
             shard.add(rows.positions, rows.values)
             done += len(rows.positions)
             self.progress(f"features of {backbone.name}", done, len(items))
-            self._check_budget(backbone, started, done, len(items))
+            self._check_budget(backbone, started, done, len(items) + to_come)
         shard.flush()
         self.seconds += time.monotonic() - started
         self.computed += len(items)
@@ -103,7 +109,7 @@ class FeatureSource:
         needed = spent * total / done
         if started + needed > self.deadline:
             raise BudgetError(
-                f"the frozen pass alone needs about {needed:.0f} s and the budget leaves "
+                f"frozen passes over {total} items alone need about {needed:.0f} s and the budget leaves "
                 f"{max(0.0, self.deadline - started):.0f} s",
                 where=backbone.name,
                 fix=f"Give --budget {int(1.3 * needed) + 30}s or more, or a smaller --backbone. "
