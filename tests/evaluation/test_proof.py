@@ -1,0 +1,84 @@
+"""Scores and paired comparisons of procedures measured on the same splits."""
+
+import numpy as np
+import pytest
+
+from headstart.evaluation import Comparison, Fold, Interval, compare, score, verdict
+
+
+def a_fold(right: float, *, n: int = 200, seed: int = 0, n_train: int = 800, groups: bool = False) -> Fold:
+    """Predictions of two classes, of which a share is right."""
+    rng = np.random.default_rng(seed)
+    y = rng.integers(2, size=n)
+    hit = np.arange(n) < right * n
+    rng.shuffle(hit)
+    p = np.where(hit, 0.8, 0.3)
+    probabilities = np.stack([np.where(y == 0, p, 1 - p), np.where(y == 1, p, 1 - p)], axis=1)
+    return Fold(y, probabilities, n_train, np.arange(n) // 10 if groups else None)
+
+
+def test_one_split_is_resampled_and_several_use_nadeau_and_bengio():
+    one = score([a_fold(0.8)], metric="accuracy", how="test", n=200, seed=0)
+    assert (one.value, one.n, one.how) == (0.8, 200, "test")
+    assert "bootstrap" in one.interval.method
+    several = score([a_fold(0.7 + k / 20, seed=k) for k in range(5)], metric="accuracy", how="cv", n=1000, seed=0)
+    assert several.value == pytest.approx(0.8)
+    assert "Nadeau" in several.interval.method
+    values = 0.7 + np.arange(5) / 20
+    half = 2.7764 * np.sqrt(values.var(ddof=1) * (1 / 5 + 200 / 800))
+    assert (several.interval.low, several.interval.high) == pytest.approx((0.8 - half, min(1, 0.8 + half)), abs=1e-3)
+    assert set(one.metrics) == {"accuracy", "balanced_accuracy", "macro_f1", "log_loss", "brier", "auroc"}
+
+
+def test_a_fold_without_two_classes_leaves_auroc_undefined_there_only():
+    flat = a_fold(0.8)
+    only = Fold(np.zeros(200, dtype=np.intp), flat.probabilities, 800)
+    assert score([only], metric="accuracy", how="test", n=200, seed=0).metrics["auroc"] is None
+    mixed = score([flat, only, a_fold(0.8, seed=3)], metric="auroc", how="cv", n=600, seed=0)
+    assert mixed.metrics["auroc"] is not None
+    assert mixed.interval.low <= mixed.value <= mixed.interval.high
+
+
+def test_groups_widen_the_interval_where_items_of_a_group_are_alike():
+    y = np.repeat(np.arange(20) % 2, 10)
+    right = np.repeat(np.arange(20) % 4 != 0, 10)
+    p = np.where(right, 0.9, 0.1)
+    probabilities = np.stack([np.where(y == 0, p, 1 - p), np.where(y == 1, p, 1 - p)], axis=1)
+    widths = []
+    for groups in (None, np.arange(200) // 10):
+        found = score([Fold(y, probabilities, 800, groups)], metric="accuracy", how="test", n=200, seed=0)
+        widths.append(found.interval.high - found.interval.low)
+    assert widths[1] > 2 * widths[0]
+
+
+@pytest.mark.parametrize("folds", [1, 6])
+def test_the_difference_is_ours_minus_theirs_and_paired(folds):
+    ours = [a_fold(0.9, seed=k) for k in range(folds)]
+    theirs = [a_fold(0.6, seed=k) for k in range(folds)]
+    found = compare(ours, theirs, metric="accuracy", seed=0, seconds=1.5)
+    assert (found.value, found.difference) == pytest.approx((0.6, 0.3))
+    assert 0 < found.difference_interval.low < 0.3 < found.difference_interval.high + 1e-9
+    same = compare(ours, ours, metric="accuracy", seed=0, seconds=0)
+    assert same.difference == 0
+    assert same.difference_interval.low <= 0 <= same.difference_interval.high
+
+
+def other(value: float, low: float, high: float) -> Comparison:
+    return Comparison(value, Interval(0, 1, ""), 0.0, Interval(low, high, ""), 0.0)
+
+
+@pytest.mark.parametrize(
+    ("metric", "others", "expected"),
+    [
+        ("accuracy", {"a": other(0.5, 0.1, 0.3)}, True),
+        ("accuracy", {"a": other(0.5, -0.3, -0.1)}, False),
+        ("accuracy", {"a": other(0.5, -0.1, 0.3)}, None),
+        ("accuracy", {"weak": other(0.2, 0.3, 0.5), "strong": other(0.8, -0.1, 0.1)}, None),
+        ("log_loss", {"a": other(0.5, -0.3, -0.1)}, True),
+        ("log_loss", {"a": other(0.5, 0.1, 0.3)}, False),
+        ("log_loss", {"weak": other(0.9, -0.5, -0.3), "strong": other(0.3, -0.1, 0.1)}, None),
+        ("accuracy", {}, None),
+    ],
+)
+def test_the_verdict_is_against_the_best_of_the_others_and_knows_which_way_is_better(metric, others, expected):
+    assert verdict(others, metric=metric) is expected
