@@ -12,7 +12,7 @@ from torch import nn
 from headstart import artifact, backbones
 from headstart.backbones import Backbone
 from headstart.data import Dataset
-from headstart.errors import ArtifactError, HeadstartError
+from headstart.errors import ArtifactError
 from headstart.features import FeatureSource
 from headstart.model import AdaptedModel
 from headstart.strategies import Probe, Run
@@ -143,8 +143,9 @@ def test_a_slim_folder_whose_backbone_is_gone_says_which(tmp_path):
     (folder / "preprocessing.json").write_text(json.dumps(facts))
     (folder / "manifest.json").unlink()
     artifact._write_manifest(folder)
-    with pytest.raises(HeadstartError, match="gone"):
+    with pytest.raises(ArtifactError, match=r"slim and its backbone dir:.*gone cannot be loaded.*--backbone NAME"):
         artifact.load(folder)
+    assert artifact.load(folder, backbone="toy:text").model.backbone.name == "toy:text"
 
 
 def shade(image: object) -> torch.Tensor:

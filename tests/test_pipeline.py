@@ -3,6 +3,7 @@
 import json
 import shutil
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ import pytest
 from safetensors import SafetensorError
 
 import headstart
-from headstart import FitOptions, Reading
+from headstart import FitOptions, Reading, backbones
 from headstart.errors import ArtifactError, BudgetError, DataError, OptionError
 from headstart.features import FeatureSource
 from tests.conftest import make_texts
@@ -199,11 +200,12 @@ def test_a_second_candidate_that_time_does_not_allow_is_left_out_and_said(texts_
         headstart.fit(texts_csv, tmp_path / "n", options=FitOptions(backbones=("starter:minilm-l6",)))
 
 
-def test_a_short_budget_measures_on_fewer_outer_folds_and_says_so(texts_csv, tmp_path):
-    started = time.monotonic() - 1000
-    options = FitOptions(backbones=("toy:text",), budget=1000.001)
-    result = headstart.fit(texts_csv, tmp_path / "m", options=options, started=started)
+def test_a_short_budget_measures_on_fewer_outer_folds_and_says_so(texts_csv, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.pipeline._say_limits", lambda *_: None)
+    result = headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, budget=0.001))
     assert any("The budget allowed 3 of 30 outer folds" in note for note in result.outcome.notes)
+    assert result.outcome.score.n == 27
+    assert sum(facts["n"] for facts in result.outcome.classes.values()) == 27
 
 
 def test_an_interrupted_run_goes_on_to_the_same_model_and_another_is_refused(texts_csv, tmp_path, monkeypatch):
@@ -243,4 +245,75 @@ def test_results_are_json_and_hold_what_the_contract_names(texts_csv, tmp_path):
     assert set(values["test"]) >= {"metric", "value", "interval", "n", "how"}
     assert set(values["rungs"][0]) >= {"name", "value", "interval", "seconds", "accepted"}
     assert values["task"] == "text-classification"
+    for row in (*values["rungs"], *values["baselines"].values()):
+        assert [type(bound) for bound in row["interval"]] == [float, float]
     assert values["test"]["interval"][0] <= values["test"]["value"] <= values["test"]["interval"][1]
+
+
+def test_a_model_takes_the_names_of_image_files(photos, tmp_path):
+    headstart.fit(photos, tmp_path / "m", options=IMAGE)
+    model = headstart.load(tmp_path / "m").model
+    path = next((photos / "red").iterdir())
+    np.testing.assert_array_equal(model.predict_proba([str(path)]), model.predict_proba([path]))
+
+
+def test_items_left_out_on_request_are_listed_where_people_and_programs_look(photos, tmp_path):
+    (photos / "red" / "empty.png").write_bytes(b"")
+    said = []
+    reading = Reading(on_error="skip")
+    result = headstart.fit(photos, tmp_path / "m", reading=reading, options=IMAGE, say=said.append)
+    assert [Path(item["place"]).name for item in result.to_dict()["left_out"]] == ["empty.png"]
+    assert any(note.startswith("Left out: ") and "empty.png" in note for note in said)
+
+
+def test_a_split_that_groups_straddle_is_marked_on_the_score(tmp_path):
+    texts, labels = make_texts(120)
+    columns = {
+        "group": [f"g{i % 40}" for i in range(120)],
+        "split": ["train" if i < 80 else "test" for i in range(120)],
+    }
+    data = write(tmp_path / "d.csv", texts, labels, **columns)
+    with pytest.raises(DataError, match="--resplit.*--allow-straddling"):
+        headstart.fit(data, tmp_path / "m", options=TEXT)
+    kept = headstart.fit(data, tmp_path / "m", options=replace(TEXT, allow_straddling=True))
+    assert kept.to_dict()["test"]["straddling_groups"] == 40
+    apart = headstart.fit(data, tmp_path / "n", options=replace(TEXT, resplit=True))
+    assert apart.to_dict()["test"]["straddling_groups"] == 0
+
+
+def test_auroc_is_refused_before_compute_where_it_would_be_undefined(tmp_path):
+    texts, labels = make_texts(90)
+    write(tmp_path / "d" / "train.csv", texts, labels)
+    write(tmp_path / "d" / "test.csv", texts[:2], labels[:2])
+    with pytest.raises(OptionError, match=r"auroc needs 1 scored example\(s\) of every class, found 0 of 'weather'"):
+        headstart.fit(tmp_path / "d", tmp_path / "m", options=replace(TEXT, metric="auroc"))
+    data = write(tmp_path / "few.csv", texts[:12], labels[:12])
+    with pytest.raises(OptionError, match="auroc needs"):
+        headstart.fit(data, tmp_path / "m", options=replace(TEXT, metric="auroc"))
+    assert not list(tmp_path.glob("m*"))
+
+
+def test_a_budget_that_is_over_before_the_start_is_refused(texts_csv, tmp_path):
+    options = replace(TEXT, budget=5.0)
+    with pytest.raises(BudgetError, match=r"starting and reading took 1\d s and the budget is 5 s. Give 7\ds"):
+        headstart.fit(texts_csv, tmp_path / "m", options=options, started=time.monotonic() - 10)
+    assert not list(tmp_path.glob("m*"))
+
+
+def test_a_budget_that_was_exceeded_says_by_how_much(texts_csv, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.pipeline._say_limits", lambda *_: None)
+    result = headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, budget=0.001))
+    assert result.to_dict()["seconds_over_budget"] > 0
+
+
+def test_a_network_of_ones_own_can_be_a_candidate(photos, tmp_path):
+    own = backbones.load("toy:image")
+    result = headstart.fit(photos, tmp_path / "m", options=FitOptions(backbones=(own,)))
+    assert result.outcome.model.backbone.name == "toy:image"
+
+
+def test_evaluate_without_labels_says_what_is_missing(texts_csv, tmp_path):
+    headstart.fit(texts_csv, tmp_path / "m", options=TEXT)
+    (tmp_path / "new.txt").write_text("cat and dog\n")
+    with pytest.raises(DataError, match="expected label"):
+        headstart.evaluate(tmp_path / "m", tmp_path / "new.txt")

@@ -29,7 +29,7 @@ import torch
 
 from headstart import backbones
 from headstart.backbones import Backbone
-from headstart.errors import ArtifactError, writing
+from headstart.errors import ArtifactError, BackboneError, writing
 from headstart.linear import KNearest, LinearModel
 from headstart.model import AdaptedModel, Head
 from headstart.tasks import Classification
@@ -143,8 +143,11 @@ _READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = {
 
 def _describe(model: AdaptedModel, contents: Contents) -> dict[str, Any]:
     backbone = model.backbone
+    name = backbone.name
+    if contents == "slim" and name.startswith("dir:"):  # loading must not depend on where one stands
+        name = f"dir:{Path(name.removeprefix('dir:')).expanduser().resolve()}"
     return {
-        "backbone": backbone.name,
+        "backbone": name,
         "weights_hash": backbone.weights_hash,
         "contents": contents,
         "modality": backbone.modality,
@@ -181,7 +184,7 @@ def _backbone(
             fix="Load it with headstart.load(folder, backbone=Backbone.from_module(...)).",
         )
     else:
-        network = backbones.load(given or facts["backbone"], offline=offline)
+        network = _find(folder, given or facts["backbone"], offline=offline)
     if network.weights_hash != facts["weights_hash"]:
         raise ArtifactError(
             f"expected backbone {facts['backbone']} with weights {facts['weights_hash'][:12]}, "
@@ -190,6 +193,17 @@ def _backbone(
             fix="The head only fits the backbone it was fitted on: find those weights, or fit again.",
         )
     return network
+
+
+def _find(folder: Path, name: str, *, offline: bool) -> Backbone:
+    try:
+        return backbones.load(name, offline=offline)
+    except BackboneError as error:
+        raise ArtifactError(
+            f"the model is slim and its backbone {name} cannot be loaded: {error.problem}",
+            where=str(folder),
+            fix="Say where it lies: --backbone NAME, or headstart.load(folder, backbone=NAME).",
+        ) from error
 
 
 def _head_kind(head: Head) -> str:

@@ -8,14 +8,19 @@ MODEL.partial/model/           the model folder, renamed to MODEL at the end
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from contextlib import suppress
 from pathlib import Path
 from shutil import rmtree
-from typing import Any, Final, Literal, final
+from typing import IO, Any, Final, Literal, final
 
 from headstart.errors import ArtifactError, OptionError, writing
 
+try:
+    import fcntl
+except ImportError:  # Windows has no such module; there, two processes on one model are not kept apart
+    fcntl = None  # type: ignore[assignment]
+
 MANIFEST = "manifest.json"
+REPEAT = "Free space there and repeat the command."
 
 
 @final
@@ -31,10 +36,14 @@ class PartialFolder:
     """
 
     def __init__(self, output: Path, *, overwrite: Literal["never", "model"] = "never") -> None:
+        if output.name in ("", "..") or output.is_mount():
+            raise OptionError(f"expected the name of a folder to make, found {str(output)!r}", where="-o")
         self.output: Final = output
+        self.overwrite: Final = overwrite
         self.folder: Final = output.with_name(f"{output.name}.partial")
         self.model: Final = self.folder / "model"
         self._decisions: dict[str, Any] = {}
+        self._locked: IO[str] | None = None
         if output.exists() or output.is_symlink():
             _check_replaceable(output, overwrite)
 
@@ -42,26 +51,49 @@ class PartialFolder:
         """Start the run, or resume the same one.
 
         Args:
-            facts: Data and options as JSON values; a run with others is refused.
+            facts: Data and options as JSON values; another run that has decided something is not replaced.
 
         Raises:
-            OptionError: The partial folder belongs to another run, or is no partial folder.
+            OptionError: The partial folder belongs to another run, or to one that is still going on, or is no partial
+                folder.
             ArtifactError: It cannot be made.
         """
         record = self.folder / "run.json"
-        if record.is_file():
-            _check_same(self.folder, json.loads(record.read_text("utf-8")), facts)
-        elif self.folder.exists():
+        if self.folder.exists() and not record.exists():
             raise OptionError(
                 "the folder exists and is no unfinished run",
                 where=str(self.folder),
                 fix="Remove it, or choose another -o.",
             )
+        decisions = _read_json(self.folder / "decisions.json")
+        if decisions:
+            _check_same(self.folder, _read_json(record), facts)
         with writing("the model folder", self.folder, raises=ArtifactError, fix="Choose another -o."):
             self.model.mkdir(parents=True, exist_ok=True)
+            self._lock()
             _write_json(record, facts)
-        with suppress(FileNotFoundError):
-            self._decisions = json.loads((self.folder / "decisions.json").read_text("utf-8"))
+        self._decisions = decisions
+
+    def _lock(self) -> None:
+        """Keep a second process out; the system lets go of the lock when this one ends, however it ends."""
+        if fcntl is None:
+            return
+        self._locked = (self.folder / "lock").open("w")
+        try:
+            fcntl.flock(self._locked, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self._locked.close()
+            raise OptionError(
+                "another process is working on this model",
+                where=str(self.folder),
+                fix="Wait for it, or choose another -o.",
+            ) from None
+
+    def leave(self) -> None:
+        """Let go of the folder, and remove it where nothing was decided yet: there is nothing to resume."""
+        self._release()
+        if not self._decisions and self.folder.exists():
+            rmtree(self.folder, ignore_errors=True)
 
     def decide(self, name: str, choose: Callable[[], Any]) -> Any:
         """Return a decision taken before, or take it now and record it.
@@ -75,17 +107,30 @@ class PartialFolder:
         """
         if name not in self._decisions:
             self._decisions[name] = choose()
-            _write_json(self.folder / "decisions.json", self._decisions)
+            with writing("a decision", self.folder, raises=ArtifactError, fix=REPEAT):
+                _write_json(self.folder / "decisions.json", self._decisions)
         return self._decisions[name]
 
     def close(self) -> None:
-        """Give the finished model its name; an older one of that name goes only now."""
+        """Give the finished model its name; an older one of that name goes only now.
+
+        Raises:
+            OptionError: Something has taken the name meanwhile, and it may not be replaced.
+            ArtifactError: The disk refuses.
+        """
         old = self.output.with_name(f"{self.output.name}.{uuid.uuid4().hex[:8]}.old")
-        if self.output.exists():
-            self.output.rename(old)
-        self.model.rename(self.output)
-        rmtree(self.folder)
+        with writing("the model folder", self.output, raises=ArtifactError, fix=REPEAT):
+            if self.output.exists():
+                _check_replaceable(self.output, self.overwrite)
+                self.output.rename(old)
+            self.model.rename(self.output)
+            self._release()
+            rmtree(self.folder)
         rmtree(old, ignore_errors=True)
+
+    def _release(self) -> None:
+        if self._locked is not None:
+            self._locked.close()
 
 
 def _check_replaceable(output: Path, overwrite: Literal["never", "model"]) -> None:
@@ -100,11 +145,11 @@ def _check_replaceable(output: Path, overwrite: Literal["never", "model"]) -> No
 def _check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any]) -> None:
     """Refuse to resume a run of other data or options, and say what differs."""
     differing = []
-    if before["data"] != now["data"]:
+    if before.get("data") != now["data"]:
         differing.append("the data has changed")
-    names = sorted(set(before["options"]) | set(now["options"]))
-    for name in names:
-        was, is_now = before["options"].get(name), now["options"].get(name)
+    options = before.get("options", {})
+    for name in sorted(set(options) | set(now["options"])):
+        was, is_now = options.get(name), now["options"].get(name)
         if was != is_now:
             differing.append(f"{name} was {was!r} and is {is_now!r}")
     if differing:
@@ -113,6 +158,15 @@ def _check_same(folder: Path, before: Mapping[str, Any], now: Mapping[str, Any])
             where=str(folder),
             fix="Repeat the same command to resume it, or remove that folder.",
         )
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """Read what an earlier process wrote; what it could not finish counts as not written."""
+    try:
+        values = json.loads(path.read_text("utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return values if isinstance(values, dict) else {}
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:

@@ -1,8 +1,9 @@
 """The main jobs, each on one page: fit, evaluate, predict. The only place that saves."""
 
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field, fields, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any, Literal
@@ -12,9 +13,9 @@ import numpy as np
 from headstart import artifact, backbones, data, strategies
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Plan, load_items, plan_split
+from headstart.data import Dataset, LeftOut, Plan, load_items, plan_split
 from headstart.engine import pick_device
-from headstart.errors import DataError, OptionError
+from headstart.errors import BudgetError, DataError, OptionError
 from headstart.evaluation import METRICS, ClassScores, Fold, Score, per_class, score
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
@@ -60,7 +61,7 @@ class FitOptions:
     """What `fit` may be told besides the data.
 
     Attributes:
-        backbones: Addresses of the candidates; by default those that need no network.
+        backbones: Addresses of the candidates, or loaded ones; by default those that need no network.
         strategy: A call string such as ``probe(head='knn')``.
         metric: The score to report and to compare by.
         budget: Seconds until the model must be saved; half an hour where None.
@@ -72,7 +73,7 @@ class FitOptions:
         contents: ``slim`` leaves the backbone's weights out of the model folder.
     """
 
-    backbones: tuple[str, ...] = ()
+    backbones: tuple[str | Backbone, ...] = ()
     strategy: str = "probe"
     metric: str = "accuracy"
     budget: float | None = None
@@ -95,6 +96,9 @@ class FitResult:
         adaptation_seconds: From loaded weights to the final model; no test pass.
         feature_seconds: Spent in frozen passes, test part included.
         seconds: From the start to the saved model.
+        straddling: How many groups are on both sides of a split that was kept all the same.
+        left_out: Items that could not be read and were skipped on request.
+        late: Seconds by which the budget was exceeded.
         notes: What was inferred, converted or limited, to be said once.
     """
 
@@ -104,6 +108,9 @@ class FitResult:
     adaptation_seconds: float
     feature_seconds: float
     seconds: float
+    straddling: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    late: float = 0.0
     notes: tuple[str, ...] = field(default=())
 
     def to_dict(self) -> dict[str, Any]:
@@ -114,7 +121,7 @@ class FitResult:
             "backbone": outcome.model.backbone.name,
             "strategy": outcome.model.strategy,
             "chosen": dict(outcome.chosen),
-            "test": score_to_dict(outcome.score),
+            "test": score_to_dict(outcome.score) | {"straddling_groups": self.straddling},
             "transfer_helped": outcome.transfer_helped,
             "rungs": [_plain(asdict(rung)) for rung in outcome.rungs],
             "baselines": {name: _plain(asdict(other)) for name, other in outcome.baselines.items()},
@@ -123,6 +130,8 @@ class FitResult:
             "feature_seconds": self.feature_seconds,
             "seconds": self.seconds,
             "model": str(self.folder),
+            "left_out": [asdict(item) for item in self.left_out],
+            "seconds_over_budget": self.late,
             "notes": list(self.notes),
         }
 
@@ -160,31 +169,63 @@ def fit(
     work = PartialFolder(Path(output), overwrite=overwrite)
     dataset = reading.load(source)
     plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
-    for note in (*dataset.notes, *plan.notes):
+    for note in (*dataset.notes, *plan.notes, *_left_out_notes(dataset)):
         say(note)
+    _check_metric_defined(dataset, plan, options.metric)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": _comparable(options)})
-    run = _run(options, work, progress, started=started, items=len(dataset))
+    try:
+        run = _run(options, work, progress, started=started, items=len(dataset))
+        _say_limits(options, candidates, run, say)
+        task = Classification.from_labels(dataset.take(plan.train).labels or ())
+        outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
+        result = _result(outcome, dataset, plan, run, Path(output), started)
+        seen = _seen(dataset, plan)
+        artifact.save(outcome.model, work.model, evaluation=result.to_dict(), data=seen, contents=options.contents)
+        work.close()
+    finally:
+        work.leave()
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _say_limits(options: FitOptions, candidates: Sequence[Backbone], run: Run, say: Say) -> None:
+    """Say what time is allowed and what a user should know of the candidates; refuse where time is up already."""
     if options.budget is None:
         say(f"Time allowed: {DEFAULT_BUDGET / 60:.0f} min (--budget sets another).")
+    elif run.deadline is not None and time.monotonic() > run.deadline:
+        spent = time.monotonic() - run.deadline + options.budget
+        raise BudgetError(
+            f"starting and reading took {spent:.0f} s and the budget is {options.budget:g} s",
+            where="--budget",
+            fix=f"Give {spent + 60:.0f}s or more.",
+        )
     for backbone in candidates:
         if backbone.notes:
             say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
-    task = Classification.from_labels(dataset.take(plan.train).labels or ())
-    outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
-    result = FitResult(
+
+
+def _result(outcome: Outcome, dataset: Dataset, plan: Plan, run: Run, output: Path, started: float) -> FitResult:
+    seconds = time.monotonic() - started
+    late = [] if run.deadline is None else [time.monotonic() - run.deadline]
+    return FitResult(
         outcome=outcome,
         task=f"{dataset.modality}-classification",
-        folder=Path(output),
+        folder=output,
         adaptation_seconds=sum(rung.seconds for rung in outcome.rungs),
         feature_seconds=run.features.seconds,
-        seconds=time.monotonic() - started,
+        seconds=seconds,
+        straddling=_straddling(dataset, plan),
+        left_out=dataset.left_out,
+        late=max([0.0, *late]),
         notes=(*dataset.notes, *plan.notes, *outcome.notes),
     )
-    seen = _seen(dataset, plan)
-    artifact.save(outcome.model, work.model, evaluation=result.to_dict(), data=seen, contents=options.contents)
-    work.close()
-    return replace(result, seconds=time.monotonic() - started)
+
+
+def _straddling(dataset: Dataset, plan: Plan) -> int:
+    """Count the groups that are on both sides of the split."""
+    if dataset.groups is None or plan.test is None:
+        return 0
+    return len({dataset.groups[i] for i in plan.train} & {dataset.groups[i] for i in plan.test})
 
 
 def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline: bool = False) -> Artifact:
@@ -218,6 +259,7 @@ def evaluate(
     *,
     reading: Reading | None = None,
     metric: str = "accuracy",
+    backbone: Backbone | str | None = None,
     seed: int = 0,
     device: str = "auto",
     offline: bool = False,
@@ -231,6 +273,7 @@ def evaluate(
         source: Labelled data.
         reading: How the data is read.
         metric: The score wanted first.
+        backbone: Where the backbone of a slim model lies, if not where it was.
         seed: For the resampling of the interval.
         device: Where the network runs.
         offline: Open no connection.
@@ -241,11 +284,11 @@ def evaluate(
         The score with its interval, and the scores per class.
     """
     _check_metric(metric)
-    saved = artifact.load(folder, offline=offline)
+    saved = artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     dataset = (reading or Reading()).load(source)
     _check_modality(dataset.modality, saved)
-    for note in dataset.notes:
+    for note in (*dataset.notes, *_left_out_notes(dataset)):
         say(note)
     if dataset.parts and "test" in dataset.parts:
         dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
@@ -267,6 +310,7 @@ def predict(
     inputs: Sequence[str | Path],
     *,
     text: str | None = None,
+    backbone: Backbone | str | None = None,
     device: str = "auto",
     offline: bool = False,
 ) -> Iterator[dict[str, Any]]:
@@ -274,15 +318,16 @@ def predict(
 
     Args:
         folder: The model folder, or a loaded one.
-        inputs: Files, folders or manifests for images; manifests, ``.txt`` files or the texts themselves for text.
+        inputs: Files, folders, manifests, ``.txt`` files of one text a line, or ``-`` for lines on standard input.
         text: Column of the texts in a manifest.
+        backbone: Where the backbone of a slim model lies, if not where it was.
         device: Where the network runs.
         offline: Open no connection.
 
     Yields:
         ``{"input", "label", "probabilities"}`` per item in input order, or ``{"input", "error"}`` in its place.
     """
-    saved = folder if isinstance(folder, Artifact) else artifact.load(folder, offline=offline)
+    saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     found = iter(load_items(inputs, saved.model.backbone.modality, text=text))
     while some := list(islice(found, PREDICT_AT_ONCE)):
@@ -328,7 +373,7 @@ def score_to_dict(found: Score) -> dict[str, Any]:
 def _plain(values: Any) -> Any:
     """Turn intervals into pairs and tuples into lists, for JSON."""
     if isinstance(values, dict):
-        if set(values) == {"low", "high", "method"}:
+        if {"low", "high", "method"} <= set(values):
             return [values["low"], values["high"]]
         return {name: _plain(value) for name, value in values.items()}
     return [_plain(value) for value in values] if isinstance(values, list | tuple) else values
@@ -336,15 +381,17 @@ def _plain(values: Any) -> Any:
 
 def _comparable(options: FitOptions) -> dict[str, Any]:
     """Options that change the result; the budget may differ when a run is resumed."""
-    values = asdict(options)
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
     del values["budget"], values["offline"]
-    return {name: _plain(value) for name, value in values.items()}
+    values["backbones"] = [b if isinstance(b, str) else f"{b.name} {b.weights_hash}" for b in options.backbones]
+    return values
 
 
 def _check_options(options: FitOptions) -> None:
     _check_metric(options.metric)
     for name in options.backbones:
-        backbones.parse_name(name)
+        if isinstance(name, str):
+            backbones.parse_name(name)
     if options.budget is not None and options.budget <= 0:
         raise OptionError(f"expected a time above zero, found {options.budget:g} s", where="--budget")
 
@@ -352,6 +399,25 @@ def _check_options(options: FitOptions) -> None:
 def _check_metric(metric: str) -> None:
     if metric not in METRICS:
         raise OptionError(f"unknown metric {metric!r}", where="--metric", fix=f"Choose one of: {', '.join(METRICS)}.")
+
+
+def _check_metric_defined(dataset: Dataset, plan: Plan, metric: str) -> None:
+    """Refuse AUROC before any compute where a class is missing from what is scored: it would be undefined."""
+    labels = _labels(dataset)
+    counts = Counter(labels[i] for i in (range(len(dataset)) if plan.test is None else plan.test))
+    # Every fold of a repeat scores about n / k examples; to be in all k of them a class needs k.
+    needed = 1 if plan.folds is None else round(len(labels) / np.mean([len(scored) for _, scored in plan.folds]))
+    rare = sorted(name for name in set(labels) if counts[name] < needed)
+    if metric == "auroc" and rare:
+        raise OptionError(
+            f"auroc needs {needed} scored example(s) of every class, found {counts[rare[0]]} of {rare[0]!r}",
+            where="--metric",
+            fix="Choose another, such as accuracy or log_loss.",
+        )
+
+
+def _left_out_notes(dataset: Dataset) -> tuple[str, ...]:
+    return tuple(f"Left out: {item.place}: {item.reason}" for item in dataset.left_out)
 
 
 def _candidates(dataset: Dataset, options: FitOptions) -> tuple[Backbone, ...]:
@@ -365,11 +431,16 @@ def _candidates(dataset: Dataset, options: FitOptions) -> tuple[Backbone, ...]:
             where="--backbone",
             fix=_suggestion(dataset.modality),
         )
-    loaded = tuple(backbones.load(name, offline=options.offline) for name in dict.fromkeys(names))
+    loaded = tuple(
+        backbones.load(name, offline=options.offline) if isinstance(name, str) else name
+        for name in dict.fromkeys(names)
+    )
     for backbone in loaded:
         if backbone.modality != dataset.modality:
             raise OptionError(
-                f"{backbone.name} reads {backbone.modality} and the data is {dataset.modality}", where="--backbone"
+                f"{backbone.name} reads {backbone.modality} and the data is {dataset.modality}",
+                where="--backbone",
+                fix="Name another; headstart models list shows what there is.",
             )
     return tuple(backbone.to(pick_device(options.device)) for backbone in loaded)
 
@@ -407,14 +478,17 @@ def _seen(dataset: Dataset, plan: Plan) -> dict[str, Any]:
 
 def _labels(dataset: Dataset) -> tuple[str, ...]:
     if dataset.labels is None:
-        raise DataError("expected labelled data, found no labels", where=dataset.source)
+        fix = "Put images into a folder per class, or add a column 'label' (--label names another)."
+        raise DataError("expected labelled data, found no labels", where=dataset.source, fix=fix)
     return dataset.labels
 
 
 def _check_modality(modality: str, saved: Artifact) -> None:
     if modality != saved.model.backbone.modality:
         raise DataError(
-            f"the model reads {saved.model.backbone.modality} and the data is {modality}", where=str(saved.folder)
+            f"the model reads {saved.model.backbone.modality} and the data is {modality}",
+            where=str(saved.folder),
+            fix="Check that model and data belong together.",
         )
 
 

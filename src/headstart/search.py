@@ -48,7 +48,7 @@ class Rung:
 
     Attributes:
         name: Strategy and backbone.
-        value: Cross-validated score inside the training part; never the reported one.
+        value: Cross-validated score inside the training part, never the reported one; None where it is not defined.
         interval: Its interval.
         seconds: What the rung cost, its frozen pass included.
         accepted: Whether it became the model.
@@ -56,7 +56,7 @@ class Rung:
     """
 
     name: str
-    value: float
+    value: float | None
     interval: Interval
     seconds: float
     accepted: bool
@@ -199,15 +199,16 @@ def _best(tried: Sequence[Fitted]) -> Fitted:
 
 
 def _rung(fit: Fitted, best: Fitted, seconds: float, problem: _Problem) -> Rung:
-    values = [value for value in fit.fold_values if not np.isnan(value)]
-    n = len(problem.plan.train)
-    held_out = n // max(len(values), 1)
-    interval = nadeau_bengio(
-        np.array(values), n_train=n - held_out, n_test=held_out, bounds=METRICS[problem.run.metric].bounds
-    )
+    values, n = np.array(fit.fold_values), len(problem.plan.train)
+    held_out, bounds = n // len(values), METRICS[problem.run.metric].bounds
+    if np.isnan(values).sum() > len(values) - 2:
+        interval = Interval(*bounds, "not defined in the inner folds")
+    else:
+        interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds)
     reason = "lowest cross-validated log loss" if fit is best else f"log loss {fit.log_loss:.3f} > {best.log_loss:.3f}"
     name = f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}"
-    return Rung(name, float(np.mean(values)), interval, seconds, fit is best, reason)
+    value = None if np.isnan(values).all() else float(np.nanmean(values))
+    return Rung(name, value, interval, seconds, fit is best, reason)
 
 
 def _predict(model: AdaptedModel, dataset: Dataset, run: Run) -> NDArray[np.float64]:

@@ -123,6 +123,22 @@ def test_a_full_disk_is_one_line_and_leaves_nothing_half_written(monkeypatch):
     assert [p.name for p in store.root.glob("*/*")] == []
 
 
+def test_a_disk_that_fills_up_before_the_manifest_leaves_no_rows_behind(monkeypatch):
+    calls, sync = [], os.fsync
+
+    def full_at_the_third(descriptor: int) -> None:
+        calls.append(descriptor)
+        if len(calls) == 3:  # the key, the rows, the manifest
+            raise OSError(errno.ENOSPC, "No space left on device")
+        sync(descriptor)
+
+    store = Store()
+    monkeypatch.setattr(os, "fsync", full_at_the_third)
+    with pytest.raises(StoreError, match="the disk is full"):
+        store.append(a_key(), names(2), some_rows(2))
+    assert [p.name for p in store.root.glob("*/*")] == ["key.json"]
+
+
 def test_a_folder_that_cannot_be_written_says_so(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(StoreError, match="the store cannot be written"):
@@ -205,8 +221,17 @@ def test_above_the_limit_the_least_recently_used_key_goes_and_one_in_use_stays()
     assert left == {"old", "in use", "new"}
 
 
+def test_rows_that_can_never_fit_evict_nothing():
+    store = Store(limit=10_000)
+    store.append(a_key(weights="old"), names(100), some_rows(100))
+    os.utime(store.root / a_key(weights="old").digest / "used", (0, 0))
+    with pytest.raises(StoreError, match="the store may hold"):
+        store.append(a_key(weights="new"), names(1000), some_rows(1000))
+    assert Store().missing(a_key(weights="old"), names(100)) == []
+
+
 def test_rows_that_alone_exceed_the_limit_are_refused_with_both_sizes():
-    with pytest.raises(StoreError, match="the store may hold 0 MB and 1 MB are needed.*HEADSTART_CACHE_LIMIT"):
+    with pytest.raises(StoreError, match="the store may hold 0.0 MB and 1.0 MB are needed.*HEADSTART_CACHE_LIMIT"):
         Store(limit=1000).append(a_key(), names(50_000), some_rows(50_000))
 
 
@@ -215,7 +240,7 @@ def test_the_place_and_the_limit_come_from_the_environment(monkeypatch, tmp_path
     monkeypatch.setenv("HEADSTART_CACHE_LIMIT", "1.5gb")
     assert cache_folder() == tmp_path / "here"
     assert size_limit() == int(1.5 * 2**30)
-    for bad in ("lots", "-3MB", "0"):
+    for bad in ("lots", "-3MB", "0", "inf"):
         monkeypatch.setenv("HEADSTART_CACHE_LIMIT", bad)
         with pytest.raises(OptionError, match="HEADSTART_CACHE_LIMIT: expected a size, found"):
             size_limit()

@@ -93,6 +93,7 @@ def test_call_strings_become_strategies(text, expected):
         ("probe(k=True)", "'k' cannot be True"),
         ("probe(depth=3)", "'depth' cannot be 3"),
         ("probe(k=__import__('os'))", "'k' cannot be __import__"),
+        ("probe(k={[]: 1})", r"'k' cannot be \{\[\]: 1\}"),
         ("probe(**{'k': 3})", "None cannot be"),
     ],
 )

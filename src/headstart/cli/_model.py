@@ -15,6 +15,7 @@ from headstart.cli._options import json_option, progress_bar, reading, reading_o
 @click.argument("model")
 @click.argument("data")
 @click.option("--metric", default="accuracy", show_default=True, help="The score wanted first.")
+@click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @reading_options
 @run_options
 @json_option
@@ -37,6 +38,7 @@ def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv|parquet", help="Write a table instead."
 )
 @click.option("--text", metavar="COLUMN", help="Column of the texts in a manifest [default: text].")
+@click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
 @json_option

@@ -8,14 +8,14 @@ import click
 if TYPE_CHECKING:
     from headstart.backbones import Candidate
     from headstart.data import Inspection
-    from headstart.evaluation import Score
+    from headstart.evaluation import Interval, Score
     from headstart.pipeline import EvaluateResult, FitResult
 
 LABEL = 14
 HOW = {
     "test": "on {n:,} examples of the test part, scored once",
     "holdout": "on {n:,} examples held out once",
-    "cv": "by repeating the whole choice on outer folds of all {n:,} examples",
+    "cv": "by repeating the whole choice on outer folds, {n:,} examples scored",
 }
 VERDICT = {
     True: "yes: better than every model without pretraining, beyond noise",
@@ -40,6 +40,10 @@ def fit_text(result: "FitResult") -> str:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
     lines += _choice_lines(result)
     lines += _score_lines(outcome.score, HOW[outcome.score.how])
+    if result.straddling:
+        lines.append(
+            _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
+        )
     lines += _baseline_lines(result)
     lines += [
         _row("Transfer", VERDICT[outcome.transfer_helped]),
@@ -47,6 +51,10 @@ def fit_text(result: "FitResult") -> str:
         _row("Model", click.style(str(result.folder), bold=True)),
         _row("Try it", _try_it(result)),
     ]
+    if result.late > 0:
+        lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
+    if result.left_out:
+        lines.append(_row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
     return "\n".join([*lines, *(_row("Note", note) for note in outcome.notes)])
 
 
@@ -206,8 +214,8 @@ def _row(name: str, text: str) -> str:
     return f"{name:<{LABEL}}{text}"
 
 
-def _value(value: float, interval: Any) -> str:
-    return f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+def _value(value: float | None, interval: "Interval") -> str:
+    return "undefined" if value is None else f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
 
 
 def _words(name: str) -> str:

@@ -1,7 +1,7 @@
 """Folders of images: a folder per class, below ``train/`` and other parts if there are any; or images without classes.
 
 Every image below a class folder belongs to that class. Files are taken in the order of their names, so that the same
-folder gives the same data set everywhere. What is passed over is counted and said.
+folder gives the same data set everywhere. A name that is not UTF-8 is refused, as no table or message could hold it. What is passed over is counted and said.
 """
 
 import os
@@ -43,6 +43,15 @@ def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
     group_of = group_reader(names.group, "image")
     entries = tuple(group_of(row) if group_of else row for row in collected.rows)
     return Found("image", entries, "folder names", collected.notes())
+
+
+def name_fault(name: str) -> DataError | None:
+    """Return the fault of a file or folder name whose bytes are not UTF-8."""
+    try:
+        name.encode()
+    except UnicodeEncodeError:
+        return DataError("expected a file name in UTF-8, found other bytes", where=repr(name), fix="Rename it.")
+    return None
 
 
 def images_below(folder: Path) -> list[Path]:
@@ -107,7 +116,10 @@ class _Collected:
         return images
 
     def _name(self, path: Path) -> str:
-        return path.relative_to(self.root).as_posix()
+        name = path.relative_to(self.root).as_posix()
+        if fault := name_fault(name):
+            raise fault
+        return name
 
     def notes(self) -> tuple[str, ...]:
         """Say what was passed over, one sentence per kind."""

@@ -1,7 +1,7 @@
 """Tables of examples: one manifest, or ``train.*`` with other parts beside it.
 
 Paths are relative to the manifest's folder and may not leave it. Apart from texts, outer white space is not part of a
-value; that it was removed is said for labels.
+value, nor of a path; that it was removed is said for labels.
 """
 
 from collections.abc import Callable, Sequence
@@ -165,10 +165,10 @@ def _row_maker(
         named = PARTS_BY_NAME.get(split.lower()) if split else part
         if split and not named:
             return DataError(f"expected train, val or test, found {split!r}", where=place, fix="Correct the split.")
-        problem = inside(item, place) if modality == "image" else text_fault(item, place)
+        problem = inside(item.strip(), place) if modality == "image" else text_fault(item, place)
         if problem:
             return problem
-        row = Row(root / item if modality == "image" else item, place, part=named, **values)
+        row = Row(root / item.strip() if modality == "image" else item, place, part=named, **values)
         return group_of(row) if group_of else row
 
     return make
@@ -183,11 +183,16 @@ def _containment(root: Path) -> Callable[[str, str], DataError | None]:
         return not folder.resolve().is_relative_to(home)
 
     def check(text: str, place: str) -> DataError | None:
-        if not text.strip():
+        if not text:
             return DataError("expected a path, found nothing in 'path'", where=place, fix=_FILL)
         written, path = PurePosixPath(text), root / text
-        leaves = written.is_absolute() or ".." in written.parts or is_outside(path.parent)
-        if leaves or (path.is_symlink() and is_outside(path)):
+        try:
+            leaves = written.is_absolute() or ".." in written.parts or is_outside(path.parent)
+            leaves = leaves or (path.is_symlink() and is_outside(path))
+        except OSError as error:
+            found = f"{len(text)} characters ({(error.strerror or str(error)).lower()})"
+            return DataError(f"expected a path, found {found}", where=place, fix="Correct the path.")
+        if leaves:
             fix = "Put the file below the manifest and write its path relative to it."
             return DataError(f"expected a path inside the manifest's folder, found {text!r}", where=place, fix=fix)
         return None

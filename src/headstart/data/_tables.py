@@ -14,6 +14,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -110,7 +111,26 @@ def read_lines(path: Path) -> Rows:
     Raises:
         DataError: The file is empty or cannot be read.
     """
-    lines = _text_lines(path)
+    return _one_cell_each(_text_lines(path), path)
+
+
+def split_lines(data: bytes, source: Path) -> Rows:
+    """Split what was read from a stream as `read_lines` splits a file; nothing at all is no row.
+
+    Args:
+        data: UTF-8 text.
+        source: The name that messages give the stream.
+
+    Returns:
+        Every line with its number, as a row of one cell, or the fault of that line.
+
+    Raises:
+        DataError: The data is UTF-16.
+    """
+    return _one_cell_each(_decoded_lines(data, source), source)
+
+
+def _one_cell_each(lines: Sequence[str], path: Path) -> Rows:
     bad = _bad_lines(lines, path)
     return [(n, bad.get(n) or (line.rstrip("\r\n"),)) for n, line in enumerate(lines, start=1)]
 
@@ -210,6 +230,8 @@ def _read_json_lines(path: Path) -> Table:
             faults.append((n, record))
         elif record is not None:
             records.append((n, record))
+    if faults and not records:
+        raise faults[0][1]
     names = dict.fromkeys(name for _, record in records for name in record)
     columns = {name: [record.get(name) for _, record in records] for name in names}
     return _from_values(path, columns, [n for n, _ in records], faults)
@@ -221,6 +243,9 @@ def _record(line: str, where: str) -> dict[str, Any] | DataError:
         record = json.loads(line, object_pairs_hook=_object)
     except DataError as error:
         return DataError(error.problem, where=where, fix=error.fix)
+    except RecursionError:
+        fix = "Write one flat object per line."
+        return DataError("expected a JSON object, found one nested too deeply", where=where, fix=fix)
     except ValueError as error:
         return DataError(f"expected a JSON object on one line, found: {error}", where=where, fix="Correct the line.")
     if not isinstance(record, dict):
@@ -291,13 +316,17 @@ def _bad_text(text: str) -> str | None:
 
 
 def _text_lines(path: Path) -> list[str]:
-    """Decode a file without losing where its bad bytes are: they stay in the text as lone surrogates."""
-    data = _bytes(path)
+    lines = _decoded_lines(_bytes(path), path)
+    if not any(line.strip() for line in lines):
+        raise DataError("expected rows, found an empty file", where=path.name, fix="Fill the file or remove it.")
+    return lines
+
+
+def _decoded_lines(data: bytes, path: Path) -> list[str]:
+    """Decode lines without losing where their bad bytes are: they stay in the text as lone surrogates."""
     if data[:2] in (b"\xff\xfe", b"\xfe\xff"):
         raise DataError("expected UTF-8, found UTF-16", where=path.name, fix=_RESAVE)
     text = data.removeprefix(codecs.BOM_UTF8).decode("utf-8", "surrogateescape")
-    if not text.strip():
-        raise DataError("expected rows, found an empty file", where=path.name, fix="Fill the file or remove it.")
     return list(io.StringIO(text, newline=""))
 
 
@@ -362,11 +391,14 @@ def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
         if path.suffix.lower() == ".csv":
             _write_csv(partial, names, kept)
         else:
-            _write_parquet(partial, names, kept)
+            _write_parquet(partial, names, kept, target=path)
         partial.replace(path)
     except OSError as error:
-        partial.unlink(missing_ok=True)
-        raise DataError(f"the table cannot be written ({error.strerror})", where=str(path)) from error
+        fix = "Free some space, or choose another -o."
+        raise DataError(f"the table cannot be written ({error.strerror})", where=str(path), fix=fix) from error
+    finally:
+        with suppress(OSError):  # what stopped the writing is the error to show
+            partial.unlink()
     return len(kept)
 
 
@@ -377,11 +409,15 @@ def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any
         writer.writerows(rows)
 
 
-def _write_parquet(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
+def _write_parquet(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
-    pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), path)
+    try:
+        pq.write_table(pa.table({name: [row.get(name) for row in rows] for name in names}), path)
+    except pa.ArrowException as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"the table cannot be written ({reason})", where=str(target), fix="Write a .csv.") from error
 
 
 _READERS: Final[dict[str, Callable[[Path], Table]]] = {

@@ -8,6 +8,8 @@ reads wrongly (planar 16-bit, 32-bit unsigned). Decisions:
 * Alpha is composited on white, the first frame of an animation is taken, EXIF orientation is applied.
 * The size in the header is checked against Pillow's own limit before anything is decoded. `Image.open` would warn about
   large images; warning filters are shared by all threads, so files are opened through Pillow's registry of formats.
+* A strip (long side over 2,000 pixels and 200 times the short one) is refused: resized by its short side, as networks
+  want it, it would take gigabytes.
 * A JPEG is checked at 1/8 of its scale: the compressed data is still read to its end, which is where truncation shows.
 """
 
@@ -59,10 +61,14 @@ _PLUGINS: Final = {
 }  # importing a plugin registers its format
 _BROKEN: Final = (
     OSError, SyntaxError, ValueError, TypeError, LookupError, EOFError, OverflowError, struct.error, zlib.error,
-    Image.DecompressionBombError,
+    Image.DecompressionBombError, NotImplementedError, MemoryError,  # a broken header can ask for any amount
     UserWarning,  # where the caller makes errors of warnings: Pillow warns about some broken TIFF and EXIF data
 )  # fmt: skip
+_NOT_FINITE: Final = "expected finite pixels, found NaN or infinity"
 _REPLACE: Final = "Replace the file or remove it."
+_CONVERT: Final = "Save it as a PNG or as an 8-bit RGB TIFF."
+_LONG: Final = 2000  # pixels; a shorter image may have any shape
+_MOST_LONGER: Final = 200  # times the shorter side
 _ORIENTATION: Final = 0x0112
 _BITS: Final = 258  # TIFF tags
 _PHOTOMETRIC: Final = 262
@@ -103,6 +109,7 @@ def read_image(item: Item) -> Image.Image:
         return _to_rgb(_image_of(item))
     if isinstance(item, Image.Image):
         with _translated(""):
+            _check_sides(item.size)
             return _to_rgb(item)
     with _opened(item) as (image, _):
         return _to_rgb(image)
@@ -125,11 +132,15 @@ def describe_image(item: Item) -> ImageFacts:
         image = _image_of(item)
         return ImageFacts(image.size, str(item.dtype), "array", (*kinds, *_conversions(image)))
     if isinstance(item, Image.Image):
+        with _translated(""):
+            _check_sides(item.size)
+            _check_finite(item)
         return ImageFacts(item.size, item.mode, item.format or "image", _conversions(item))
     with _opened(item) as (image, facts):
         if isinstance(image, JpegImagePlugin.JpegImageFile):
             image.draft(image.mode, (max(1, image.width // 8), max(1, image.height // 8)))
         image.load()
+        _check_finite(image)
         dark = image.mode.startswith("I;16") and int(np.asarray(image).max()) < 2**12
         return replace(facts, conversions=(*facts.conversions, DARK)) if dark else facts
 
@@ -155,6 +166,8 @@ def _translated(where: str) -> Iterator[None]:
         raise DataError(error.problem, where=where, fix=error.fix) from error
     except _BROKEN as error:
         found, fix = f"a broken one: {str(error) or type(error).__name__}", _REPLACE
+        if isinstance(error, NotImplementedError):
+            found, fix = f"one of a kind that is not supported: {error}", _CONVERT
         if isinstance(error, OSError) and error.strerror:
             found, fix = error.strerror.lower(), "Check the path and its permissions."
         raise DataError(f"expected an image, found {found}", where=where, fix=fix) from error
@@ -197,7 +210,7 @@ def _read_with_tifffile(file: IO[bytes]) -> tuple[Image.Image, ImageFacts]:
             raise DataError(
                 f"expected a gray or RGB picture, found photometric {page.photometric:d}, axes {page.axes}, "
                 f"{page.samplesperpixel} samples",
-                fix="Save it as a PNG or as an 8-bit RGB TIFF.",
+                fix=_CONVERT,
             )
         array = page.asarray()
         pixels = np.moveaxis(array, 0, -1) if page.axes == "SYX" else array
@@ -219,6 +232,20 @@ def _check_size(size: tuple[int, int]) -> None:
             f"expected at most {limit:,} pixels, found {size[0]:,} x {size[1]:,} (a decompression bomb?)",
             fix="Scale the image down or remove it.",
         )
+    _check_sides(size)
+
+
+def _check_sides(size: tuple[int, int]) -> None:
+    if max(size) > _LONG and max(size) > _MOST_LONGER * min(size):
+        raise DataError(
+            f"expected a long side of at most {_MOST_LONGER} times the short one, found {size[0]:,} x {size[1]:,} pixels",
+            fix="Cut the image into pieces or remove it.",
+        )
+
+
+def _check_finite(image: Image.Image) -> None:
+    if image.mode == "F" and not np.isfinite(np.asarray(image)).all():
+        raise DataError(_NOT_FINITE, fix=_REPLACE)
 
 
 def _conversions(image: Image.Image) -> tuple[str, ...]:
@@ -255,7 +282,10 @@ def _to_rgb(image: Image.Image) -> Image.Image:
     turned = image.getexif().get(_ORIENTATION, 1) != 1
     upright = ImageOps.exif_transpose(image) if turned else image
     if image.mode.startswith("I;16") or (image.mode == "I" and narrow_16):
-        return Image.fromarray(_to_8_bits(np.asarray(upright).astype(np.uint16))).convert("RGB")
+        wide = np.asarray(upright).astype(np.uint16)
+        clear = image.info.get("transparency")  # one gray value, of a PNG
+        narrow = _to_8_bits(wide) if clear is None else np.where(wide == clear, np.uint8(255), _to_8_bits(wide))
+        return Image.fromarray(narrow).convert("RGB")
     if image.mode in ("I", "F"):
         return Image.fromarray(_to_8_bits(np.asarray(upright))).convert("RGB")
     if image.has_transparency_data:
@@ -273,7 +303,7 @@ def _to_8_bits(array: NDArray[Any]) -> NDArray[np.uint8]:
         return ((shifted + 128) // 257).astype(np.uint8)
     values = array.astype(np.float64)
     if not np.isfinite(values).all():
-        raise DataError("expected finite pixels, found NaN or infinity", fix=_REPLACE)
+        raise DataError(_NOT_FINITE, fix=_REPLACE)
     span = float(np.ptp(values))
     scaled = (values - values.min()) / span if span else np.zeros_like(values)
     return np.rint(scaled * 255).astype(np.uint8)
@@ -283,6 +313,7 @@ def _image_of(array: NDArray[Any]) -> Image.Image:
     """Check an array against what `read_image` promises and wrap it, narrowed to 8 bits."""
     if array.ndim not in (2, 3) or 0 in array.shape or (array.ndim == 3 and array.shape[2] not in (1, 3, 4)):
         raise DataError(f"expected an array (H, W) or (H, W, 1|3|4), found shape {array.shape}", fix="Reshape it.")
+    _check_sides((array.shape[1], array.shape[0]))
     if array.dtype.kind == "f":
         if not (np.isfinite(array).all() and array.min() >= 0 and array.max() <= 1):
             raise DataError(

@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
-from headstart.data._folders import from_folder, images_below
+from headstart.data._folders import from_folder, images_below, name_fault
 from headstart.data._manifests import from_lines, from_part_tables, from_table, only, text_fault
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
-from headstart.data._tables import TABLE_SUFFIXES
+from headstart.data._tables import TABLE_SUFFIXES, split_lines
 from headstart.data.dataset import PARTS, Dataset, Item, LeftOut, Modality
 from headstart.data.images import ImageFacts, describe_image
 from headstart.engine import LocalEngine
@@ -145,6 +145,8 @@ def _find(source: Path, names: Names) -> Found:
     """Choose the layout: a file; a folder with a manifest; with tables that are parts; of images."""
     if names.group and names.group.startswith("dicom:"):
         raise OptionError(f"--group {names.group}: DICOM files are not read yet", fix="Use filename:REGEX or a column.")
+    if fault := _path_fault(source):
+        raise fault
     if source.is_file():
         return _find_in_file(source, names)
     if not source.is_dir():
@@ -156,6 +158,18 @@ def _find(source: Path, names: Names) -> Found:
     if any(PARTS_BY_NAME.get(path.stem.lower()) == "train" for path in tables):
         return from_part_tables(tables, names)
     return from_folder(source, names, tables=tables)
+
+
+def _path_fault(path: Path) -> DataError | None:
+    """Return the fault of what the system does not take as a path, or of a name that cannot be printed."""
+    text = str(path)
+    try:
+        path.exists()
+    except OSError as error:
+        fix = "Check the path; put texts into a file, one per line."
+        found = f"{len(text)} characters ({(error.strerror or str(error)).lower()})"
+        return DataError(f"expected a path, found {found}", where=text[:40], fix=fix)
+    return name_fault(text)
 
 
 def _find_in_file(path: Path, names: Names) -> Found:
@@ -265,10 +279,14 @@ def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Ro
         if source == "-":
             return _standard_input(modality)
         path = Path(source)
+        if fault := _path_fault(path):
+            return [fault]
         if modality == "image" and path.suffix.lower() not in TABLE_SUFFIXES and not path.is_dir():
             return [Row(path, source)]
         if path.is_dir():
             return _folder_entries(path, modality, names)
+        if not path.exists():
+            return [DataError("expected a file, found no such file", where=source, fix="Check the path.")]
         found = _find_in_file(path, names)
     except DataError as error:
         return [DataError(error.problem, where=source, fix=error.fix)]
@@ -282,7 +300,9 @@ def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row 
     if manifests:
         return list(_input_entries(str(only(manifests)), modality, names))
     if modality == "image":
-        entries: list[Row | DataError] = [Row(path, str(path)) for path in images_below(folder)]
+        entries: list[Row | DataError] = [
+            name_fault(str(path)) or Row(path, str(path)) for path in images_below(folder)
+        ]
     else:
         files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (*TABLE_SUFFIXES, ".txt")]
         entries = [entry for path in files for entry in _input_entries(str(path), modality, names)]
@@ -292,10 +312,19 @@ def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row 
 
 
 def _standard_input(modality: Modality) -> list[Row | DataError]:
-    lines = [(f"-:{n}", line.rstrip("\r\n")) for n, line in enumerate(sys.stdin, start=1)]
-    if modality == "image":
-        return [Row(Path(line), place) for place, line in lines if line]
-    return [text_fault(line, place) or Row(line, place) for place, line in lines]
+    """Read bytes, so that a line of another encoding is the fault of that line."""
+    stream = getattr(sys.stdin, "buffer", None)  # a replaced standard input may be text only
+    data = stream.read() if stream else sys.stdin.read().encode("utf-8", "surrogateescape")
+    entries: list[Row | DataError] = []
+    for n, cells in split_lines(data, Path("-")):
+        place = f"-:{n}"
+        if isinstance(cells, DataError):
+            entries.append(cells)
+        elif modality == "text":
+            entries.append(text_fault(cells[0], place) or Row(cells[0], place))
+        elif cells[0]:
+            entries.append(Row(Path(cells[0]), place))
+    return entries
 
 
 def _name(row: Row) -> str:

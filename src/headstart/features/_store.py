@@ -101,7 +101,7 @@ def size_limit() -> int:
     number, factor = (text[:-2], units[text[-2:]]) if text[-2:] in units else (text, 1)
     try:
         limit = int(float(number) * factor)
-    except ValueError:
+    except (ValueError, OverflowError):
         limit = 0
     if limit <= 0:
         raise OptionError(f"expected a size, found {text!r}", where="HEADSTART_CACHE_LIMIT", fix="Write 500MB or 20GB.")
@@ -177,7 +177,11 @@ class Store:
             if not (folder / "key.json").exists():
                 _write(folder / "key.json", json.dumps(asdict(key), indent=1).encode())
             _write(folder / f"{stem}.rows", rows.data)
-            _write(folder / f"{stem}.json", json.dumps(manifest).encode())
+            try:
+                _write(folder / f"{stem}.json", json.dumps(manifest).encode())
+            except BaseException:  # rows without a manifest are nothing but lost space
+                (folder / f"{stem}.rows").unlink(missing_ok=True)
+                raise
             (folder / "used").touch()
         self._index(key).add(folder / f"{stem}.json", manifest)
 
@@ -223,23 +227,24 @@ class Store:
         return self._indexes[key.digest]
 
     def _make_room(self, key: Key, incoming: int) -> None:
-        """Evict least recently used keys until the incoming rows fit."""
-        folders = {folder.name: _size(folder) for folder in self._folders()}
-        total = sum(folders.values()) + incoming
-        if total <= self.limit:
+        """Evict least recently used keys until the incoming rows fit; nothing where they cannot."""
+        sizes = {folder.name: _size(folder) for folder in self._folders()}
+        excess = sum(sizes.values()) + incoming - self.limit
+        if excess <= 0:
             return
-        for shelf in sorted(self.shelves(), key=lambda shelf: shelf.last_used):
-            if shelf.digest != key.digest and time.time() - shelf.last_used > IN_USE_SECONDS:
-                rmtree(self.root / shelf.digest, ignore_errors=True)
-                self._indexes.pop(shelf.digest, None)
-                total -= folders[shelf.digest]
-            if total <= self.limit:
-                return
-        raise StoreError(
-            f"the store may hold {self.limit / 2**20:.0f} MB and {total / 2**20:.0f} MB are needed",
-            where=str(self.root),
-            fix="Run `headstart cache clear`, or raise HEADSTART_CACHE_LIMIT.",
-        )
+        ages = {name: time.time() - _last_used(self.root / name) for name in sizes}
+        idle = [name for name in sizes if name != key.digest and ages[name] > IN_USE_SECONDS]
+        if excess > sum(sizes[name] for name in idle):
+            raise StoreError(
+                f"the store may hold {_megabytes(self.limit)} and {_megabytes(self.limit + excess)} are needed",
+                where=str(self.root),
+                fix="Run `headstart cache clear`, or raise HEADSTART_CACHE_LIMIT.",
+            )
+        for name in sorted(idle, key=lambda name: -ages[name]):
+            if excess > 0:
+                rmtree(self.root / name, ignore_errors=True)
+                self._indexes.pop(name, None)
+                excess -= sizes[name]
 
 
 class _Index:
@@ -282,7 +287,7 @@ def _load_manifest(path: Path) -> Mapping[str, Any]:
         manifest = json.loads(path.read_bytes())
         complete = len(manifest["items"]) == manifest["shape"][0] and len(manifest["shape"]) >= 2
         np.dtype(manifest["dtype"])
-    except (ValueError, KeyError, TypeError, IndexError, UnicodeDecodeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
         raise _damaged(path, f"its manifest cannot be read ({type(error).__name__})") from error
     if not complete or manifest["format"] != FORMAT:
         raise _damaged(path, "its manifest does not fit its format")
@@ -351,8 +356,6 @@ def _shelf(folder: Path) -> Shelf:
     key: Mapping[str, Any] = {}
     with suppress(OSError, ValueError):
         key = json.loads((folder / "key.json").read_bytes())
-    used = folder / "used"
-    stamp = (used if used.exists() else folder).stat().st_mtime
     rows = 0
     for manifest in folder.glob("*.json"):
         if manifest.name != "key.json":
@@ -364,5 +367,16 @@ def _shelf(folder: Path) -> Shelf:
         cut=str(key.get("cut", "unknown")),
         rows=rows,
         megabytes=_size(folder) / 2**20,
-        last_used=stamp,
+        last_used=_last_used(folder),
     )
+
+
+def _last_used(folder: Path) -> float:
+    for path in (folder / "used", folder):
+        with suppress(OSError):
+            return path.stat().st_mtime
+    return 0.0
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 2**20:,.1f} MB"

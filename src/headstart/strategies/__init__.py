@@ -51,7 +51,7 @@ def _settings(kind: type[Strategy], call: ast.Call, text: str) -> dict[str, Any]
     for keyword in call.keywords:
         try:
             value = ast.literal_eval(keyword.value)
-        except ValueError:
+        except (ValueError, TypeError):
             value = None
         choices = get_args(allowed.get(keyword.arg or "", ()))
         if keyword.arg not in allowed or (value not in choices if choices else not _positive(value)):
