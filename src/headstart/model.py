@@ -19,7 +19,7 @@ Head = LinearModel | KNearest
 
 
 @final
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class AdaptedModel:
     """A model that predicts.
 
@@ -36,6 +36,10 @@ class AdaptedModel:
     task: Classification
     view: View = "last"
     strategy: str = "probe()"
+
+    def __repr__(self) -> str:
+        """Name the parts; the weights would fill screens."""
+        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {len(self.task.classes)} classes)"
 
     def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return class probabilities.

@@ -24,12 +24,12 @@ from headstart.evaluation import (
     Fold,
     Interval,
     Score,
+    class_scores,
     compare,
     describe_image,
     image_baseline,
     majority_baseline,
     nadeau_bengio,
-    per_class,
     score,
     text_baseline,
     verdict,
@@ -110,7 +110,7 @@ class _Problem:
     def fold(self, split: tuple[Indices, Indices], probabilities: NDArray[np.float64]) -> Fold:
         inside, outside = split
         groups = None if self.dataset.groups is None else np.array(self.dataset.groups)[outside]
-        return Fold(self.y[outside], probabilities, len(inside), groups)
+        return Fold(self.y[outside], probabilities, len(inside), groups, outside)
 
 
 def climb(
@@ -140,15 +140,13 @@ def climb(
         split = problem.splits[0]
         ours, limits = [problem.fold(split, _predict(best.model, dataset.take(split[1]), run))], []
     baselines = _compare_baselines(problem, ours)
-    measured = sum(len(outside) for _, outside in problem.splits[: len(ours)])
-    final = score(ours, metric=run.metric, how=plan.how, n=min(measured, len(dataset)), seed=run.seed)
+    n = len(np.unique(np.concatenate([fold.items for fold in ours if fold.items is not None])))
+    final = score(ours, metric=run.metric, how=plan.how, n=n, seed=run.seed)
     return Outcome(
         model=best.model,
         chosen=best.chosen,
         score=final,
-        classes=per_class(
-            np.concatenate([f.y for f in ours]), np.concatenate([f.probabilities for f in ours]), task.classes
-        ),
+        classes=class_scores(ours, task.classes),
         baselines=baselines,
         transfer_helped=verdict(baselines, metric=run.metric),
         rungs=tuple(rungs),
@@ -204,7 +202,9 @@ def _rung(fit: Fitted, best: Fitted, seconds: float, problem: _Problem) -> Rung:
     if np.isnan(values).sum() > len(values) - 2:
         interval = Interval(*bounds, "not defined in the inner folds")
     else:
-        interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds)
+        groups = problem.dataset.groups
+        units = n if groups is None else len({groups[i] for i in problem.plan.train})
+        interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds, units=units)
     reason = "lowest cross-validated log loss" if fit is best else f"log loss {fit.log_loss:.3f} > {best.log_loss:.3f}"
     name = f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}"
     value = None if np.isnan(values).all() else float(np.nanmean(values))

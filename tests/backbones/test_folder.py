@@ -71,3 +71,17 @@ def test_networks_are_created_without_random_numbers_and_layers_made_later_are_w
     assert torch.equal(torch.get_rng_state(), before)
     assert nn.Linear(4, 4).weight.std() > 0
     assert not torch.equal(torch.get_rng_state(), before)
+
+
+@pytest.mark.parametrize("name", ["../other/model.safetensors", "/model.safetensors", "a\\b.safetensors", "..", "", 3])
+def test_an_index_that_names_files_elsewhere_is_refused(name: object, tmp_path: Path) -> None:
+    folder = tmp_path / "net"
+    write_folder(tmp_path / "other", CONFIG, {"fc.weight": torch.zeros(1)})
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(CONFIG))
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {"fc.weight": name}}))
+    with pytest.raises(BackboneError, match=r"index\.json: expected the names of weight files in the same folder"):
+        load(f"dir:{folder}")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": ["x"]}))
+    with pytest.raises(BackboneError, match=r"in the same folder, found \['x'\]"):
+        load(f"dir:{folder}")

@@ -100,3 +100,9 @@ def test_a_repository_without_safetensors_is_refused(tmp_path: Path, monkeypatch
         load("hf:org/net")
     assert (asked["repository"], asked["revision"], asked["local_files_only"]) == ("org/net", None, False)
     assert not [pattern for pattern in asked["allow_patterns"] if pattern.endswith((".bin", ".py", ".pt"))]
+
+
+def test_an_incomplete_download_is_named_offline_without_its_configuration(cache: Path) -> None:
+    (store(cache, "org/net") / "config.json").unlink()
+    with pytest.raises(BackboneError, match=r"org/net: not in the local cache.*without --offline"):
+        load("hf:org/net", offline=True)

@@ -55,16 +55,22 @@ def test_a_pack_cannot_reach_outside_its_folder(packed):
 
 def test_an_existing_folder_is_never_written_into(tmp_path):
     with pytest.raises(BackboneError, match="the folder exists"):
-        backbones.write_pack("starter:minilm-l6", tmp_path, tmp_path)
+        backbones.write_pack("hf:org/tiny", tmp_path, tmp_path)
 
 
 def test_places_that_cannot_be_written_say_so(packed, tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     with pytest.raises(BackboneError, match="the pack cannot be written"):
-        backbones.write_pack("starter:minilm-l6", packed, tmp_path / "file" / "x")
+        backbones.write_pack("hf:org/tiny", packed, tmp_path / "file" / "x")
     monkeypatch.setenv("HEADSTART_CACHE", str(tmp_path / "file"))
     with pytest.raises(BackboneError, match="the pack cannot be written"):
         backbones.add_pack(packed)
+
+
+def test_only_networks_of_the_hub_are_packed(tmp_path):
+    for name in ("dir:somewhere", "starter:minilm-l6"):
+        with pytest.raises(BackboneError, match="only hub networks"):
+            backbones.write_pack(name, tmp_path, tmp_path / "x")
 
 
 def test_a_toy_backbone_has_no_folder():

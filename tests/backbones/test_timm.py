@@ -10,7 +10,7 @@ import pytest
 import timm
 import torch
 
-from headstart.backbones import load
+from headstart.backbones import load, rebuild
 from headstart.backbones._timm import check_name
 from headstart.errors import BackboneError
 from tests.backbones.layouts import check_chain, pictures, randomise, write_folder
@@ -180,4 +180,60 @@ def test_a_network_for_gray_images_is_refused(tmp_path: Path) -> None:
     arguments = {**FAMILIES["resnet"][1], "in_chans": 1}
     folder, _ = tiny(tmp_path / "net", "resnet18", arguments, pretrained_cfg=settings)
     with pytest.raises(BackboneError, match="expects images of 1 channels"):
+        load(f"dir:{folder}")
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        {"pretrained": True},
+        {"checkpoint_path": "weights.pth"},
+        {"pretrained_cfg": {"url": "http://192.0.2.1/x.pth"}},
+        {"pretrained_cfg_overlay": {"file": "x.pth"}},
+        {"cache_dir": "."},
+        {"features_only": True},
+        {"num_classes": 3},
+    ],
+)
+def test_arguments_that_fetch_or_unpickle_weights_are_refused_in_folders_and_in_models(
+    argument: dict[str, Any], tmp_path: Path
+) -> None:
+    folder, network = tiny(tmp_path / "net", *FAMILIES["resnet"][:2])
+    source = json.loads(json.dumps(dict(load(f"dir:{folder}").source)))
+    source["model_args"] |= argument
+    message = f'"model_args" may only say how the network is built, found {next(iter(argument))}'
+    with pytest.raises(BackboneError, match=message):
+        rebuild(source, {}, network.state_dict(), name="crafted")
+    config = json.loads((folder / "config.json").read_text())
+    write_folder(folder, {**config, "model_args": source["model_args"]}, network.state_dict())
+    with pytest.raises(BackboneError, match=message):
+        load(f"dir:{folder}")
+
+
+@pytest.mark.parametrize("architecture", ["hf-hub:timm/resnet18.a1_in1k", "hf-hub:resnet18", "local-dir:/tmp"])
+def test_a_model_cannot_name_an_architecture_elsewhere(architecture: str, tmp_path: Path) -> None:
+    folder, network = tiny(tmp_path / "net", *FAMILIES["resnet"][:2])
+    source = {**load(f"dir:{folder}").source, "architecture": architecture}
+    with pytest.raises(BackboneError, match=f"crafted: timm .* has no architecture '{architecture}'"):
+        rebuild(source, {}, network.state_dict(), name="crafted")
+    with pytest.raises(BackboneError, match='expected an object under "model_args", found a list'):
+        rebuild({**source, "architecture": "resnet18", "model_args": [1]}, {}, network.state_dict(), name="crafted")
+
+
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_folder_cannot_tell_timm_where_to_fetch_weights(
+    empty: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fetch(*arguments: object, **_: object) -> None:
+        raise AssertionError(f"timm went to fetch {arguments}")
+
+    for name in ("load_state_dict_from_hf", "load_state_dict_from_path", "load_state_dict_from_url", "load_state_dict"):
+        monkeypatch.setattr(f"timm.models._builder.{name}", fetch)
+    places = {"source": "hf-hub", "hf_hub_id": "org/net", "url": "http://192.0.2.1/x.pth", "file": "x.pth"}
+    folder, network = tiny(tmp_path / "net", *FAMILIES["resnet"][:2], pretrained_cfg={**places, "custom_load": True})
+    assert load(f"dir:{folder}").cuts
+    config = json.loads((folder / "config.json").read_text())
+    state = {} if empty else {f"foreign.{name}": value for name, value in network.state_dict().items()}
+    write_folder(folder, config, state)
+    with pytest.raises(BackboneError, match="the weights do not fit the network"):
         load(f"dir:{folder}")

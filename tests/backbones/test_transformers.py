@@ -9,7 +9,7 @@ import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from headstart.backbones import load
+from headstart.backbones import load, rebuild
 from headstart.errors import BackboneError
 from tests.backbones.layouts import TEXTS, byte_level, check_chain, randomise, wordpiece
 
@@ -209,6 +209,9 @@ def test_a_damaged_or_missing_tokenizer_is_named(tmp_path: Path) -> None:
     (folder / "tokenizer.json").write_text('{"version": "1.0"}')
     with pytest.raises(BackboneError, match=r"tokenizer\.json: not a tokenizer"):
         load(f"dir:{folder}")
+    (folder / "tokenizer.json").write_text('{"model": {"type": "Nothing"}}')
+    with pytest.raises(BackboneError, match=r"the tokenizers library cannot read tokenizer\.json \(.*Copy the file"):
+        load(f"dir:{folder}")
     (folder / "tokenizer.json").unlink()
     with pytest.raises(BackboneError, match=r"there are no tokenizer files.*vocab\.txt"):
         load(f"dir:{folder}")
@@ -217,3 +220,43 @@ def test_a_damaged_or_missing_tokenizer_is_named(tmp_path: Path) -> None:
     (folder / "tokenizer_config.json").write_text('{"tokenizer_class": "T5Tokenizer"}')
     with pytest.raises(BackboneError, match="the tokenizer files cannot be converted"):
         load(f"dir:{folder}")
+
+
+def test_code_and_kernels_that_a_configuration_names_are_left_out(tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, 'bert')}")
+    elsewhere = {
+        "auto_map": {"AutoModel": "org/net--code.Net"},
+        "_name_or_path": "org/net",
+        "attn_implementation": "org/kernel",
+        "_attn_implementation": "org/kernel",
+    }
+    source = {**backbone.source, "config": {**backbone.source["config"], **elsewhere}}
+    again = rebuild(source, backbone.assets, backbone.network.state_dict(), name="crafted")
+    assert torch.equal(again.forward(again.prepare(TEXTS)), backbone.forward(backbone.prepare(TEXTS)))
+    config: Any = again.network.config
+    assert not hasattr(config, "auto_map")
+    assert config._name_or_path == ""
+    assert config._attn_implementation != "org/kernel"
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"model_type": "timm_backbone", "backbone": "resnet18", "use_pretrained_backbone": True},
+        {"model_type": "timm_wrapper", "architecture": "resnet18"},
+        {"model_type": "detr"},
+        {"model_type": "bert", "use_pretrained_backbone": True},
+        {
+            "model_type": "vision-text-dual-encoder",
+            "vision_config": {"model_type": "detr"},
+            "text_config": {"model_type": "bert"},
+        },
+    ],
+)
+def test_networks_that_may_fetch_an_image_backbone_are_refused(config: dict[str, Any], tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, 'bert')}")
+    with pytest.raises(BackboneError, match="crafted: only text networks are read"):
+        rebuild({**backbone.source, "config": config}, backbone.assets, {}, name="crafted")
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    with pytest.raises(BackboneError, match="only text networks are read"):
+        load(f"dir:{tmp_path}")

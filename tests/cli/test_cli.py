@@ -152,7 +152,7 @@ def test_an_interruption_says_how_to_go_on(run, monkeypatch, texts_csv, tmp_path
 
     monkeypatch.setattr("headstart.pipeline.climb", stop)
     status, _, err = run("fit", texts_csv, "-o", tmp_path / "m", "--backbone", "toy:text")
-    assert (status, err.splitlines()[-1]) == (130, "Interrupted. The same command goes on from here.")
+    assert (status, err.splitlines()[-1]) == (130, "Interrupted. A fit goes on from here with the same command.")
 
 
 def test_the_cache_is_listed_found_and_cleared(run, model, tmp_path):

@@ -106,8 +106,11 @@ def test_a_constant_float_image_is_black_and_one_with_nan_is_refused(tmp_path):
     tifffile.imwrite(tmp_path / "c.tif", np.full((8, 9), 3.5, np.float32))
     assert np.asarray(read_image(tmp_path / "c.tif")).max() == 0
     tifffile.imwrite(tmp_path / "n.tif", np.full((8, 9), np.nan, np.float32))
-    with pytest.raises(DataError, match=r"n.tif: expected finite pixels, found NaN or infinity"):
-        read_image(tmp_path / "n.tif")
+    for function in (describe_image, read_image):
+        with pytest.raises(DataError, match=r"n.tif: expected finite pixels, found NaN or infinity. Replace"):
+            function(tmp_path / "n.tif")
+        with pytest.raises(DataError, match=r"^expected finite pixels, found NaN or infinity. Replace"):
+            function(Image.fromarray(np.full((8, 9), np.inf, np.float32)))
 
 
 def test_16_bit_pixels_that_use_12_bits_are_told(tmp_path):
@@ -287,3 +290,46 @@ def test_threads_read_the_same_as_one_does(tmp_path):
     alone = [read_image(path).tobytes() for path in paths]
     with ThreadPoolExecutor(8) as pool:
         assert list(pool.map(lambda path: read_image(path).tobytes(), paths * 3)) == alone * 3
+
+
+def test_a_long_strip_is_refused_and_a_small_one_is_not(tmp_path):
+    strip = Image.new("L", (1, 2001))
+    for item in (save(tmp_path / "s.png", strip), strip, np.zeros((2001, 10), np.uint8)):
+        for function in (describe_image, read_image):
+            with pytest.raises(
+                DataError, match=r"expected a side of at most 200 times the other, found .* x 2,001 pix"
+            ):
+                function(item)
+    for size in ((1, 2000), (2200, 11), (1, 1)):
+        assert describe_image(save(tmp_path / "t.png", Image.new("L", size))).size == size
+
+
+@pytest.mark.parametrize(
+    ("error", "message"),
+    [
+        (
+            NotImplementedError("chroma subsampling"),
+            "found one of a kind that is not supported: chroma subs.* as a PNG",
+        ),
+        (MemoryError(), "found a broken one: MemoryError. Replace"),
+    ],
+)
+def test_what_tifffile_cannot_decode_is_named_with_its_path(tmp_path, monkeypatch, error, message):
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((8, 9), np.float64))
+
+    def fail(page):
+        raise error
+
+    monkeypatch.setattr(tifffile.TiffPage, "asarray", fail)
+    for function in (describe_image, read_image):
+        with pytest.raises(DataError, match=rf"a\.tif: expected an image, {message}"):
+            function(tmp_path / "a.tif")
+
+
+def test_a_transparent_value_of_a_16_bit_png_becomes_white(tmp_path):
+    pixels = np.full((8, 9), 257 * 40, np.uint16)
+    pixels[0, 0] = 256 * 40
+    path = save(tmp_path / "t.png", Image.fromarray(pixels), transparency=256 * 40)
+    assert ON_WHITE in describe_image(path).conversions
+    image = read_image(path)
+    assert (image.getpixel((0, 0)), image.getpixel((1, 1))) == ((255,) * 3, (40,) * 3)

@@ -1,4 +1,5 @@
 import io
+import os
 from pathlib import Path
 
 import numpy as np
@@ -186,6 +187,7 @@ def test_skipping_everything_is_refused(tmp_path):
         ("links/secret.png,a,g,train", "m.csv:3: expected a path inside the manifest's folder, found 'links/"),
         ("x/none.png,a,g,train", "m.csv:3 (none.png): expected an image, found no such file or directory"),
         ("x/0.png,a,g", "m.csv:3: expected 4 fields as in the header, found 3"),
+        (f"{'x' * 300}.png,a,g,train", "m.csv:3: expected a path, found 304 characters (file name too long)"),
     ],
 )
 def test_a_bad_row_of_a_manifest_is_named_with_its_line(tmp_path, make_images, row, message):
@@ -323,6 +325,53 @@ def test_an_input_that_holds_nothing_for_the_model_is_one_error(tmp_path, name, 
     ((shown, error),) = load_items([tmp_path / name], modality)
     assert shown == str(tmp_path / name)
     assert message in str(error)
+
+
+def test_white_space_around_a_path_is_not_part_of_it(make_images):
+    root = make_images({"x": 1})
+    dataset = load(write(root / "m.csv", "path,label\n x/0.png ,a\nx/0.png,b\n"))
+    assert dataset.items == (root / "x/0.png",) * 2
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_a_text_or_a_mistyped_name_instead_of_a_file_is_one_error(tmp_path, modality):
+    rows = load_items(["so " * 2000, tmp_path / "mistyped.doc"], modality)
+    assert str(rows[0][1]).startswith(
+        f"{('so ' * 2000)[:40]}: expected a path, found 6000 characters (file name too long)"
+    )
+    assert rows[1][0] == str(tmp_path / "mistyped.doc")
+    assert "no such file" in str(rows[1][1])
+    with pytest.raises(DataError, match=r"expected a path, found 6000 characters"):
+        load("so " * 2000)
+
+
+@pytest.mark.parametrize("modality", ["image", "text"])
+def test_a_bad_line_of_standard_input_is_an_error_of_that_line(make_images, monkeypatch, modality):
+    good = str(make_images({"": 1}) / "0.png").encode()
+    content = b"\n".join([good, b"caf\xe9", b"n\0", good])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(content), encoding="utf-8"))
+    rows = load_items(["-"], modality)
+    assert [isinstance(item, DataError) for _, item in rows] == [False, True, True, False]
+    assert str(rows[1][1]).startswith("-:2: expected UTF-8, found byte 0xE9 after 3 bytes")
+    assert str(rows[2][1]).startswith("-:3: expected text, found a NUL byte")
+
+
+@pytest.mark.parametrize("name", ["a/caf\udce9.png", "caf\udce9/0.png"])
+def test_a_name_that_is_not_utf_8_is_refused_with_its_repr(make_images, name):
+    root = make_images({"a": 1, "b": 1})
+    (root / name).parent.mkdir(exist_ok=True)
+    try:
+        os.link(root / "b/0.png", root / name)
+    except OSError:
+        pytest.skip("this file system takes only names in UTF-8")
+    message = r"'.*caf\\udce9.*': expected a file name in UTF-8, found other bytes. Rename it"
+    for source in (root, root / name):
+        with pytest.raises(DataError, match=message):
+            load(source)
+    rows = load_items([root, root / name], "image")
+    faults = [str(item) for _, item in rows if isinstance(item, DataError)]
+    assert (len(rows), len(faults)) == (4, 2)
+    assert all("Rename it" in fault and fault.isascii() for fault in faults)
 
 
 def test_real_sets_have_the_counts_of_their_documentation(shared):

@@ -197,3 +197,15 @@ def test_lines_of_text_split_only_at_line_ends(tmp_path):
     rows = read_lines(write(tmp_path, "t.txt", "a\u2028b\n\nc\x0cd\r\n".encode() + b"\xff"))
     assert rows[:3] == [(1, ("a\u2028b",)), (2, ("",)), (3, ("c\x0cd",))]
     assert str(rows[3][1]).startswith("t.txt:4: expected UTF-8, found byte 0xFF after 0 bytes")
+
+
+def test_json_nested_too_deeply_is_a_fault_of_its_row(tmp_path):
+    deep = b'{"text":' + b"[" * 200_000 + b"]" * 200_000 + b"}"
+    table = read_table(write(tmp_path, "t.jsonl", JSON_OK + deep + JSON_END))
+    assert table.columns["text"] == ("ok", "ok")
+    assert str(table.faults[0][1]).startswith("t.jsonl:3: expected a JSON object, found one nested too deeply. Write")
+
+
+def test_json_lines_that_are_all_faulty_are_refused_with_the_first(tmp_path):
+    with pytest.raises(DataError, match=r"t\.jsonl:1: expected a JSON object, found a list"):
+        read_table(write(tmp_path, "t.jsonl", "[1]\n{\n"))

@@ -71,7 +71,7 @@ def test_groups_without_spread_count_as_groups_and_one_group_tells_almost_nothin
     one = bootstrap_interval("accuracy", *problem(40), groups=np.zeros(40), seed=0)
     assert one.low < 0.05
     assert one.high > 0.95
-    assert one.method == "Clopper-Pearson, 1 group without spread"
+    assert one.method == "Wilson with the largest possible variance, 1 group without spread"
 
 
 def test_resamples_without_a_score_are_counted_and_most_of_them_undefined_is_said():
@@ -98,7 +98,9 @@ def test_a_paired_interval_is_narrower_than_two_and_is_signed_a_minus_b():
 def test_two_models_that_never_differ_may_still_differ_on_other_items():
     y, p = perfect(20)
     found = paired_interval("accuracy", y, p, p, seed=0)
-    assert -found.low == found.high == pytest.approx(1 - 0.025 ** (1 / 20))
+    low, high = stats.binomtest(10, 20).proportion_ci(0.95, method="wilson")
+    assert (found.low, found.high) == pytest.approx((2 * low - 1, 2 * high - 1))
+    assert found.method == "Wilson with the largest possible variance, 20 items without spread"
 
 
 def test_nadeau_bengio_is_the_t_interval_with_the_corrected_variance():
@@ -115,6 +117,18 @@ def test_folds_that_all_agree_are_not_taken_for_certainty():
     found = nadeau_bengio(np.ones(10), n_train=45, n_test=5, bounds=(0, 1))
     assert (found.low, found.high) == pytest.approx((0.025 ** (1 / 50), 1.0))
     assert found.method == "Clopper-Pearson, 50 items without spread"
+    six = nadeau_bengio(np.ones(3), n_train=160, n_test=80, bounds=(0, 1), units=6)
+    assert (six.low, six.high) == pytest.approx(tuple(stats.binomtest(6, 6).proportion_ci(0.95, method="exact")))
+    assert six.method == "Clopper-Pearson, 6 units without spread"
+
+
+@pytest.mark.parametrize(("value", "bounds"), [(0.5, (0, 1)), (0.3, (0, 1)), (1.0, (0, 2)), (0.0, (-1, 1))])
+def test_folds_that_agree_between_the_bounds_are_as_uncertain_as_their_units_can_be(value, bounds):
+    found = nadeau_bengio(np.full(5, value), n_train=32, n_test=8, bounds=bounds, units=40)
+    reach = bounds[1] - bounds[0]
+    expected = stats.binomtest(round(40 * (value - bounds[0]) / reach), 40).proportion_ci(0.95, method="wilson")
+    assert [found.low, found.high] == pytest.approx([bounds[0] + reach * end for end in expected])
+    assert found.method == "Wilson with the largest possible variance, 40 units without spread"
 
 
 def test_one_fold_and_unknown_metrics_are_refused():

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from headstart.evaluation import Comparison, Fold, Interval, compare, score, verdict
+from headstart.errors import DataError
+from headstart.evaluation import Comparison, Fold, Interval, class_scores, compare, score, verdict
 
 
 def a_fold(right: float, *, n: int = 200, seed: int = 0, n_train: int = 800, groups: bool = False) -> Fold:
@@ -37,6 +38,60 @@ def test_a_fold_without_two_classes_leaves_auroc_undefined_there_only():
     mixed = score([flat, only, a_fold(0.8, seed=3)], metric="auroc", how="cv", n=600, seed=0)
     assert mixed.metrics["auroc"] is not None
     assert mixed.interval.low <= mixed.value <= mixed.interval.high
+    assert mixed.interval.skipped == 1
+    assert compare([flat, only, flat], [flat, only, flat], metric="auroc", seed=0, seconds=0).difference == 0
+
+
+@pytest.mark.parametrize(
+    ("n_folds", "message"),
+    [
+        (1, r"auroc is not defined on this test part: class 1 has no example there\. Choose another --metric\."),
+        (3, r"auroc is not defined on any of the folds: class 1 has no example in the first\. Choose another"),
+    ],
+)
+def test_a_headline_metric_without_a_value_is_an_error_and_never_nan(n_folds, message):
+    folds = [Fold(np.zeros(200, dtype=np.intp), a_fold(0.8).probabilities, 800)] * n_folds
+    with pytest.raises(DataError, match=message):
+        score(folds, metric="auroc", how="test", n=200, seed=0)
+    with pytest.raises(DataError, match=message):
+        compare(folds, folds, metric="auroc", seed=0, seconds=0)
+
+
+def test_several_missing_classes_are_all_named():
+    only = Fold(np.zeros(3, dtype=np.intp), np.full((3, 3), 1 / 3), 9)
+    with pytest.raises(DataError, match="test part: classes 1, 2 have no example there"):
+        score([only], metric="auroc", how="test", n=3, seed=0)
+
+
+@pytest.mark.parametrize(
+    ("groups", "items", "n"),
+    [
+        ([[0, 1], [2, 3], [4, 5]], [[0, 1], [2, 3], [0, 1]], 6),
+        (None, [[0, 1], [2, 3], [0, 1]], 160),
+        (None, None, 240),
+    ],
+)
+def test_perfect_folds_count_groups_or_else_every_example_once(groups, items, n):
+    def spread(pairs, each):
+        return None if pairs is None else np.repeat(pairs, 40) * each + np.tile(np.arange(40), 2) * (each > 1)
+
+    folds = []
+    for k in range(3):
+        one = a_fold(1.0, n=80, seed=k, n_train=160)
+        group, item = spread(groups and groups[k], 1), spread(items and items[k], 40)
+        folds.append(Fold(one.y, one.probabilities, 160, group, item))
+    found = score(folds, metric="accuracy", how="cv", n=240, seed=0)
+    assert (found.interval.low, found.interval.high) == pytest.approx((0.025 ** (1 / n), 1.0))
+
+
+def test_class_scores_pool_repeats_and_count_every_example_once():
+    one = a_fold(0.9, n=60)
+    first, again = (Fold(one.y, p, 60, None, np.arange(60)) for p in (one.probabilities, one.probabilities[:, ::-1]))
+    table = class_scores([first, again], ["a", "b"])
+    assert [row["n"] for row in table.values()] == np.bincount(one.y).tolist()
+    assert table["a"]["recall"] == pytest.approx(0.5)  # right once where the reversed answer is wrong
+    plain = class_scores([a_fold(0.9, n=60), a_fold(0.9, n=60)], ["a", "b"])
+    assert [row["n"] for row in plain.values()] == (2 * np.bincount(one.y)).tolist()
 
 
 def test_groups_widen_the_interval_where_items_of_a_group_are_alike():
@@ -74,11 +129,14 @@ def other(value: float, low: float, high: float) -> Comparison:
         ("accuracy", {"a": other(0.5, -0.3, -0.1)}, False),
         ("accuracy", {"a": other(0.5, -0.1, 0.3)}, None),
         ("accuracy", {"weak": other(0.2, 0.3, 0.5), "strong": other(0.8, -0.1, 0.1)}, None),
+        ("accuracy", {"wide": other(0.5, -0.1, 0.7), "best": other(0.6, 0.1, 0.3)}, None),
+        ("accuracy", {"sure": other(0.7, -0.2, -0.1), "best": other(0.8, -0.1, 0.1)}, False),
+        ("accuracy", {"a": other(0.5, 0.1, 0.3), "b": other(0.6, 0.1, 0.2)}, True),
         ("log_loss", {"a": other(0.5, -0.3, -0.1)}, True),
         ("log_loss", {"a": other(0.5, 0.1, 0.3)}, False),
         ("log_loss", {"weak": other(0.9, -0.5, -0.3), "strong": other(0.3, -0.1, 0.1)}, None),
         ("accuracy", {}, None),
     ],
 )
-def test_the_verdict_is_against_the_best_of_the_others_and_knows_which_way_is_better(metric, others, expected):
+def test_the_verdict_is_against_every_one_of_the_others_and_knows_which_way_is_better(metric, others, expected):
     assert verdict(others, metric=metric) is expected

@@ -3,12 +3,15 @@
 import multiprocessing
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
 
 from headstart import backbones
+from headstart.backbones import Batch
+from headstart.backbones._texts import collate_windows, pool_tokens
 from headstart.data import Dataset
 from headstart.engine import LocalEngine
 from headstart.errors import BudgetError
@@ -93,7 +96,7 @@ def test_a_budget_that_cannot_hold_the_pass_is_refused_with_the_time_needed(monk
     items = tuple(make_image((90, 90, 90), seed=i) for i in range(40))
     source = FeatureSource(deadline=time.monotonic() + 1e-4)
     with pytest.raises(
-        BudgetError, match=r"toy:image: frozen passes over 40 items alone need about \d+ s.*--budget \d+s"
+        BudgetError, match=r"toy:image: frozen passes over 40 items need about \d+ s more.*Give \d+ s more"
     ):
         source.features(backbone, Dataset("image", items, tuple(map(str, range(40)))))
 
@@ -126,3 +129,30 @@ def test_a_pass_that_leaves_no_time_for_the_rest_of_the_run_is_refused_too(monke
     with pytest.raises(BudgetError, match="frozen passes over 10000000 items"):
         source.features(backbone, dataset)
     assert FeatureSource(deadline=time.monotonic() + 60, items=40).features(backbone, dataset).shape[0] == 40
+
+
+@pytest.mark.parametrize("view", ["last", "mean"])
+def test_a_long_text_runs_in_slices_within_the_budget_and_gives_the_row_of_one_pass(view, monkeypatch):
+    monkeypatch.setitem(frozen_module.TOKENS_PER_BATCH, "cpu", 24)
+    seen = []
+
+    class Texts:
+        def collate(self, windows):
+            return collate_windows(windows, pad=0)
+
+    def forward_views(batch):
+        seen.append(batch.values.numel())
+        values = batch.values[..., None].float() * torch.arange(1.0, 4.0)
+        pooled = pool_tokens("mean", Batch(values, batch.mask, batch.owner))
+        return {"last": pooled, "mean": pooled + 1}
+
+    ids = np.random.default_rng(0).integers(1, 99, size=67).astype(np.int32)
+    windows = tuple(ids[i : i + 8] for i in range(0, 67, 8))
+    backbone = SimpleNamespace(
+        preparer=Texts(), device=torch.device("cpu"), views=("last", "mean"), forward_views=forward_views
+    )
+    row = frozen_module._compute(backbone, [windows])
+    assert row.shape == (1, 2, 3)
+    assert seen == [24, 24, 24]
+    expected = ids.mean() * np.arange(1, 4) + (view == "mean")
+    np.testing.assert_allclose(row[0, ("last", "mean").index(view)], expected, rtol=1e-5)

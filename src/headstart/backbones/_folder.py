@@ -2,6 +2,12 @@
 
 Every family turns a folder into a `Recipe` and a recipe into a `Backbone`. A model folder keeps the recipe, so what is
 loaded from it goes through the same code as what was loaded first, and gives the same numbers.
+
+So every family has two functions. ``read(folder)`` returns the recipe. ``build(recipe, name)`` takes what `read`
+returned, or what a model folder kept, and the backbone's name; it raises `BackboneError` where the architecture is
+unknown to the installed library or the weights do not fit. Neither trusts what it is given: a recipe may come from a
+stranger's model folder, so whatever could open a connection or run code is refused or left out in the function that
+both use to create the network.
 """
 
 import json
@@ -131,7 +137,7 @@ def _weight_files(folder: Path) -> list[Path]:
     if (folder / "model.safetensors").is_file():
         return [folder / "model.safetensors"]
     if index.is_file():
-        return [folder / name for name in sorted(set(read_json(index).get("weight_map", {}).values()))]
+        return _shards(index)
     pickled = sorted(path.name for path in folder.iterdir() if path.suffix in PICKLES)
     if pickled:
         raise BackboneError(
@@ -141,6 +147,20 @@ def _weight_files(folder: Path) -> list[Path]:
             "'model.safetensors').",
         )
     raise BackboneError("there is no model.safetensors", where=str(folder), fix=f"Expected {ACCEPTED}.")
+
+
+def _shards(index: Path) -> list[Path]:
+    weight_map = read_json(index).get("weight_map")
+    names: set[str] = set()
+    for name in weight_map.values() if isinstance(weight_map, dict) else [weight_map]:
+        if not isinstance(name, str) or "/" in name or "\\" in name or not name.endswith(".safetensors"):
+            raise BackboneError(
+                f"expected the names of weight files in the same folder, found {name!r}",
+                where=str(index),
+                fix="Copy the file again, from a source you trust.",
+            )
+        names.add(name)
+    return [index.parent / name for name in sorted(names)]
 
 
 @final

@@ -35,8 +35,14 @@ def write_pack(name: str, source: Path, target: Path) -> list[str]:
         The files packed.
 
     Raises:
-        BackboneError: The target exists.
+        BackboneError: The target exists, or the network does not come from the hub.
     """
+    if parse_name(name).scheme not in ("hf", "timm"):
+        raise BackboneError(
+            "only hub networks (hf:, timm:) are packed",
+            where=name,
+            fix="Copy the folder of a dir: network as it is; a starter comes with its package.",
+        )
     if target.exists():
         raise BackboneError("the folder exists", where=str(target), fix="Choose another -o.")
     kept = sorted(p for p in source.rglob("*") if p.is_file() and (p.suffix in KINDS or p.name in CARDS))

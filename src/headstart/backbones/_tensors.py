@@ -45,8 +45,11 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         OSError: The disk is full or not writable.
     """
     own = {name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format) for name, tensor in tensors.items()}
+    path.touch()  # the library makes its files readable by their owner alone; others are made as the user has set
+    mode = path.stat().st_mode
     try:
         save_file(own, path)
+        path.chmod(mode)
     except SafetensorError as error:
         # The library puts the operating system's error number into its text and nowhere else.
         number = re.search(r"os error (\d+)", str(error))

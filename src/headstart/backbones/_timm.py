@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Final, cast
 
 import numpy as np
@@ -29,6 +30,13 @@ from headstart.errors import BackboneError
 _resolve: Final[Callable[..., dict[str, Any]]] = resolve_data_config
 _transform: Final[Callable[..., Callable[[Image.Image], Any]]] = create_transform
 Network = Any  # timm's classes share these attributes by custom, not by type
+# Arguments of timm.create_model that fetch or unpickle weights, or that this file decides itself.
+REFUSED: Final = {
+    *("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"),
+    *("features_only", "num_classes"),
+}
+# Where timm would look for weights; they are read here, so it is told that there is nowhere.
+NOWHERE: Final = dict.fromkeys(("url", "file", "hf_hub_id", "hf_hub_filename", "source"))
 PREPROCESSING: Final = ("input_size", "interpolation", "mean", "std", "crop_pct", "crop_mode")
 
 
@@ -78,11 +86,8 @@ def read(folder: Path) -> Recipe:
         BackboneError: The architecture is unknown, or the files are missing, unsafe, damaged or do not fit.
     """
     config = read_json(folder / "config.json")
-    architecture, arguments = str(config["architecture"]), dict(config.get("model_args") or {})
-    overlay = dict(config.get("pretrained_cfg") or {})
-    if not timm.is_model(architecture):
-        raise _unknown(architecture, get_close_matches(architecture, timm.list_models(), n=3), where=str(folder))
-    network = _create(architecture, arguments, where=str(folder), overlay=overlay)
+    architecture, arguments = str(config["architecture"]), config.get("model_args") or {}
+    network = _create(architecture, arguments, where=str(folder), overlay=config.get("pretrained_cfg") or {})
     weights, notes = read_weights(folder)
     heads = network.pretrained_cfg.get("classifier") or ()
     prefixes = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
@@ -100,18 +105,7 @@ def read(folder: Path) -> Recipe:
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
-    """Assemble the network, its preprocessing and its cut points.
-
-    Args:
-        recipe: What `read` returned, or what a model folder kept.
-        name: The backbone's name.
-
-    Returns:
-        The backbone.
-
-    Raises:
-        BackboneError: The network cannot be built, expects other than three channels, or the weights do not fit.
-    """
+    """Assemble network, preprocessing and cut points; fails where pictures are not read with three channels."""
     source = recipe.source
     settings = source["preprocessing"]
     if settings["input_size"][0] != 3:
@@ -120,7 +114,7 @@ def build(recipe: Recipe, name: str) -> Backbone:
             where=name,
             fix="Choose a network for RGB images.",
         )
-    network = _create(source["architecture"], source["model_args"], where=name)
+    network = _create(str(source["architecture"]), source["model_args"], where=name)
     fill(network, recipe.state, where=name)
     blocks, tail, tail_modules, pool = FAMILIES.get(type(network), _uncut)(network)
     if type(network) in CONVOLUTIONAL:
@@ -143,11 +137,14 @@ def build(recipe: Recipe, name: str) -> Backbone:
 
 
 def _create(
-    architecture: str, arguments: Mapping[str, Any], *, where: str, overlay: dict[str, Any] | None = None
+    architecture: str, arguments: Mapping[str, Any], *, where: str, overlay: Mapping[str, Any] = MappingProxyType({})
 ) -> Network:
+    _check_source(architecture, arguments, where=where)
     try:
         with unfilled():
-            return timm.create_model(architecture, num_classes=0, pretrained_cfg_overlay=overlay, **arguments)
+            return timm.create_model(
+                architecture, num_classes=0, pretrained_cfg_overlay={**overlay, **NOWHERE}, **arguments
+            )
     except (TypeError, ValueError, RuntimeError, AssertionError) as error:
         raise BackboneError(
             f"timm cannot build {architecture} with {dict(arguments)} ({error})",
@@ -156,11 +153,25 @@ def _create(
         ) from error
 
 
+def _check_source(architecture: str, arguments: object, *, where: str) -> None:
+    """Refuse what would make timm go elsewhere; a name such as ``hf-hub:org/net`` is none of its own."""
+    if ":" in architecture or not timm.is_model(architecture):
+        raise _unknown(architecture, get_close_matches(architecture, timm.list_models(), n=3), where=where)
+    fix = 'Check "model_args" in config.json.'
+    if not isinstance(arguments, Mapping):
+        problem = f'expected an object under "model_args", found a {type(arguments).__name__}'
+        raise BackboneError(problem, where=where, fix=fix)
+    refused = sorted(REFUSED.intersection(arguments))
+    if refused:
+        problem = f'"model_args" may only say how the network is built, found {", ".join(refused)}'
+        raise BackboneError(problem, where=where, fix=fix)
+
+
 def _convert(
     config: Mapping[str, Any], weights: Mapping[str, Tensor], *, names: Iterable[str]
 ) -> dict[str, Tensor] | None:
     """Let timm translate weights that carry the names of an older or foreign layout; None where it cannot."""
-    overlay = {**(config.get("pretrained_cfg") or {}), "state_dict": dict(weights)}
+    overlay = {**(config.get("pretrained_cfg") or {}), **NOWHERE, "state_dict": dict(weights)}
     # Where the two numbers of classes differ, timm loads what fits and leaves the rest random; so they are made equal.
     classes = config.get("num_classes", overlay.get("num_classes", 1000))
     try:

@@ -63,18 +63,7 @@ def read(folder: Path) -> Recipe:
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
-    """Assemble the network, its preprocessing and its cut points.
-
-    Args:
-        recipe: What `read` returned, or what a model folder kept.
-        name: The backbone's name.
-
-    Returns:
-        The backbone.
-
-    Raises:
-        BackboneError: The architecture is not supported, or the weights do not fit.
-    """
+    """Assemble network, preprocessing and cut points."""
     settings = recipe.source["preprocessing"]
     network = _create(recipe.source["architecture"], where=name)
     blocks, tail, tail_modules, width = _chain(network)

@@ -42,6 +42,8 @@ UNIMPORTANT: Final = {
     *("attn_implementation", "_attn_implementation", "id2label", "label2id", "problem_type", "finetuning_task"),
     "task_specific_params",
 }
+# Parts that name code, kernels or weights elsewhere; wherever in a configuration they are, they are left out.
+ELSEWHERE: Final = re.compile(r"auto_map|_name_or_path|_commit_hash|\w*(attn|experts)_implementation\w*")
 # Constants that old checkpoints carry and networks now compute.
 CONSTANTS: Final = re.compile(r"(^|\.)(position_ids|token_type_ids|attn\.bias|attn\.masked_bias)$")
 TOKENIZER_FILES: Final = (
@@ -104,18 +106,7 @@ def read(folder: Path) -> Recipe:
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
-    """Assemble the network, its tokenizer and its cut points.
-
-    Args:
-        recipe: What `read` returned, or what a model folder kept.
-        name: The backbone's name.
-
-    Returns:
-        The backbone.
-
-    Raises:
-        BackboneError: The architecture is unknown to the installed transformers, or the weights do not fit.
-    """
+    """Assemble network, tokenizer and cut points."""
     source = recipe.source
     network = _network(source["config"], where=name)
     fill(network, recipe.state, where=name)
@@ -129,7 +120,7 @@ def build(recipe: Recipe, name: str) -> Backbone:
         name=name,
         modality="text",
         network=network,
-        preparer=TokenPreparer(recipe.assets["tokenizer.json"], network, source=source),
+        preparer=TokenPreparer(recipe.assets["tokenizer.json"], network, source=source, where=name),
         blocks=chain,
         tail=partial(_tail, norm, pool) if chain else partial(_whole, network, pool),
         tail_modules=norm if chain else (network,),
@@ -149,12 +140,16 @@ class TokenPreparer:
         tokenizer: The content of a tokenizer.json.
         network: Its configuration names the padding and start tokens.
         source: The recipe's source, for window and case.
+        where: What to name in an error.
+
+    Raises:
+        BackboneError: The tokenizers library cannot read the file.
     """
 
     chunk: Final = 256
 
-    def __init__(self, tokenizer: bytes, network: Network, *, source: Mapping[str, Any]) -> None:
-        self._tokenizer = Tokenizer.from_str(tokenizer.decode())
+    def __init__(self, tokenizer: bytes, network: Network, *, source: Mapping[str, Any], where: str) -> None:
+        self._tokenizer = _parse_tokenizer(tokenizer, where=where)
         self._tokenizer.no_padding()
         self._tokenizer.enable_truncation(source["window"], stride=0)
         config = network.config
@@ -195,8 +190,10 @@ def _network(config: Mapping[str, Any], *, where: str) -> Network:
             where=where,
             fix="Update transformers, or choose another; code that comes with a model is never run.",
         )
+    _check_parts(config, where=where)
     try:
-        parsed = transformers.CONFIG_MAPPING[kind].from_dict(dict(config))
+        parsed = transformers.CONFIG_MAPPING[kind].from_dict(_closed(config))
+        _check_parts(parsed.to_dict(), where=where)
         with unfilled():
             network = _assemble(parsed, trust_remote_code=False)
     except ValueError as error:
@@ -206,8 +203,31 @@ def _network(config: Mapping[str, Any], *, where: str) -> Network:
     return network.float()
 
 
+def _closed(config: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration that refers to nothing outside itself."""
+    return {
+        key: _closed(value) if isinstance(value, Mapping) else value
+        for key, value in config.items()
+        if not ELSEWHERE.fullmatch(key)
+    }
+
+
+def _check_parts(config: Mapping[Any, Any], *, where: str) -> None:
+    """Refuse networks with an image backbone, stated or by default: creating one may download its weights."""
+    for key, value in config.items():
+        image = value and "backbone" in str(key)
+        if image or (key == "model_type" and str(value).startswith("timm_")):
+            raise BackboneError(
+                f"only text networks are read in this layout, found {key} {str(value)[:60]!r}",
+                where=where,
+                fix="Choose a text encoder or decoder; image networks are read in timm's layout.",
+            )
+        if isinstance(value, Mapping):
+            _check_parts(value, where=where)
+
+
 def _first_line(error: Exception) -> str:
-    return str(error).splitlines()[0][:200]
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _fit_names(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -240,6 +260,17 @@ def _read_tokenizer(folder: Path) -> bytes:
     if "model" not in read_json(path):
         raise BackboneError('not a tokenizer: it has no "model"', where=str(path), fix="Copy the file again.")
     return path.read_bytes()
+
+
+def _parse_tokenizer(content: bytes, *, where: str) -> Tokenizer:
+    try:
+        return Tokenizer.from_str(content.decode())
+    except Exception as error:  # tokenizers raises nothing more specific
+        raise BackboneError(
+            f"the tokenizers library cannot read tokenizer.json ({_first_line(error)})",
+            where=where,
+            fix="Copy the file again.",
+        ) from error
 
 
 def _convert_tokenizer(folder: Path) -> bytes:

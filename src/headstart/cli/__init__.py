@@ -46,7 +46,7 @@ def main() -> None:
         error.show()
         sys.exit(error.exit_code)
     except (KeyboardInterrupt, click.Abort):
-        _fail("Interrupted. The same command goes on from here.", 130)
+        _fail("Interrupted. A fit goes on from here with the same command.", 130)
     except BrokenPipeError:
         # The reader of our output (head, less) has left; Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -37,12 +37,15 @@ def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), metavar="FILE.csv|parquet", help="Write a table instead."
 )
+@click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--text", metavar="COLUMN", help="Column of the texts in a manifest [default: text].")
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
 @json_option
-def predict(model: str, inputs: tuple[str, ...], *, output: Path | None, as_json: bool, **options: Any) -> None:
+def predict(
+    model: str, inputs: tuple[str, ...], *, output: Path | None, overwrite: bool, as_json: bool, **options: Any
+) -> None:
     """Predict new items: files, folders, a manifest, or - for lines on standard input.
 
     An input that cannot be read becomes an error row in its place, and the exit status is 1 at the end.
@@ -52,7 +55,7 @@ def predict(model: str, inputs: tuple[str, ...], *, output: Path | None, as_json
     from headstart.data import check_table_name, write_table
 
     if output:
-        check_table_name(output)
+        check_table_name(output, overwrite="file" if overwrite else "never")
     failed = 0
 
     def counted() -> Iterator[dict[str, Any]]:
@@ -115,7 +118,7 @@ def models_path(name: str, *, offline: bool) -> None:
 )
 @click.option("--offline", is_flag=True, help="Open no network connection.")
 def models_pack(name: str, *, output: Path, offline: bool) -> None:
-    """Pack backbone NAME into a folder for a machine without a network."""
+    """Pack hub backbone NAME (hf: or timm:) into a folder for a machine without a network."""
     from headstart.backbones import locate, write_pack
 
     files = write_pack(name, locate(name, offline=offline), output)

@@ -1,5 +1,6 @@
 """What people read on the screen: one screen per result, numbers with their intervals."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -69,7 +70,7 @@ def _time(result: "FitResult") -> str:
 def _choice_lines(result: "FitResult") -> list[str]:
     outcome = result.outcome
     settings = ", ".join(f"{name} {value}" for name, value in outcome.chosen.items())
-    chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy.split('(')[0]} ({settings})"
+    chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
     lines = [_row("Chosen", click.style(chosen, bold=True))]
     for rung in outcome.rungs if len(outcome.rungs) > 1 else ():
         mark = "chosen" if rung.accepted else "not chosen"
@@ -87,7 +88,7 @@ def _score_lines(score: "Score", where: str = "on {n:,} examples") -> list[str]:
     main = f"{score.value:.3f}  [{score.interval.low:.3f}, {score.interval.high:.3f}]"
     return [
         _row(
-            _words(score.metric).capitalize(),
+            _heading(score.metric),
             f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}",
         ),
         _row("", " · ".join(others)),
@@ -107,9 +108,10 @@ def _baseline_lines(result: "FitResult") -> list[str]:
 
 
 def _try_it(result: "FitResult") -> str:
+    folder = shlex.quote(str(result.folder))
     if result.task.startswith("text"):
-        return f'echo "some text" | headstart predict {result.folder} -'
-    return f"headstart predict {result.folder} IMAGE_OR_FOLDER"
+        return f'echo "some text" | headstart predict {folder} -'
+    return f"headstart predict {folder} IMAGE_OR_FOLDER"
 
 
 def evaluate_text(result: "EvaluateResult", model: str) -> str:
@@ -157,8 +159,8 @@ def inspection_text(found: "Inspection", source: str) -> str:
     worst = order[0].severity if order else "none"
     closing = {
         "error": "Fix the errors first, then run this again.",
-        "warning": f"Ready to fit: headstart fit {source} -o MODEL (mind the warnings)",
-    }.get(worst, f"Ready to fit: headstart fit {source} -o MODEL")
+        "warning": f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL (mind the warnings)",
+    }.get(worst, f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL")
     return "\n".join([*lines, closing])
 
 
@@ -216,6 +218,11 @@ def _row(name: str, text: str) -> str:
 
 def _value(value: float | None, interval: "Interval") -> str:
     return "undefined" if value is None else f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+
+
+def _heading(name: str) -> str:
+    words = _words(name)
+    return words[0].upper() + words[1:]
 
 
 def _words(name: str) -> str:

@@ -7,7 +7,7 @@
 `load` stops at the first thing that is wrong (or leaves it out on request), `inspect` reports everything it finds.
 """
 
-from headstart.data._tables import check_table_name, write_table
+from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Finding, Inspection, inspect
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, concatenate, hash_item
 from headstart.data.images import ImageFacts, describe_image, read_image

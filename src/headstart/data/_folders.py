@@ -1,7 +1,8 @@
 """Folders of images: a folder per class, below ``train/`` and other parts if there are any; or images without classes.
 
 Every image below a class folder belongs to that class. Files are taken in the order of their names, so that the same
-folder gives the same data set everywhere. A name that is not UTF-8 is refused, as no table or message could hold it. What is passed over is counted and said.
+folder gives the same data set everywhere. What is passed over is counted and said. A name that is not UTF-8 is refused,
+since neither a table nor a message could hold it.
 """
 
 import os

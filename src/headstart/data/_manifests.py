@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 from typing import Final
 
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
-from headstart.data._tables import Table, read_lines, read_table
+from headstart.data._tables import Rows, Table, read_lines, read_table
 from headstart.data.dataset import PARTS, Modality, Part
 from headstart.errors import DataError
 
@@ -30,14 +30,19 @@ def only(paths: Sequence[Path]) -> Path:
 
 def from_lines(path: Path) -> Found:
     """Read a text file with one unlabelled item per line."""
+    return Found("text", tuple(text_entries(read_lines(path), path.name)), "")
+
+
+def text_entries(lines: Rows, source: str) -> list[Row | DataError]:
+    """Return a row or a fault per line of texts; ``source`` is the name in their places."""
     entries: list[Row | DataError] = []
-    for line, cells in read_lines(path):
-        place = f"{path.name}:{line}"
+    for line, cells in lines:
+        place = f"{source}:{line}"
         if isinstance(cells, DataError):
             entries.append(cells)
         else:
             entries.append(text_fault(cells[0], place) or Row(cells[0], place))
-    return Found("text", tuple(entries), "")
+    return entries
 
 
 def text_fault(text: str, place: str) -> DataError | None:

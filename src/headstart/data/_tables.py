@@ -13,13 +13,12 @@ import csv
 import io
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from contextlib import suppress
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from headstart.errors import DataError, OptionError
+from headstart.errors import DataError
 
 Cells = Sequence[str]
 Rows = list[tuple[int, Cells | DataError]]  # the line a row starts on, and its cells or what is wrong with them
@@ -356,60 +355,18 @@ def _at(path: Path, line: int) -> str:
     return f"{path.name}:{line}"
 
 
-def check_table_name(path: Path) -> None:
-    """Check that a table can be written under this name.
+def write_parquet(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, target: Path) -> None:
+    """Write rows to a Parquet file.
 
     Args:
         path: The file to write.
+        names: The columns.
+        rows: Values by column; a column missing from a row is null there.
+        target: The name that messages give the file.
 
     Raises:
-        OptionError: The name ends in neither ``.csv`` nor ``.parquet``, or the folder does not exist.
+        DataError: The values of a column are of two kinds.
     """
-    if path.suffix.lower() not in (".csv", ".parquet"):
-        raise OptionError(f"expected a name ending in .csv or .parquet, found {path.name!r}", where="-o")
-    if not path.parent.is_dir():
-        raise OptionError("the folder does not exist", where=str(path.parent), fix="Make it, or choose another -o.")
-
-
-def write_table(path: Path, rows: Iterable[Mapping[str, Any]]) -> int:
-    """Write rows to a CSV or Parquet file, which appears once it is whole.
-
-    Args:
-        path: A name that `check_table_name` accepts.
-        rows: Columns by name; a column missing from a row is empty there.
-
-    Returns:
-        The number of rows.
-
-    Raises:
-        DataError: The file cannot be written.
-    """
-    kept = list(rows)
-    names = list(dict.fromkeys(name for row in kept for name in row))
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        if path.suffix.lower() == ".csv":
-            _write_csv(partial, names, kept)
-        else:
-            _write_parquet(partial, names, kept, target=path)
-        partial.replace(path)
-    except OSError as error:
-        fix = "Free some space, or choose another -o."
-        raise DataError(f"the table cannot be written ({error.strerror})", where=str(path), fix=fix) from error
-    finally:
-        with suppress(OSError):  # what stopped the writing is the error to show
-            partial.unlink()
-    return len(kept)
-
-
-def _write_csv(path: Path, names: Sequence[str], rows: Iterable[Mapping[str, Any]]) -> None:
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
-        writer.writeheader()
-        writer.writerows(rows)
-
-
-def _write_parquet(path: Path, names: Sequence[str], rows: Sequence[Mapping[str, Any]], *, target: Path) -> None:
     import pyarrow as pa
     import pyarrow.parquet as pq
 

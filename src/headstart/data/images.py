@@ -238,7 +238,7 @@ def _check_size(size: tuple[int, int]) -> None:
 def _check_sides(size: tuple[int, int]) -> None:
     if max(size) > _LONG and max(size) > _MOST_LONGER * min(size):
         raise DataError(
-            f"expected a long side of at most {_MOST_LONGER} times the short one, found {size[0]:,} x {size[1]:,} pixels",
+            f"expected a side of at most {_MOST_LONGER} times the other, found {size[0]:,} x {size[1]:,} pixels",
             fix="Cut the image into pieces or remove it.",
         )
 

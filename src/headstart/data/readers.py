@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from headstart.data._folders import from_folder, images_below, name_fault
-from headstart.data._manifests import from_lines, from_part_tables, from_table, only, text_fault
+from headstart.data._manifests import from_lines, from_part_tables, from_table, only, text_entries
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
 from headstart.data._tables import TABLE_SUFFIXES, split_lines
 from headstart.data.dataset import PARTS, Dataset, Item, LeftOut, Modality
@@ -315,16 +315,14 @@ def _standard_input(modality: Modality) -> list[Row | DataError]:
     """Read bytes, so that a line of another encoding is the fault of that line."""
     stream = getattr(sys.stdin, "buffer", None)  # a replaced standard input may be text only
     data = stream.read() if stream else sys.stdin.read().encode("utf-8", "surrogateescape")
-    entries: list[Row | DataError] = []
-    for n, cells in split_lines(data, Path("-")):
-        place = f"-:{n}"
-        if isinstance(cells, DataError):
-            entries.append(cells)
-        elif modality == "text":
-            entries.append(text_fault(cells[0], place) or Row(cells[0], place))
-        elif cells[0]:
-            entries.append(Row(Path(cells[0]), place))
-    return entries
+    lines = split_lines(data, Path("-"))
+    if modality == "text":
+        return text_entries(lines, "-")
+    return [
+        cells if isinstance(cells, DataError) else Row(Path(cells[0]), f"-:{n}")
+        for n, cells in lines
+        if isinstance(cells, DataError) or cells[0]
+    ]
 
 
 def _name(row: Row) -> str:

@@ -22,7 +22,7 @@ from headstart.evaluation.metrics import (
     macro_f1,
     per_class,
 )
-from headstart.evaluation.proof import Comparison, Fold, Score, compare, score, verdict
+from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
 
 __all__ = [
     "METRICS",
@@ -39,6 +39,7 @@ __all__ = [
     "balanced_accuracy",
     "bootstrap_interval",
     "brier",
+    "class_scores",
     "compare",
     "describe_image",
     "image_baseline",

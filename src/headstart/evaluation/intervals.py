@@ -4,10 +4,14 @@
   and the interval runs between percentiles of the scores. The model is given; the interval is about the items.
 * In cross-validation the folds share training items, so a plain t interval over folds is far too narrow. Nadeau and
   Bengio (Inference for the generalization error, 2003) widen its variance.
-* **No spread is not certainty.** Where all resamples or folds agree, as at accuracy 1.0, both would answer with an
-  interval of width 0. Then: nothing among n units departed from the value; by Clopper and Pearson at most a share q = 1
-  - (alpha / 2)^(1 / n) of all units does; each at most as far as the metric reaches. At accuracy 1.0 this is the
-  Clopper-Pearson interval. A single group is such a case with n = 1, and its interval is nearly the whole range.
+* **No spread is not certainty.** Where all resamples or folds agree, both would answer with an interval of width 0.
+  n is then the number of different units (items, or groups) scored, each counted once. At the highest or lowest
+  possible value, as at accuracy 1.0, no unit departed from it; by Clopper and Pearson at most a share q = 1 -
+  (alpha / 2)^(1 / n) of all units does; each at most as far as the metric reaches. Elsewhere equal means say nothing
+  about the units (a stratified fold gives a constant answer exactly the share of its class): then Wilson's interval
+  (Probable inference, 1927) on the range of the metric, because p (1 - p) is the largest variance that numbers from 0
+  to 1 of mean p can have. It is never narrower than the share q allows, which decides for one to three units: the
+  interval of a single group is nearly the whole range.
 """
 
 from collections.abc import Iterator, Sequence
@@ -105,7 +109,13 @@ def paired_interval(
 
 
 def nadeau_bengio(
-    values: Sequence[float] | Floats, *, n_train: float, n_test: float, bounds: tuple[float, float], level: float = 0.95
+    values: Sequence[float] | Floats,
+    *,
+    n_train: float,
+    n_test: float,
+    bounds: tuple[float, float],
+    level: float = 0.95,
+    units: int | None = None,
 ) -> Interval:
     """Return the corrected resampled t interval of a cross-validated score, or of a paired difference.
 
@@ -120,6 +130,8 @@ def nadeau_bengio(
         n_test: Items in the held-out part of a fold.
         bounds: Lowest and highest possible value: ``METRICS[...].bounds``, or its ``difference_bounds``.
         level: Nominal coverage.
+        units: How many different groups, or items where there are no groups, the folds scored, for folds that all
+            agree. None stands for ``n_train + n_test`` items: right only without groups and with every fold scored.
 
     Returns:
         The interval of the mean.
@@ -134,9 +146,8 @@ def nadeau_bengio(
         )
     mean, spread = float(known.mean()), float(known.std(ddof=1))
     if np.isclose(spread, 0, atol=1e-12):
-        return _no_spread(
-            mean, bounds=bounds, level=level, units=_Units(round(n_train + n_test), "items"), skipped=skipped
-        )
+        scored = _Units(round(n_train + n_test), "items") if units is None else _Units(units, "units")
+        return _no_spread(mean, bounds=bounds, level=level, units=scored, skipped=skipped)
     error = spread * np.sqrt(1 / known.size + n_test / n_train)
     half = float(stats.t.ppf((1 + level) / 2, known.size - 1) * error)
     method = f"Nadeau-Bengio, {known.size} folds"
@@ -194,4 +205,17 @@ def _no_spread(value: float, *, bounds: tuple[float, float], level: float, units
     """The interval where n units agree: see the top of this module."""
     departing = 1 - ((1 - level) / 2) ** (1 / units.n)
     low, high = value - departing * (value - bounds[0]), value + departing * (bounds[1] - value)
-    return Interval(low, high, f"Clopper-Pearson, {units} without spread", skipped)
+    if np.isclose(value, bounds, rtol=0, atol=1e-9).any():
+        return Interval(low, high, f"Clopper-Pearson, {units} without spread", skipped)
+    wilson = _wilson(value, n=units.n, bounds=bounds, level=level)
+    method = f"Wilson with the largest possible variance, {units} without spread"
+    return Interval(min(low, wilson[0]), max(high, wilson[1]), method, skipped)
+
+
+def _wilson(value: float, *, n: int, bounds: tuple[float, float], level: float) -> tuple[float, float]:
+    """Wilson's interval of a mean of n numbers within ``bounds``, as if each were one of the two bounds."""
+    reach = bounds[1] - bounds[0]
+    p, z = (value - bounds[0]) / reach, float(stats.norm.ppf((1 + level) / 2))
+    centre, half = p + z**2 / (2 * n), z * float(np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2))
+    low, high = ((centre + side * half) / (1 + z**2 / n) for side in (-1, 1))
+    return bounds[0] + reach * low, bounds[0] + reach * high

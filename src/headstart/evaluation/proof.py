@@ -1,18 +1,20 @@
 """Scores with intervals from predictions, and paired comparisons on the same splits.
 
 One split is a test part: its interval comes from resampling its items, or its groups. Several splits are the outer
-folds of a cross-validation: their interval is Nadeau and Bengio's, because the folds share training examples.
+folds of a cross-validation: their interval is Nadeau and Bengio's, because the folds share training examples. A fold
+in which the metric is undefined is left out and counted; where no fold has a value, that is an error, never a nan.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.errors import DataError
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
-from headstart.evaluation.metrics import METRICS, all_metrics
+from headstart.evaluation.metrics import METRICS, ClassScores, all_metrics, per_class
 
 How = Literal["test", "holdout", "cv"]
 
@@ -26,12 +28,15 @@ class Fold:
         probabilities: (n, C) what was predicted.
         n_train: How many examples the model was fitted on.
         groups: (n,) group of each item, or None.
+        items: (n,) which examples of the data set they are, so that repeats are counted once; None where no example is
+            in two folds.
     """
 
     y: NDArray[np.intp]
     probabilities: NDArray[np.float64]
     n_train: int
     groups: NDArray[Any] | None = None
+    items: NDArray[np.intp] | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +91,9 @@ def score(folds: list[Fold], *, metric: str, how: How, n: int, seed: int) -> Sco
 
     Returns:
         The score; over several folds, values are means of the folds.
+
+    Raises:
+        DataError: The metric is not defined on what was measured.
     """
     value, interval = _value_and_interval(folds, metric=metric, seed=seed)
     every = [all_metrics(fold.y, fold.probabilities) for fold in folds]
@@ -105,6 +113,9 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
 
     Returns:
         The other's score and the paired difference, ours minus theirs.
+
+    Raises:
+        DataError: The metric is not defined on what was measured.
     """
     value, interval = _value_and_interval(theirs, metric=metric, seed=seed)
     own, _ = _value_and_interval(ours, metric=metric, seed=seed)
@@ -118,30 +129,66 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
 
 
 def verdict(comparisons: Mapping[str, Comparison], *, metric: str) -> bool | None:
-    """Say whether transfer helped: against the best of the other models.
+    """Say whether transfer helped: whether ours is better than every one of the other models.
 
     Args:
         comparisons: Other models by name.
         metric: What they were scored by.
 
     Returns:
-        True where the interval of the difference lies on our side of zero, False where it lies on the other, else None.
+        True where the intervals of all differences lie on our side of zero, False where any lies on the other, else
+        None.
     """
     if not comparisons:
         return None
     sign = 1 if METRICS[metric].greater_is_better else -1
-    best = max(comparisons.values(), key=lambda other: sign * other.value)
-    low, high = sorted((sign * best.difference_interval.low, sign * best.difference_interval.high))
-    return True if low > 0 else False if high < 0 else None
+    found = [other.difference_interval for other in comparisons.values()]
+    ends = [sorted((sign * interval.low, sign * interval.high)) for interval in found]
+    if any(high < 0 for _, high in ends):
+        return False
+    return True if all(low > 0 for low, _ in ends) else None
+
+
+def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, ClassScores]:
+    """Return precision, recall and F1 of every class over all folds together, and how many different items it has.
+
+    Args:
+        folds: One test part, or the outer folds of a cross-validation.
+        classes: Class names, in the order of the class numbers.
+
+    Returns:
+        As `per_class`; an item that repeats have scored several times is in every ratio as often, but once in ``n``.
+    """
+    y = np.concatenate([fold.y for fold in folds])
+    table = per_class(y, np.concatenate([fold.probabilities for fold in folds]), classes)
+    items = _joined([fold.items for fold in folds])
+    if items is None:
+        return table
+    once = np.unique(items, return_index=True)[1]
+    counts = np.bincount(y[once], minlength=len(classes))
+    return {name: {**table[name], "n": int(n)} for name, n in zip(classes, counts, strict=True)}
 
 
 def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[float, Interval]:
+    values = np.array(_fold_values(folds, metric))
+    if np.isnan(values).all():
+        raise _undefined(folds, metric)
     if len(folds) == 1:
         only = folds[0]
         interval = bootstrap_interval(metric, only.y, only.probabilities, groups=only.groups, seed=seed)
-        return _fold_values(folds, metric)[0], interval
-    values = _fold_values(folds, metric)
-    return float(np.nanmean(values)), _over_folds(np.array(values), folds, bounds=METRICS[metric].bounds)
+        return float(values[0]), interval
+    return float(np.nanmean(values)), _over_folds(values, folds, bounds=METRICS[metric].bounds)
+
+
+def _undefined(folds: list[Fold], metric: str) -> DataError:
+    """The error for a metric without a value, naming the classes that the first fold lacks."""
+    first = folds[0]
+    missing = np.setdiff1d(np.arange(first.probabilities.shape[1]), first.y).tolist()
+    classes = f"class {missing[0]} has" if len(missing) == 1 else f"classes {', '.join(map(str, missing))} have"
+    where, there = ("this test part", "there") if len(folds) == 1 else ("any of the folds", "in the first")
+    return DataError(
+        f"{metric} is not defined on {where}: {classes} no example {there}", fix="Choose another --metric."
+    )
 
 
 def _fold_values(folds: list[Fold], metric: str) -> list[float]:
@@ -153,7 +200,23 @@ def _fold_values(folds: list[Fold], metric: str) -> list[float]:
 def _over_folds(values: NDArray[np.float64], folds: list[Fold], *, bounds: tuple[float, float]) -> Interval:
     n_train = float(np.mean([fold.n_train for fold in folds]))
     n_test = float(np.mean([len(fold.y) for fold in folds]))
-    return nadeau_bengio(values[~np.isnan(values)], n_train=n_train, n_test=n_test, bounds=bounds)
+    scored = [fold for fold, value in zip(folds, values, strict=True) if not np.isnan(value)]
+    return nadeau_bengio(values, n_train=n_train, n_test=n_test, bounds=bounds, units=_distinct_units(scored))
+
+
+def _distinct_units(folds: list[Fold]) -> int:
+    """How many different groups the folds hold, or items where there are no groups."""
+    for units in ([fold.groups for fold in folds], [fold.items for fold in folds]):
+        joined = _joined(units)
+        if joined is not None:
+            return len(np.unique(joined))
+    return sum(len(fold.y) for fold in folds)
+
+
+def _joined(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """All parts in one array, None where one is missing."""
+    known = [part for part in parts if part is not None]
+    return np.concatenate(known) if known and len(known) == len(parts) else None
 
 
 def _mean(values: list[float | None]) -> float | None:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone
+from headstart.backbones import Backbone, Batch
 from headstart.data import Item
 from headstart.engine import Engine, Resources, keep_freed_memory
 
@@ -62,11 +62,31 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
 
 
 def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]:
+    batch = backbone.preparer.collate(prepared).to(backbone.device)
     with torch.inference_mode():
-        views = backbone.forward_views(backbone.preparer.collate(prepared).to(backbone.device))
-        stacked = torch.stack([views[name] for name in backbone.views], dim=1)
-    rows: NDArray[np.float32] = stacked.float().cpu().numpy()
+        total, weights = torch.zeros(()), 0.0
+        for part, weight in _parts(batch, budget=TOKENS_PER_BATCH[backbone.device.type]):
+            views = backbone.forward_views(part)
+            stacked = torch.stack([views[name] for name in backbone.views], dim=1).float().cpu()
+            total, weights = total + stacked * weight, weights + weight
+    rows: NDArray[np.float32] = (total / weights).numpy()
     return rows
+
+
+def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:
+    """Cut one text that alone exceeds the budget into runs of windows, so that memory does not follow its length.
+
+    A text's row is the average of its windows weighted by their real tokens, and so is the average of such averages.
+    """
+    if batch.owner is None or batch.values.numel() <= budget or int(batch.owner.max()) > 0:
+        yield batch, 1
+        return
+    size = max(1, budget // batch.values.shape[1])
+    for start in range(0, len(batch.values), size):
+        run = slice(start, start + size)
+        mask = None if batch.mask is None else batch.mask[run]
+        part = Batch(batch.values[run], mask, batch.owner[run])
+        yield part, part.values.numel() if mask is None else int(mask.sum())
 
 
 def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine) -> Iterator[Any]:

@@ -90,30 +90,31 @@ class FeatureSource:
     def _compute(
         self, backbone: Backbone, key: Key, hashes: Sequence[str], items: Sequence[Item], *, to_come: int
     ) -> None:
-        started, done = time.monotonic(), 0
+        started, done, warm = time.monotonic(), 0, None
         shard = _Shard(self.store, key, ROWS_PER_SHARD[backbone.modality], hashes)
         self.progress(f"features of {backbone.name}", 0, len(items))
         for rows in frozen_pass(backbone, items, engine=self.engine):
             shard.add(rows.positions, rows.values)
             done += len(rows.positions)
             self.progress(f"features of {backbone.name}", done, len(items))
-            self._check_budget(backbone, started, done, len(items) + to_come)
+            # The first batch is slower than the rest; a rate that counts it would refuse what fits.
+            warm = warm or (time.monotonic(), done)
+            self._check_budget(backbone, warm, done, len(items) + to_come)
         shard.flush()
         self.seconds += time.monotonic() - started
         self.computed += len(items)
 
-    def _check_budget(self, backbone: Backbone, started: float, done: int, total: int) -> None:
-        spent = time.monotonic() - started
-        if self.deadline is None or spent < SECONDS_BEFORE_PREDICTING:
+    def _check_budget(self, backbone: Backbone, warm: tuple[float, int], done: int, total: int) -> None:
+        now, (since, before) = time.monotonic(), warm
+        if self.deadline is None or now - since < SECONDS_BEFORE_PREDICTING or done == before:
             return
-        needed = spent * total / done
-        if started + needed > self.deadline:
+        needed = (now - since) * (total - done) / (done - before)
+        if now + needed > self.deadline:
             raise BudgetError(
-                f"frozen passes over {total} items alone need about {needed:.0f} s and the budget leaves "
-                f"{max(0.0, self.deadline - started):.0f} s",
+                f"frozen passes over {total} items need about {needed:.0f} s more and the budget leaves "
+                f"{max(0.0, self.deadline - now):.0f} s",
                 where=backbone.name,
-                fix=f"Give --budget {int(1.3 * needed) + 30}s or more, or a smaller --backbone. "
-                "What was computed is kept.",
+                fix=f"Give {int(1.3 * needed) + 30} s more, or a smaller --backbone; what was computed is kept.",
             )
 
 

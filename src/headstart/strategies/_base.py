@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 from headstart.backbones import Backbone
@@ -60,6 +60,13 @@ class Fitted:
 
 class Strategy(ABC):
     """A way to adapt a backbone. Subclasses are final frozen dataclasses whose fields are its settings."""
+
+    def __str__(self) -> str:
+        """Return the call string that `headstart.strategies.parse` reads, without settings left at their default."""
+        settings = fields(self)  # type: ignore[arg-type]  # every subclass is a dataclass
+        changed = {f.name: getattr(self, f.name) for f in settings if getattr(self, f.name) != f.default}
+        arguments = ", ".join(f"{name}={value!r}" for name, value in changed.items())
+        return f"{type(self).__name__.lower()}({arguments})"
 
     @abstractmethod
     def fit(self, backbone: Backbone, train: Dataset, task: Classification, *, run: Run) -> Fitted:

@@ -74,7 +74,7 @@ class Probe(Strategy):
             if best is None or trial.log_loss < best.log_loss:
                 best = trial
         assert best is not None
-        model = AdaptedModel(backbone, best.head, task, best.view, repr(self).replace("Probe", "probe"))
+        model = AdaptedModel(backbone, best.head, task, best.view, str(self))
         return Fitted(model, best.log_loss, best.fold_values(y, folds, run.metric), best.chosen)
 
     def _weights(self, metric: str) -> ClassWeight:
