@@ -181,7 +181,9 @@ def fit(
         outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
         seen = _seen(dataset, plan)
-        artifact.save(outcome.model, work.model, evaluation=result.to_dict(), data=seen, contents=options.contents)
+        # The place it was made at is nobody's business where the model is shipped.
+        measured = result.to_dict() | {"model": Path(output).name}
+        artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
         work.close()
     finally:
         work.leave()
