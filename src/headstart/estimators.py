@@ -20,7 +20,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from headstart import backbones, strategies
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Item, Modality
+from headstart.data import IMAGE_SUFFIXES, Dataset, Item, Modality
 from headstart.engine import pick_device
 from headstart.errors import DataError, OptionError
 from headstart.features import FeatureSource
@@ -29,8 +29,6 @@ from headstart.tasks import Classification
 
 if TYPE_CHECKING:
     from sklearn.utils import Tags
-
-IMAGE_SUFFIXES = (".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")
 
 
 class TransferClassifier(ClassifierMixin, BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
@@ -191,7 +189,7 @@ def _modality(items: Sequence[Item]) -> Modality:
     if not all(isinstance(item, str) for item in items):
         kinds = sorted({type(item).__name__ for item in items})
         raise DataError(f"expected paths, images, arrays or strings, found {', '.join(kinds)}", where="X")
-    named = all(item.lower().endswith(IMAGE_SUFFIXES) for item in items)
+    named = all(item.lower().endswith(tuple(IMAGE_SUFFIXES)) for item in items)
     return "image" if named and all(Path(item).is_file() for item in items) else "text"
 
 

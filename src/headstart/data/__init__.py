@@ -10,11 +10,12 @@
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Finding, Inspection, inspect
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, concatenate, hash_item
-from headstart.data.images import ImageFacts, describe_image, read_image
+from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load, load_items
 from headstart.data.splits import Fold, Indices, Plan, make_folds, plan_split, united_groups
 
 __all__ = [
+    "IMAGE_SUFFIXES",
     "Dataset",
     "Finding",
     "Fold",
