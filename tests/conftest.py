@@ -69,6 +69,30 @@ def make_texts(n: int, *, seed: int = 0, classes: int = 3) -> tuple[list[str], l
     return texts, labels
 
 
+def make_label_sets(n: int, *, seed: int = 0) -> tuple[list[str], list[str]]:
+    """Sentences about none, one or two topics, with their label sets; topics recur in several sets."""
+    rng = np.random.default_rng([seed, 1])
+    texts, labels = [], []
+    for i in range(n):
+        names = sorted(rng.choice(list(WORDS), int(rng.choice(3, p=[0.1, 0.5, 0.4])), replace=False))
+        topics = [word for name in names for word in rng.choice(WORDS[name], 3)]
+        texts.append(" ".join([*rng.permutation([*topics, "the", "was", "it"]), str(i)]))
+        labels.append("|".join(names))
+    return texts, labels
+
+
+def make_values(n: int, *, seed: int = 0) -> tuple[list[str], list[float]]:
+    """Sentences of good and bad words, with a value that follows their balance."""
+    rng = np.random.default_rng([seed, 2])
+    texts, values = [], []
+    for i in range(n):
+        good = int(rng.integers(0, 7))
+        words = [*rng.choice(["good", "fine", "great"], good), *rng.choice(["bad", "poor", "awful"], 6 - good)]
+        texts.append(" ".join([*rng.permutation([*words, "the", "was"]), str(i)]))
+        values.append(round(10.0 * good + float(rng.normal(0, 2)), 2))
+    return texts, values
+
+
 def make_image(colour: tuple[int, int, int], *, seed: int, size: tuple[int, int] = (20, 16)) -> Image.Image:
     """A noisy picture around one colour."""
     rng = np.random.default_rng(seed)
@@ -83,6 +107,37 @@ def texts_csv(tmp_path: Path) -> Path:
     texts, labels = make_texts(90)
     path.write_text("text,label\n" + "".join(f"{t},{y}\n" for t, y in zip(texts, labels, strict=True)))
     return path
+
+
+@pytest.fixture
+def label_sets_csv(tmp_path: Path) -> Path:
+    """90 sentences with none, one or two of three labels."""
+    path = tmp_path / "label sets.csv"
+    texts, labels = make_label_sets(90)
+    path.write_text("text,label\n" + "".join(f"{t},{y}\n" for t, y in zip(texts, labels, strict=True)))
+    return path
+
+
+@pytest.fixture
+def values_csv(tmp_path: Path) -> Path:
+    """90 sentences with a number each."""
+    path = tmp_path / "values.csv"
+    texts, values = make_values(90)
+    path.write_text("text,label\n" + "".join(f"{t},{y}\n" for t, y in zip(texts, values, strict=True)))
+    return path
+
+
+@pytest.fixture
+def shades(tmp_path: Path) -> Path:
+    """A folder with a manifest: 60 pictures and how red each is."""
+    folder = tmp_path / "shades"
+    folder.mkdir()
+    rows = []
+    for i in range(60):
+        make_image((40 + 3 * i, 100, 100), seed=i).save(folder / f"{i:02d}.png")
+        rows.append(f"{i:02d}.png,{3 * i / 100}")
+    (folder / "manifest.csv").write_text("\n".join(["path,label", *rows]) + "\n")
+    return folder
 
 
 @pytest.fixture

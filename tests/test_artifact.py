@@ -1,7 +1,9 @@
 """The model folder: same answers anywhere, nothing executed, every change noticed."""
 
+import copy
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +14,12 @@ from torch import nn
 from headstart import artifact, backbones
 from headstart.backbones import Backbone
 from headstart.data import Dataset
-from headstart.errors import ArtifactError
+from headstart.errors import ArtifactError, BackboneError
 from headstart.features import FeatureSource
-from headstart.model import AdaptedModel
+from headstart.model import AdaptedModel, Base
 from headstart.strategies import Probe, Run
-from headstart.tasks import Classification
-from tests.conftest import make_image, make_texts
+from headstart.tasks import Classification, Task, task_from_labels
+from tests.conftest import make_image, make_label_sets, make_texts, make_values
 
 OLD_MODELS = Path(__file__).parent / "old_models"
 NEW = ["cat and dog", "cheese with rice", "fog, snow and ice"]
@@ -28,6 +30,31 @@ def fitted(backbone: Backbone | None = None, head: str = "logistic") -> AdaptedM
     train = Dataset("text", tuple(texts), tuple(map(str, range(60))), labels=tuple(labels))
     backbone = backbone or backbones.load("toy:text")
     return Probe(head=head).fit(backbone, train, Classification.from_labels(labels), run=Run(FeatureSource())).model
+
+
+def fitted_to(kind: str, head: str = "logistic") -> AdaptedModel:
+    """A model of several labels or of values."""
+    texts, labels = make_label_sets(60) if kind == "multilabel" else make_values(60)
+    labels = tuple(map(str, labels))
+    train = Dataset("text", tuple(texts), tuple(map(str, range(60))), labels=labels, kind=kind)
+    run = Run(FeatureSource(), metric={"multilabel": "micro_f1", "regression": "rmse"}[kind])
+    task: Task = task_from_labels(kind, labels)
+    return Probe(head=head).fit(backbones.load("toy:text"), train, task, run=run).model
+
+
+TRAINED = ("layers.1.0.weight", "layers.1.0.bias")
+
+
+def adapted() -> AdaptedModel:
+    """A model whose backbone has other weights in its last layer than the pretrained one."""
+    base = backbones.load("toy:text")
+    changed = copy.deepcopy(base)
+    with torch.no_grad():
+        for name in TRAINED:
+            changed.network.get_parameter(name).mul_(1.5).add_(0.1)
+    model = fitted(replace(changed))  # without the hash that a copy takes along
+    assert model.backbone.weights_hash != base.weights_hash
+    return replace(model, base=Base(base.name, base.weights_hash, TRAINED))
 
 
 def save(model: AdaptedModel, folder: Path, contents: artifact.Contents = "whole") -> Path:
@@ -47,6 +74,103 @@ def test_a_loaded_model_gives_the_same_probabilities_wherever_it_lies(tmp_path, 
     assert again.model.predict(NEW) == model.predict(NEW)
     assert again.evaluation == {"test": {"value": 0.5}}
     assert again.model.strategy == model.strategy
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+@pytest.mark.parametrize("head", ["logistic", "knn"])
+@pytest.mark.parametrize("kind", ["multilabel", "regression"])
+def test_labels_and_values_are_kept_under_a_number_that_older_versions_refuse(tmp_path, kind, head, contents):
+    model = fitted_to(kind, head)
+    folder = save(model, tmp_path / "m", contents)
+    again = artifact.load(folder).model
+    np.testing.assert_array_equal(model.outputs(NEW), again.outputs(NEW))
+    assert again.predict(NEW) == model.predict(NEW)
+    assert again.task == model.task
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 2
+
+
+def test_classes_on_a_pretrained_backbone_stay_readable_for_older_versions(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 1
+    assert "base" not in json.loads((folder / "preprocessing.json").read_text())
+
+
+def test_a_task_of_another_kind_is_refused(tmp_path):
+    folder = save(fitted(), tmp_path / "m")
+    (folder / "task.json").write_text('{"kind": "tagging"}')
+    artifact._write_manifest(folder, 2)
+    with pytest.raises(ArtifactError, match="found 'tagging'. Update headstart"):
+        artifact.load(folder)
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+def test_an_adapted_backbone_comes_back_with_what_it_started_from(tmp_path, contents):
+    model = adapted()
+    folder = save(model, tmp_path / "m", contents)
+    again = artifact.load(folder).model
+    np.testing.assert_array_equal(again.predict_proba(NEW), model.predict_proba(NEW))
+    assert again.base == model.base
+    assert again.backbone.weights_hash == model.backbone.weights_hash
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 2
+
+
+def test_a_whole_folder_of_an_adapted_backbone_needs_no_pretrained_one(tmp_path, monkeypatch):
+    model = adapted()
+    folder = save(model, tmp_path / "m")
+    monkeypatch.setattr(backbones, "load", None)
+    np.testing.assert_array_equal(artifact.load(folder).model.predict_proba(NEW), model.predict_proba(NEW))
+
+
+def test_a_slim_folder_of_an_adapted_backbone_keeps_only_what_was_trained(tmp_path):
+    folder = save(adapted(), tmp_path / "m", "slim")
+    kept = backbones.read_tensors(folder / "weights.safetensors")
+    assert {name for name in kept if name.startswith("backbone.")} == {f"backbone.{name}" for name in TRAINED}
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+def test_the_pretrained_backbone_may_be_given_and_is_not_changed(tmp_path, contents):
+    model = adapted()
+    folder = save(model, tmp_path / "m", contents)
+    given = backbones.load("toy:text")
+    before = copy.deepcopy(given.network.state_dict())
+    again = artifact.load(folder, backbone=given).model
+    np.testing.assert_array_equal(again.predict_proba(NEW), model.predict_proba(NEW))
+    assert again.backbone is not given
+    assert backbones.hash_state(given.network.state_dict()) == backbones.hash_state(before)
+    assert artifact.load(folder, backbone=model.backbone).model.backbone is model.backbone
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+def test_another_pretrained_backbone_than_the_recorded_one_is_refused(tmp_path, contents):
+    folder = save(adapted(), tmp_path / "m", contents)
+    other = backbones.load("toy:text")
+    with torch.no_grad():
+        other.network.get_parameter("embedding.weight").add_(1.0)
+    with pytest.raises(ArtifactError, match="expected backbone toy:text with weights 64d8448960b9, found toy:text"):
+        artifact.load(folder, backbone=other)
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda tensor: tensor + 1e-3, "expected backbone toy:text with weights"),
+        (lambda tensor: tensor[:8].clone(), "it has no layers.1.0.weight that fits|has shape"),
+        (None, "it has no layers.1.0.weight that fits|layers.1.0.weight is missing"),
+    ],
+    ids=["value", "shape", "gone"],
+)
+def test_a_trained_tensor_that_is_not_the_saved_one_is_noticed(tmp_path, contents, change, message):
+    folder = save(adapted(), tmp_path / "m", contents)
+    tensors = backbones.read_tensors(folder / "weights.safetensors")
+    name = f"backbone.{TRAINED[0]}"
+    tensor = tensors.pop(name)
+    if change:
+        tensors[name] = change(tensor)
+    backbones.write_tensors(folder / "weights.safetensors", tensors)
+    artifact._write_manifest(folder, 2)
+    with pytest.raises((ArtifactError, BackboneError), match=message):
+        artifact.load(folder)
 
 
 def test_a_whole_folder_needs_neither_the_original_weights_nor_the_network(tmp_path, monkeypatch):
@@ -142,7 +266,7 @@ def test_a_slim_folder_whose_backbone_is_gone_says_which(tmp_path):
     facts = json.loads((folder / "preprocessing.json").read_text()) | {"backbone": f"dir:{tmp_path / 'gone'}"}
     (folder / "preprocessing.json").write_text(json.dumps(facts))
     (folder / "manifest.json").unlink()
-    artifact._write_manifest(folder)
+    artifact._write_manifest(folder, 1)
     with pytest.raises(ArtifactError, match=r"slim and its backbone dir:.*gone cannot be loaded.*--backbone NAME"):
         artifact.load(folder)
     assert artifact.load(folder, backbone="toy:text").model.backbone.name == "toy:text"
@@ -166,6 +290,25 @@ def test_a_network_of_ones_own_is_saved_without_its_code_and_loads_with_it(tmp_p
     with pytest.raises(ArtifactError, match="a network of your own.*backbone=Backbone.from_module"):
         artifact.load(folder)
     again = artifact.load(folder, backbone=build()).model
+    np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))
+
+
+def test_what_was_trained_of_a_network_of_ones_own_is_saved_and_copied_into_it(tmp_path):
+    def build() -> Backbone:
+        torch.manual_seed(0)
+        return Backbone.from_module([("one", nn.Linear(3, 8)), ("two", nn.Linear(8, 4))], lambda image: shade(image))
+
+    base, changed = build(), build()
+    with torch.no_grad():
+        changed.network.get_parameter("1.weight").mul_(2.0)
+    images = [make_image(((160, 90, 90), (90, 90, 160))[i % 2], seed=i) for i in range(40)]
+    train = Dataset("image", tuple(images), tuple(map(str, range(40))), labels=("red", "blue") * 20)
+    model = Probe().fit(changed, train, Classification(("blue", "red")), run=Run(FeatureSource())).model
+    model = replace(model, base=Base(base.name, base.weights_hash, ("1.weight",)))
+    folder = save(model, tmp_path / "m")
+    with pytest.raises(ArtifactError, match="a network of your own.*backbone=Backbone.from_module"):
+        artifact.load(folder)
+    again = artifact.load(folder, backbone=base).model
     np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))
 
 

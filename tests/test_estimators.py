@@ -1,9 +1,10 @@
-"""TransferClassifier as a scikit-learn estimator."""
+"""TransferClassifier and TransferRegressor as scikit-learn estimators."""
 
 import warnings
 
 import numpy as np
 import pytest
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError, SkipTestWarning
 from sklearn.model_selection import GridSearchCV, GroupKFold, cross_val_score
@@ -12,9 +13,9 @@ from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.estimator_checks import check_estimator, estimator_checks_generator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from headstart import TransferClassifier, backbones
+from headstart import TransferClassifier, TransferRegressor, backbones
 from headstart.errors import HeadstartError, OptionError
-from tests.conftest import make_image, make_texts
+from tests.conftest import make_image, make_label_sets, make_texts, make_values
 
 
 def toy(**settings: object) -> TransferClassifier:
@@ -92,7 +93,8 @@ def test_without_a_name_the_installed_starter_is_taken():
         ([], [], "expected at least one item, found none"),
         (["a", "b", "c"], [0, 1], "y: expected 3 values, one per item, found 2"),
         (["a", "b"], [1, 1], "expected at least 2 classes, found 1 class"),
-        (["a", "b"], [[1, 1], [2, 2]], "y should be a 1d array"),
+        (["a", "b"], [[1, 1], [2, 2]], "y: expected one label per item or a matrix of zeros and ones, found 2"),
+        (["a", "b"], [[1, 2], [3, 4]], "y should be a 1d array"),
         (["a", "b"], [0.0, np.nan], "y: expected finite values, found nan .nan or inf. at position 1"),
         (["a", "a"], [0, 1], "expected at least 2 separate examples or groups to choose settings on, found 1"),
         (["a", 3], [0, 1], "expected paths, images, arrays or strings, found int, str"),
@@ -129,33 +131,115 @@ def test_a_clone_has_the_settings_and_not_the_fit():
     assert not hasattr(copy, "model_")
 
 
-def test_scikit_learns_checks_of_the_estimator_itself():
+def indicators(n: int) -> tuple[list[str], np.ndarray]:
+    texts, labels = make_label_sets(n)
+    return texts, np.array([[name in label.split("|") for name in ("animals", "food", "weather")] for label in labels])
+
+
+@pytest.mark.parametrize("form", [lambda y: y.astype(int), lambda y: y.tolist(), sparse.csr_matrix])
+def test_a_matrix_of_indicators_is_learnt_as_labels(form):
+    texts, y = indicators(90)
+    model = toy().fit(texts, form(y))
+    np.testing.assert_array_equal(model.classes_, [0, 1, 2])
+    predicted, probabilities = model.predict(texts), model.predict_proba(texts)
+    np.testing.assert_array_equal(predicted, probabilities > 0.5)
+    assert predicted.dtype.kind == "i"
+    assert np.mean(predicted == y) > 0.8
+    assert model.score(texts, y.astype(int)) == np.mean((predicted == y).all(axis=1))
+
+
+def test_labels_work_in_cross_validation():
+    texts, y = indicators(60)
+    assert cross_val_score(toy(), texts, y.astype(int), cv=2, scoring="f1_micro").mean() > 0.6
+
+
+def regressor(**settings: object) -> TransferRegressor:
+    return TransferRegressor(backbone="toy:text", **settings)
+
+
+def test_numbers_are_predicted_and_scored_as_scikit_learn_scores_them():
+    texts, values = make_values(90)
+    model = regressor().fit(texts, values)
+    predicted = model.predict(texts)
+    assert predicted.shape == (90,)
+    assert model.score(texts, values) > 0.5
+    assert not hasattr(model, "classes_")
+    assert not hasattr(model, "predict_proba")
+    scores = cross_val_score(regressor(strategy="probe(head='knn')"), texts, values, cv=3)
+    assert scores.mean() > 0.1
+
+
+def test_whole_numbers_and_their_floating_point_form_are_the_same_values():
+    texts, values = make_values(40)
+    whole = [round(value) for value in values]
+    as_floats = regressor().fit(texts, np.array(whole, dtype=np.float32)).predict(texts)
+    np.testing.assert_array_equal(regressor().fit(texts, whole).predict(texts), as_floats)
+
+
+@pytest.mark.parametrize(
+    ("y", "message"),
+    [
+        (["low", "high"], "y: Unknown label type: expected numbers, found .*'low'"),
+        ([0.0, np.inf], "y: expected finite values, found inf .nan or inf. at position 1"),
+        ([[1, 2], [3, 4]], "y should be a 1d array"),
+        ([1.0], "y: expected 2 values, one per item, found 1"),
+    ],
+)
+def test_what_is_no_list_of_numbers_is_refused(y, message):
+    with pytest.raises(ValueError, match="X: expected at least 2 samples, found 1 sample"):
+        regressor().fit(["a"], [1.0])
+    with pytest.raises(ValueError, match=message):
+        regressor().fit(["a", "b"], y)
+
+
+@pytest.mark.parametrize("estimator", [toy(), regressor()], ids=["classifier", "regressor"])
+def test_scikit_learns_checks_of_the_estimator_itself(estimator):
     with warnings.catch_warnings():
         # scikit-learn says that it cannot feed texts and leaves the checks on arrays out; those come below.
         warnings.simplefilter("ignore", SkipTestWarning)
-        checks = list(estimator_checks_generator(toy()))
+        checks = list(estimator_checks_generator(estimator))
     assert checks
     for estimator, check in checks:
         check(estimator)
 
 
-class OnArrays(TransferClassifier):
+def written(X: np.ndarray) -> list[str]:
+    """Rows of numbers as words."""
+    return [" ".join(f"c{j}v{round(value)}" for j, value in enumerate(row)) for row in X]
+
+
+class ClassifierOnArrays(TransferClassifier):
     """Writes rows of numbers as words, so that scikit-learn's checks on arrays reach the estimator."""
 
     def fit(self, X, y, groups=None):
-        X, y = validate_data(self, X, y)
-        return super().fit(self.written(X), y, groups)
+        X, y = validate_data(self, X, y, multi_output=True)
+        return super().fit(written(X), y, groups)
 
     def predict_proba(self, X):
         check_is_fitted(self, "model_")
-        return super().predict_proba(self.written(validate_data(self, X, reset=False)))
-
-    def written(self, X):
-        return [" ".join(f"c{j}v{round(value)}" for j, value in enumerate(row)) for row in X]
+        return super().predict_proba(written(validate_data(self, X, reset=False)))
 
     def __sklearn_tags__(self):
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = True
+        return tags
+
+
+class RegressorOnArrays(TransferRegressor):
+    """The same for values."""
+
+    def fit(self, X, y, groups=None):
+        X, y = validate_data(self, X, y, multi_output=True)
+        return super().fit(written(X), y, groups)
+
+    def predict(self, X):
+        check_is_fitted(self, "model_")
+        return super().predict(written(validate_data(self, X, reset=False)))
+
+    def __sklearn_tags__(self):
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True
+        tags.regressor_tags.poor_score = True  # rounded numbers written as words, through random weights
         return tags
 
 
@@ -164,10 +248,11 @@ DEVIATIONS: dict[str, str] = {}
 
 
 @pytest.mark.slow
-def test_scikit_learns_checks_on_arrays_written_as_texts():
+@pytest.mark.parametrize("kind", [ClassifierOnArrays, RegressorOnArrays])
+def test_scikit_learns_checks_on_arrays_written_as_texts(kind):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # checks that cannot run here show in their status
-        results = check_estimator(OnArrays("toy:text"), expected_failed_checks=DEVIATIONS, on_fail=None)
+        results = check_estimator(kind("toy:text"), expected_failed_checks=DEVIATIONS, on_fail=None)
     failed = {r["check_name"]: str(r["exception"]) for r in results if r["status"] == "failed"}
     assert failed == {}
     assert {r["check_name"] for r in results if r["status"] == "xfail"} == set(DEVIATIONS)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.backbones import Backbone
     from headstart.data import Dataset, inspect
     from headstart.errors import HeadstartError
-    from headstart.estimators import TransferClassifier
+    from headstart.estimators import TransferClassifier, TransferRegressor
     from headstart.model import AdaptedModel
     from headstart.pipeline import FitOptions, Reading, evaluate, fit, load, predict
 
@@ -32,6 +32,7 @@ __all__ = [
     "HeadstartError",
     "Reading",
     "TransferClassifier",
+    "TransferRegressor",
     "evaluate",
     "fit",
     "inspect",
@@ -48,6 +49,7 @@ _HOME = {
     "HeadstartError": "errors",
     "Reading": "pipeline",
     "TransferClassifier": "estimators",
+    "TransferRegressor": "estimators",
     "evaluate": "pipeline",
     "fit": "pipeline",
     "inspect": "data",

@@ -1,25 +1,31 @@
 """The model folder: everything prediction needs, without pickle, checked byte by byte when it is loaded.
 
-Files (format 1)::
+Files::
 
     manifest.json         format version, and size and SHA-256 of every other file; written last
     weights.safetensors   ``head.*`` and, unless slim, ``backbone.*``
-    task.json             classes in the order of the probabilities
+    task.json             kind of task, and classes in the order of the probabilities
     preprocessing.json    how to build the backbone again, its preprocessing, the feature view, the strategy
     evaluation.json       the score, the baselines, what was tried
     data.json             fingerprint, part and group of every item the model has seen
     assets/*              what the preprocessing needs (a tokenizer)
 
-A slim folder leaves the backbone's weights out, names it, and checks its hash when it is loaded.
+A slim folder leaves the pretrained weights out, names the network, and checks its hash when it is loaded. Of a backbone
+that was adapted it keeps the tensors that were trained; they are copied into the pretrained network, and the hash of
+the whole is checked too.
+
+Format 1 holds classes on a pretrained backbone; format 2 adds labels, values and adapted backbones. A folder carries
+the lowest number that can hold it: an older version reads what it understands and refuses what it would misread.
 
 Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the
-old one to ``tests/old_models``.
+new one to ``tests/old_models``.
 """
 
+import copy
 import hashlib
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path, PurePosixPath
 from typing import Any, Literal
@@ -30,11 +36,11 @@ import torch
 from headstart import backbones
 from headstart.backbones import Backbone
 from headstart.errors import ArtifactError, BackboneError, writing
-from headstart.linear import KNearest, LinearModel
-from headstart.model import AdaptedModel, Head
-from headstart.tasks import Classification
+from headstart.linear import LINKS, KNearest, LinearModel, Link
+from headstart.model import AdaptedModel, Base, Head
+from headstart.tasks import task_from_dict
 
-FORMAT = 1
+FORMAT = 2
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 Contents = Literal["whole", "slim"]
@@ -72,15 +78,12 @@ def save(
         folder: An existing folder.
         evaluation: JSON values for ``evaluation.json``.
         data: JSON values for ``data.json``.
-        contents: ``slim`` leaves the backbone's weights out.
+        contents: ``slim`` leaves the pretrained weights out.
 
     Raises:
         ArtifactError: The disk is full or not writable.
     """
-    tensors = _head_tensors(model.head)
-    if contents == "whole" and model.backbone.source["library"] != "module":
-        state = model.backbone.network.state_dict()
-        tensors |= {f"backbone.{name}": tensor for name, tensor in state.items()}
+    tensors = _head_tensors(model.head) | _backbone_tensors(model, contents)
     documents = {
         "task.json": model.task.to_dict(),
         "preprocessing.json": _describe(model, contents),
@@ -96,7 +99,7 @@ def save(
             path = folder / "assets" / name
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        _write_manifest(folder)
+        _write_manifest(folder, _format(model))
 
 
 def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline: bool = False) -> Artifact:
@@ -105,7 +108,7 @@ def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline:
     Args:
         folder: The model folder.
         backbone: The backbone of a slim folder, or its address, where it is not the recorded one; or the network that
-            was made with `Backbone.from_module`.
+            was made with `Backbone.from_module`. For an adapted one, the network it started from; it is not changed.
         offline: Open no connection to find a slim folder's backbone.
 
     Returns:
@@ -128,26 +131,30 @@ def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline:
     return reader(folder, backbone, offline)
 
 
-def _read_format_1(folder: Path, backbone: Backbone | str | None, offline: bool) -> Artifact:  # noqa: FBT001  (one private table)
+def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -> Artifact:  # noqa: FBT001  (one private table)
     facts = _read_json(folder / "preprocessing.json")
     tensors = backbones.read_tensors(folder / WEIGHTS)
     network = _backbone(folder, facts, tensors, backbone, offline=offline)
-    task = Classification.from_dict(_read_json(folder / "task.json"))
-    head = _head(tensors, facts["head"])
-    model = AdaptedModel(network, head, task, facts["view"], facts["strategy"])
+    task = task_from_dict(_read_json(folder / "task.json"))
+    head = _head(tensors, facts["head"], LINKS[task.kind])
+    model = AdaptedModel(network, head, task, facts["view"], facts["strategy"], _base(facts))
     return Artifact(folder, model, _read_json(folder / "evaluation.json"), _read_json(folder / "data.json"))
 
 
-_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = {1: _read_format_1}
+# Format 2 only adds to format 1, so one reader serves both.
+_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = {1: _read_folder, 2: _read_folder}
+
+
+def _format(model: AdaptedModel) -> int:
+    return 1 if model.task.kind == "classification" and model.base is None else FORMAT
 
 
 def _describe(model: AdaptedModel, contents: Contents) -> dict[str, Any]:
     backbone = model.backbone
-    name = backbone.name
-    if contents == "slim" and name.startswith("dir:"):  # loading must not depend on where one stands
-        name = f"dir:{Path(name.removeprefix('dir:')).expanduser().resolve()}"
+    base = model.base and asdict(replace(model.base, name=_address(model.base.name, contents)))
     return {
-        "backbone": name,
+        **({"base": base} if base else {}),
+        "backbone": _address(backbone.name, contents),
         "weights_hash": backbone.weights_hash,
         "contents": contents,
         "modality": backbone.modality,
@@ -162,6 +169,18 @@ def _describe(model: AdaptedModel, contents: Contents) -> dict[str, Any]:
     }
 
 
+def _address(name: str, contents: Contents) -> str:
+    """Make a slim folder's address absolute: loading must not depend on where one stands."""
+    if contents == "slim" and name.startswith("dir:"):
+        return f"dir:{Path(name.removeprefix('dir:')).expanduser().resolve()}"
+    return name
+
+
+def _base(facts: Mapping[str, Any]) -> Base | None:
+    base = facts.get("base")
+    return base and Base(base["name"], base["weights_hash"], tuple(base["trained"]))
+
+
 def _backbone(
     folder: Path,
     facts: Mapping[str, Any],
@@ -172,27 +191,60 @@ def _backbone(
 ) -> Backbone:
     """Rebuild the backbone from the folder, or take the one named or given, and check that it is the right one."""
     state = {name.removeprefix("backbone."): t for name, t in tensors.items() if name.startswith("backbone.")}
-    if isinstance(given, Backbone):
-        network = given
-    elif given is None and state:
+    base = _base(facts)
+    if given is None and _holds_backbone(facts["contents"], facts["source"]):
         assets = {name: (folder / "assets" / name).read_bytes() for name in facts["assets"]}
         network = backbones.rebuild(facts["source"], assets, state, name=facts["backbone"])
-    elif given is None and facts["source"]["library"] == "module":
+    else:
+        network = _pretrained(folder, facts, given, offline=offline)
+        if base is not None and network.weights_hash != facts["weights_hash"]:
+            _check_weights(network, base.name, base.weights_hash, folder)
+            network = _with_trained(network, base, state, folder, name=facts["backbone"])
+    _check_weights(network, facts["backbone"], facts["weights_hash"], folder)
+    return network
+
+
+def _holds_backbone(contents: Contents, source: Mapping[str, Any]) -> bool:
+    """Say whether the folder has all the weights; a network of the user's own could not be built from them."""
+    return contents == "whole" and source["library"] != "module"
+
+
+def _pretrained(folder: Path, facts: Mapping[str, Any], given: Backbone | str | None, *, offline: bool) -> Backbone:
+    """Take the network given, or find the one named or recorded."""
+    if isinstance(given, Backbone):
+        return given
+    if given is None and facts["source"]["library"] == "module":
         raise ArtifactError(
             "its backbone is a network of your own, whose code is not in the folder",
             where=str(folder),
             fix="Load it with headstart.load(folder, backbone=Backbone.from_module(...)).",
         )
-    else:
-        network = _find(folder, given or facts["backbone"], offline=offline)
-    if network.weights_hash != facts["weights_hash"]:
+    base = _base(facts)
+    return _find(folder, given or (base.name if base else facts["backbone"]), offline=offline)
+
+
+def _with_trained(
+    pretrained: Backbone, base: Base, state: Mapping[str, torch.Tensor], folder: Path, *, name: str
+) -> Backbone:
+    """Copy what was trained into a copy of the pretrained network."""
+    # The preparer holds no weights, and may hold a function of the user's that cannot be copied.
+    adapted = copy.deepcopy(pretrained, {id(pretrained.preparer): pretrained.preparer})
+    own = adapted.network.state_dict()
+    for tensor in base.trained:
+        if tensor not in own or tensor not in state or own[tensor].shape != state[tensor].shape:
+            raise _changed(folder / WEIGHTS, f"it has no {tensor} that fits the backbone")
+        own[tensor].copy_(state[tensor])  # a state dict shares its memory with the network
+    return replace(adapted, name=name)  # without the hash that the copy has taken along
+
+
+def _check_weights(network: Backbone, name: str, weights_hash: str, folder: Path) -> None:
+    if network.weights_hash != weights_hash:
         raise ArtifactError(
-            f"expected backbone {facts['backbone']} with weights {facts['weights_hash'][:12]}, "
+            f"expected backbone {name} with weights {weights_hash[:12]}, "
             f"found {network.name} with {network.weights_hash[:12]}",
             where=str(folder),
             fix="The head only fits the backbone it was fitted on: find those weights, or fit again.",
         )
-    return network
 
 
 def _find(folder: Path, name: str, *, offline: bool) -> Backbone:
@@ -218,12 +270,20 @@ def _head_tensors(head: Head) -> dict[str, torch.Tensor]:
     return {f"head.{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
-def _head(tensors: Mapping[str, torch.Tensor], kind: str) -> Head:
+def _backbone_tensors(model: AdaptedModel, contents: Contents) -> dict[str, torch.Tensor]:
+    """All weights of the backbone, or those that were trained."""
+    state = model.backbone.network.state_dict()
+    trained = () if model.base is None else model.base.trained
+    names = state if _holds_backbone(contents, model.backbone.source) else trained
+    return {f"backbone.{name}": state[name] for name in names}
+
+
+def _head(tensors: Mapping[str, torch.Tensor], kind: str, link: Link) -> Head:
     arrays = {name.removeprefix("head."): t.numpy() for name, t in tensors.items() if name.startswith("head.")}
     if kind == "knn":
         n_classes, k = (int(value) for value in arrays["shape"])
-        return KNearest(arrays["features"], arrays["labels"], n_classes, k)
-    return LinearModel(arrays["weights"], arrays["bias"])
+        return KNearest(arrays["features"], arrays["labels"], n_classes, k, link)
+    return LinearModel(arrays["weights"], arrays["bias"], link=link)
 
 
 def _write_json(path: Path, values: Mapping[str, Any]) -> None:
@@ -242,13 +302,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     return values
 
 
-def _write_manifest(folder: Path) -> None:
+def _write_manifest(folder: Path, number: int) -> None:
     files = {
         path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
-    values: dict[str, Any] = {"format": FORMAT, "headstart": version("headstart"), "files": files}
+    values: dict[str, Any] = {"format": number, "headstart": version("headstart"), "files": files}
     values["checksum"] = _checksum(values)
     _write_json(folder / MANIFEST, values)
 

@@ -7,6 +7,7 @@
       ArtifactError(ValueError)          a model folder: missing, changed, of another version
       StoreError(OSError)                the activation store: disk full, not writable
       BudgetError(RuntimeError)          the time allowed cannot hold the work
+      TrainingError(RuntimeError)        training has left the finite numbers
       MissingExtraError(ImportError)     an optional dependency is not installed
 
 A message says where the problem is, what was expected, what was found, and what to type next. Everything else that
@@ -27,6 +28,7 @@ __all__ = [
     "MissingExtraError",
     "OptionError",
     "StoreError",
+    "TrainingError",
     "writing",
 ]
 
@@ -79,6 +81,10 @@ class StoreError(HeadstartError, OSError):
 
 class BudgetError(HeadstartError, RuntimeError):
     """The time allowed cannot hold even the first rung."""
+
+
+class TrainingError(HeadstartError, RuntimeError):
+    """A loss or a weight is no longer a finite number."""
 
 
 class MissingExtraError(HeadstartError, ImportError):

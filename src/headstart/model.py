@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,11 +11,29 @@ from numpy.typing import NDArray
 from headstart.backbones import Backbone, View
 from headstart.data import Item
 from headstart.engine import LocalEngine
+from headstart.errors import OptionError
 from headstart.features import frozen_pass
 from headstart.linear import KNearest, LinearModel
-from headstart.tasks import Classification
+from headstart.tasks import Task
 
 Head = LinearModel | KNearest
+
+
+@final
+@dataclass(frozen=True)
+class Base:
+    """The pretrained network that an adapted backbone started from.
+
+    Attributes:
+        name: Its address.
+        weights_hash: Its `Backbone.weights_hash`, before training.
+        trained: Names in ``network.state_dict()`` of the tensors that training may have changed; all others are equal
+            to the pretrained ones.
+    """
+
+    name: str
+    weights_hash: str
+    trained: tuple[str, ...]
 
 
 @final
@@ -25,39 +43,58 @@ class AdaptedModel:
 
     Attributes:
         backbone: The network, frozen or adapted.
-        head: Maps (N, D) raw features to (N, C) probabilities.
-        task: Class names and their order.
+        head: Maps (N, D) raw features to (N, K) outputs.
+        task: What the outputs mean.
         view: Which feature view the head reads.
         strategy: How it was made, as a call string such as ``probe(head='logistic')``.
+        base: The pretrained network that the backbone was adapted from; None where the backbone is that network itself.
     """
 
     backbone: Backbone
     head: Head
-    task: Classification
+    task: Task
     view: View = "last"
     strategy: str = "probe()"
+    base: Base | None = None
 
     def __repr__(self) -> str:
         """Name the parts; the weights would fill screens."""
-        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {len(self.task.classes)} classes)"
+        what = {"classification": "classes", "multilabel": "labels", "regression": "value"}[self.task.kind]
+        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {self.task.n_outputs} {what})"
 
-    def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
-        """Return class probabilities.
+    def outputs(self, items: Sequence[Item]) -> NDArray[np.float64]:
+        """Return what the head makes of every item.
 
         Args:
             items: N paths, images, arrays or strings.
 
         Returns:
-            (N, C) probabilities in the order of ``task.classes``; rows sum to one.
+            (N, C) probabilities in the order of ``task.classes``; (N, 1) values for regression.
         """
-        probabilities = np.zeros((len(items), len(self.task.classes)))
+        outputs = np.zeros((len(items), self.task.n_outputs))
         for positions, features in self._features(items):
-            probabilities[positions] = self.head.probabilities(features)
-        return probabilities
+            outputs[positions] = self.head.outputs(features)
+        return outputs
 
-    def predict(self, items: Sequence[Item]) -> list[str]:
-        """Return the most probable label of every item."""
-        return self.task.decode(self.predict_proba(items))
+    def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
+        """Return class or label probabilities.
+
+        Args:
+            items: N paths, images, arrays or strings.
+
+        Returns:
+            (N, C) probabilities in the order of ``task.classes``; rows of classes sum to one.
+
+        Raises:
+            OptionError: The model predicts values.
+        """
+        if self.task.kind == "regression":
+            raise OptionError("a model of values has no probabilities", fix="Use predict.")
+        return self.outputs(items)
+
+    def predict(self, items: Sequence[Item]) -> list[Any]:
+        """Return the most probable label, the tuple of likely labels, or the value of every item."""
+        return self.task.decode(self.outputs(items))
 
     def _features(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         view = self.backbone.views.index(self.view)

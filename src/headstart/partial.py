@@ -2,6 +2,7 @@
 
 MODEL.partial/run.json         data and options of the run; another run is refused
 MODEL.partial/decisions.json   decisions that depended on time, replayed when the run is resumed
+MODEL.partial/training/        checkpoints of long trainings, each in a folder of its own
 MODEL.partial/model/           the model folder, renamed to MODEL at the end
 """
 
@@ -21,6 +22,7 @@ except ImportError:  # Windows has no such module; there, two processes on one m
 
 MANIFEST = "manifest.json"
 REPEAT = "Free space there and repeat the command."
+BARE: Final = ("lock", "model", "run.tmp")  # what is there before run.json
 
 
 @final
@@ -51,7 +53,7 @@ class PartialFolder:
         """Start the run, or resume the same one.
 
         Args:
-            facts: Data and options as JSON values; another run that has decided something is not replaced.
+            facts: Data and options as JSON values; another run that has decided or trained something is not replaced.
 
         Raises:
             OptionError: The partial folder belongs to another run, or to one that is still going on, or is no partial
@@ -59,20 +61,51 @@ class PartialFolder:
             ArtifactError: It cannot be made.
         """
         record = self.folder / "run.json"
-        if self.folder.exists() and not record.exists():
+        if self.folder.exists() and not record.exists() and not self._is_bare():
             raise OptionError(
                 "the folder exists and is no unfinished run",
                 where=str(self.folder),
                 fix="Remove it, or choose another -o.",
             )
-        decisions = _read_json(self.folder / "decisions.json")
-        if decisions:
-            _check_same(self.folder, _read_json(record), facts)
+        # Once the model has taken its name, the rest of the folder is only what a killed process could not remove.
+        finished = record.exists() and not self.model.exists()
         with writing("the model folder", self.folder, raises=ArtifactError, fix="Choose another -o."):
-            self.model.mkdir(parents=True, exist_ok=True)
+            self.folder.mkdir(parents=True, exist_ok=True)
             self._lock()
-            _write_json(record, facts)
-        self._decisions = decisions
+            try:
+                if finished:
+                    self._forget()
+                self._decisions = _read_json(self.folder / "decisions.json")
+                if self._begun:
+                    _check_same(self.folder, _read_json(record), facts)
+                self._start_model()
+                _write_json(record, facts)
+            except BaseException:
+                self._release()
+                raise
+
+    @property
+    def _begun(self) -> bool:
+        """Whether there is something to resume: a decision, or a checkpoint."""
+        return bool(self._decisions) or any(self._training.glob("*/*"))
+
+    @property
+    def _training(self) -> Path:
+        return self.folder / "training"
+
+    def _is_bare(self) -> bool:
+        """Say whether a process was killed before it could write what the run is."""
+        return all(path.name in BARE and not (path.is_dir() and any(path.iterdir())) for path in self.folder.iterdir())
+
+    def _start_model(self) -> None:
+        """Make an empty model folder: what a killed process had half written counts for nothing."""
+        self.model.mkdir(exist_ok=True)
+        for path in self.model.iterdir():
+            rmtree(path) if path.is_dir() else path.unlink()
+
+    def _forget(self) -> None:
+        (self.folder / "decisions.json").unlink(missing_ok=True)
+        rmtree(self._training, ignore_errors=True)
 
     def _lock(self) -> None:
         """Keep a second process out; the system lets go of the lock when this one ends, however it ends."""
@@ -90,9 +123,9 @@ class PartialFolder:
             ) from None
 
     def leave(self) -> None:
-        """Let go of the folder, and remove it where nothing was decided yet: there is nothing to resume."""
+        """Let go of the folder, and remove it where nothing was decided or trained yet: there is nothing to resume."""
         self._release()
-        if not self._decisions and self.folder.exists():
+        if not self._begun and self.folder.exists():
             rmtree(self.folder, ignore_errors=True)
 
     def decide(self, name: str, choose: Callable[[], Any]) -> Any:

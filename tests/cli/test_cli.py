@@ -1,7 +1,6 @@
 """The command line: one screen, one line per error, JSON on standard output alone."""
 
 import csv
-import io
 import json
 import subprocess
 import sys
@@ -12,24 +11,6 @@ import pytest
 import headstart
 from headstart.cli import main
 from tests.conftest import make_texts
-
-
-@pytest.fixture
-def run(monkeypatch, capsys):
-    """Run a command in this process; returns (exit status, standard output, standard error)."""
-
-    def call(*words: object, stdin: str = "") -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["headstart", *map(str, words)])
-        monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode())))
-        status = 0
-        try:
-            main()
-        except SystemExit as stop:
-            status = int(stop.code or 0)
-        out, err = capsys.readouterr()
-        return status, out, err
-
-    return call
 
 
 @pytest.fixture
@@ -150,7 +131,7 @@ def test_an_interruption_says_how_to_go_on(run, monkeypatch, texts_csv, tmp_path
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("headstart.pipeline.climb", stop)
+    monkeypatch.setattr("headstart.pipeline._fit.climb", stop)
     status, _, err = run("fit", texts_csv, "-o", tmp_path / "m", "--backbone", "toy:text")
     assert (status, err.splitlines()[-1]) == (130, "Interrupted. A fit goes on from here with the same command.")
 

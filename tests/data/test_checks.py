@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import inspect, load, plan_split
+from headstart.data import inspect, load, plan_split, warnings_about
 from headstart.errors import DataError, OptionError
 
 
@@ -127,8 +127,9 @@ def test_labels_that_look_like_numbers_to_predict_are_told(tmp_path, labels, exp
 
 
 def test_labels_that_look_like_several_are_told(tmp_path):
-    (finding,) = inspect(table(tmp_path, plenty("a", "a|b", "b"))).findings
+    (finding,) = inspect(table(tmp_path, plenty("c", "a|b"))).findings
     assert (finding.kind, finding.where) == ("multi-label", "t.csv:14")
+    assert finding.fix == "Pass --task text-multilabel, if these are several labels."
     assert finding.found == "labels with '|', taken as they are: 12 (first: 'a|b')"
 
 
@@ -179,3 +180,19 @@ def test_unlabelled_data_and_data_without_usable_items_are_errors(tmp_path):
     assert (inspection.n, inspection.summary) == (0, {})
     assert kinds(inspection) == [("unreadable", "error"), ("split", "error")]
     assert "found no training example" in inspection.findings[1].found
+
+
+def test_the_warnings_about_examples_are_those_of_the_inspection(tmp_path):
+    rows = [*plenty("a", "b"), *((f"rare {i}", "A") for i in range(3)), ("same", "a"), ("same", "b")]
+    source = table(tmp_path, rows)
+    expected = [finding for finding in inspect(source).findings if finding.severity == "warning"]
+    assert list(warnings_about(load(source))) == expected
+    assert {finding.kind for finding in expected} == {"conflicting-copies", "similar-labels", "small-class"}
+
+
+def test_what_is_said_while_reading_is_not_warned_of_again(tmp_path):
+    source = table(tmp_path, [(f"text {i}", f"{i}.5") for i in range(40)] * 2)
+    dataset = load(source)
+    assert any("--task regression" in note for note in dataset.notes)
+    assert "numeric-labels" in {finding.kind for finding in inspect(source).findings}
+    assert "numeric-labels" not in {finding.kind for finding in warnings_about(dataset)}

@@ -281,7 +281,7 @@ def test_inputs_for_prediction_keep_their_order_and_faults_stand_in_their_place(
     assert [name for name, _ in rows] == [
         str(missing),
         str(root / "sub/0.png"),
-        "manifest.csv:3",
+        f"{manifest}:3",
         str(root / "deep/er/0.png"),
         str(single),
         str(single),
@@ -306,8 +306,11 @@ def test_texts_for_prediction_come_from_lines_tables_and_folders(tmp_path, monke
     rows = load_items([tmp_path / "in", lines, "-", tmp_path / "no.txt", table], "text")
     items = [item if isinstance(item, str) else "!" for _, item in rows]
     assert items == ["one", "!", "three", "four", "!", "one", "!", "three", "five", "!", "!", "four", "!"]
-    assert [name for name, _ in rows[:5]] == ["a.txt:1", "a.txt:2", "a.txt:3", "b.csv:2", "b.csv:3"]
-    assert load_items([write(tmp_path / "c.csv", "body\nsix\n")], "text", text="body") == [("c.csv:2", "six")]
+    assert [name for name, _ in rows[:5]] == [f"{lines}:1", f"{lines}:2", f"{lines}:3", f"{table}:2", f"{table}:3"]
+    six = write(tmp_path / "c.csv", "body\nsix\n")
+    assert load_items([six], "text", text="body") == [(f"{six}:2", "six")]
+    monkeypatch.chdir(tmp_path)
+    assert load_items(["c.csv"], "text", text="body") == [("c.csv:2", "six")]
 
 
 @pytest.mark.parametrize(

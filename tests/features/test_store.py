@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -254,3 +255,96 @@ def test_shelves_are_listed_and_cleared():
     assert store.clear() > 0
     assert store.shelves() == []
     assert store.missing(a_key(), names(3)) == names(3)
+
+
+def some_pieces(lengths: list[list[int]], seed: int = 0) -> list[list[np.ndarray]]:
+    rng = np.random.default_rng(seed)
+    return [[rng.normal(size=(n, 3)).astype(np.float32) for n in each] for each in lengths]
+
+
+LENGTHS = [[2], [4, 1, 3], [5], [0]]
+
+
+def test_rows_of_several_lengths_come_back_as_views_of_the_file_across_shards_and_stores():
+    store, items, key = Store(), some_pieces(LENGTHS), a_key(cut="layer1")
+    store.append_ragged(key, names(2), items[:2])
+    store.append_ragged(key, names(2, 2), items[2:])
+    wanted = [3, 1, 1, 0, 2]
+    for reader in (store, Store()):
+        found = reader.read_ragged(key, [names(4)[i] for i in wanted])
+        for pieces, i in zip(found, wanted, strict=True):
+            assert [len(piece) for piece in pieces] == LENGTHS[i]
+            for ours, theirs in zip(pieces, items[i], strict=True):
+                np.testing.assert_array_equal(ours, theirs)
+        assert found[1] is found[2]
+        assert not found[1][0].flags.owndata
+        assert not found[1][0].flags.writeable
+    assert [shelf.rows for shelf in store.shelves()] == [4]
+
+
+def test_half_precision_is_kept_as_it_is():
+    store, items = Store(), [[np.arange(6, dtype=np.float16).reshape(2, 3)]]
+    store.append_ragged(a_key(), names(1), items)
+    ((piece,),) = store.read_ragged(a_key(), names(1))
+    assert piece.dtype == np.float16
+    assert only_shard(store, ".rows").stat().st_size == 12
+
+
+def test_rows_of_one_shape_can_be_read_as_single_pieces_but_not_the_other_way_round():
+    store, rows = Store(), some_rows(3)
+    store.append(a_key(), names(3), rows)
+    np.testing.assert_array_equal([pieces[0] for pieces in store.read_ragged(a_key(), names(3))], rows)
+    store.append_ragged(a_key(cut="layer1"), names(4), some_pieces(LENGTHS))
+    with pytest.raises(StoreError, match="expected rows of one shape, found rows of several lengths"):
+        store.read(a_key(cut="layer1"), names(4), view=0)
+
+
+def test_a_reader_of_the_first_format_would_refuse_rows_of_several_lengths():
+    store = Store()
+    store.append_ragged(a_key(), names(4), some_pieces(LENGTHS))
+    manifest = json.loads(only_shard(store, ".json").read_text())
+    assert (manifest["format"], manifest["lengths"], manifest["shape"]) == (2, LENGTHS, [15, 3])
+
+
+def test_rows_of_several_lengths_are_checked_like_others():
+    store = Store()
+    store.append_ragged(a_key(), names(4), some_pieces(LENGTHS))
+    damage_content(only_shard(store, ".rows"))
+    with pytest.raises(StoreError, match="does not match its SHA-256"):
+        Store().read_ragged(a_key(), names(4))
+    with pytest.raises(StoreError, match="no row is stored for item new"):
+        Store().read_ragged(a_key(), ["new"])
+
+
+@pytest.mark.parametrize("lengths", [[[2], [4, 1, 3], [5]], [[2], [4, 1, 3], [5], [1]], [[2], [4, 1, 3], [6], [-1]], 3])
+def test_lengths_that_do_not_fit_the_rows_are_refused(lengths):
+    store = Store()
+    store.append_ragged(a_key(), names(4), some_pieces(LENGTHS))
+    path = only_shard(store, ".json")
+    path.write_text(json.dumps({**json.loads(path.read_text()), "lengths": lengths}))
+    with pytest.raises(StoreError, match="its manifest"):
+        Store().missing(a_key(), names(4))
+
+
+def test_room_counts_what_idle_keys_would_give_up_and_never_more_than_the_disk_has(monkeypatch):
+    store = Store(limit=100_000)
+    assert store.room(a_key()) == 100_000
+    for weights, age in (("idle", 7200), ("in use", 60), ("own", 7200)):
+        store.append(a_key(weights=weights), names(100), some_rows(100))
+        os.utime(store.root / a_key(weights=weights).digest / "used", (time.time() - age,) * 2)
+    sizes = {f.name: sum(p.stat().st_size for p in f.iterdir()) for f in store.root.iterdir()}
+    key = a_key(weights="own")
+    assert store.room(key) == 100_000 - sizes[key.digest] - sizes[a_key(weights="in use").digest]
+    monkeypatch.setattr("headstart.features._store.disk_usage", lambda folder: SimpleNamespace(free=1234))
+    assert store.room(key) == 1234
+    store.limit = 10
+    assert store.room(key) == 0
+
+
+def test_what_room_promises_can_be_stored():
+    store = Store(limit=60_000)
+    store.append(a_key(weights="idle"), names(1000), some_rows(1000))
+    os.utime(store.root / a_key(weights="idle").digest / "used", (0, 0))
+    rows = np.zeros((store.room(a_key()) // 4, 1), np.float32)
+    store.append_ragged(a_key(), names(1), [[rows]])
+    assert store.missing(a_key(weights="idle"), names(1)) == names(1)

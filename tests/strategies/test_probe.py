@@ -8,9 +8,10 @@ import pytest
 from headstart import backbones, strategies
 from headstart.data import Dataset
 from headstart.errors import OptionError
+from headstart.evaluation import all_metrics, majority_baseline
 from headstart.features import FeatureSource
 from headstart.strategies import Probe, Run
-from headstart.tasks import Classification
+from headstart.tasks import Classification, task_from_labels
 from tests.conftest import make_texts
 
 
@@ -61,6 +62,47 @@ def test_class_weights_follow_the_metric_unless_named():
     assert alike > plain
     assert rare_mass(Probe(class_weight="balanced"), "accuracy") == pytest.approx(alike)
     assert rare_mass(Probe(class_weight="none"), "macro_f1") == pytest.approx(plain)
+
+
+def several(n: int, kind: str, *, seed: int = 0) -> Dataset:
+    """Sentences with the topics of two, or with how much they are about the first."""
+    (texts, topics), (others, other_topics) = make_texts(n, seed=seed), make_texts(n, seed=seed + 1)
+    partner = np.random.default_rng(seed).permutation(n)
+    pairs = [(topics[i], other_topics[j]) for i, j in enumerate(partner)]
+    joined = tuple(f"{texts[i]} {others[j]}" for i, j in enumerate(partner))
+    if kind == "multilabel":
+        labels = ["|".join(sorted(set(pair))) for pair in pairs]
+    else:
+        labels = [str(100 + 7.5 * pair.count("animals")) for pair in pairs]
+    return Dataset("text", joined, tuple(map(str, range(n))), labels=tuple(labels), kind=kind)
+
+
+@pytest.mark.parametrize("head", ["logistic", "knn"])
+@pytest.mark.parametrize(("kind", "metric"), [("multilabel", "micro_f1"), ("regression", "rmse")])
+def test_label_sets_and_values_are_learnt_too(head, kind, metric):
+    train, test = several(150, kind), several(60, kind, seed=9)
+    task = task_from_labels(kind, train.labels)
+    run = Run(FeatureSource(), metric=metric)
+    fitted = Probe(head=head).fit(backbones.load("toy:text"), train, task, run=run)
+    view = run.features.features(fitted.model.backbone, test, view=fitted.model.view)
+    outputs, y = fitted.model.head.outputs(view), task.encode(test.labels)
+    constant = majority_baseline(task.encode(train.labels), n_classes=task.n_outputs).predict(
+        np.arange(150), np.arange(60)
+    )
+    name = "log_loss" if kind == "multilabel" else "rmse"
+    assert all_metrics(y, outputs)[name] < 0.9 * all_metrics(y, constant)[name]
+    assert len(fitted.fold_values) == 5
+    assert np.isfinite(fitted.fold_values).all()
+    assert fitted.loss == fitted.log_loss < (0.7 if kind == "multilabel" else 1.0)
+
+
+def test_a_head_or_metric_of_another_kind_of_task_is_refused():
+    train = several(20, "regression")
+    task, backbone = task_from_labels("regression", train.labels), backbones.load("toy:text")
+    with pytest.raises(OptionError, match=r"probe\(head='nearest_mean'\) needs classes, found regression. Use probe"):
+        Probe(head="nearest_mean").fit(backbone, train, task, run=Run(FeatureSource(), metric="rmse"))
+    with pytest.raises(OptionError, match="found 'accuracy', which is one of classification"):
+        Probe().fit(backbone, train, task, run=Run(FeatureSource()))
 
 
 def test_two_fits_with_one_seed_give_the_same_bits():

@@ -7,19 +7,25 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from headstart.backbones._augment import Flips, augmented
     from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View, hash_state
     from headstart.backbones._catalogue import Candidate, catalogue
     from headstart.backbones._load import candidates, load, locate, rebuild
+    from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
     from headstart.backbones._packs import add_pack, write_pack
+    from headstart.backbones._scratch import from_scratch
     from headstart.backbones._tensors import read_tensors, write_tensors
 
 _HOMES = {
+    "_augment": ("Flips", "augmented"),
     "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View", "hash_state"),
     "_catalogue": ("Candidate", "catalogue"),
     "_load": ("candidates", "load", "locate", "rebuild"),
+    "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
     "_packs": ("add_pack", "write_pack"),
+    "_scratch": ("from_scratch",),
     "_tensors": ("read_tensors", "write_tensors"),
 }
 
@@ -28,18 +34,23 @@ __all__ = [
     "Batch",
     "Block",
     "Candidate",
+    "Flips",
+    "Lora",
     "Prepared",
     "Preparer",
     "View",
     "add_pack",
+    "augmented",
     "candidates",
     "catalogue",
+    "from_scratch",
     "hash_state",
     "load",
     "locate",
     "parse_name",
     "read_tensors",
     "rebuild",
+    "with_lora",
     "write_pack",
     "write_tensors",
 ]

@@ -10,7 +10,8 @@ A family whose blocks are unknown has no cut points; it still works as a frozen 
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, Protocol, final
@@ -247,11 +248,86 @@ class Backbone:
         self.network.to(device)
         return self
 
+    def after(self, cut: str | None) -> tuple[Block, ...]:
+        """Return the blocks after a cut point.
+
+        Args:
+            cut: A name from `cuts`, or None for all blocks.
+
+        Returns:
+            The blocks, input to output.
+        """
+        return self.blocks if cut is None else self.blocks[self._position(cut) :]
+
+    def thawed_names(self, cut: str | None) -> tuple[str, ...]:
+        """Name the parameters and buffers of what runs after a cut point: the blocks there, and the tail.
+
+        Args:
+            cut: A name from `cuts`, or None for the whole network.
+
+        Returns:
+            Names in ``network.state_dict()``, in its order.
+
+        Raises:
+            BackboneError: A weight is used on both sides of the cut.
+        """
+        state = self.network.state_dict(keep_vars=True)
+        if cut is None:
+            return tuple(state)
+        thawed = self._thawed(cut)
+        return tuple(name for name, tensor in state.items() if id(tensor) in thawed)
+
+    def copy(self, *, after: str | None) -> "Backbone":
+        """Copy what runs after a cut point, so that training it leaves this backbone as it is.
+
+        Args:
+            after: The cut point, a name from `cuts`; None copies the whole network.
+
+        Returns:
+            A backbone with the same outputs. Its weights up to the cut lie in the same memory as this one's and must
+            not be written to. The preparer and the assets are shared; buffers never are, because BatchNorm writes to
+            its statistics wherever it runs in training mode.
+
+        Raises:
+            BackboneError: A weight is used on both sides of the cut, so what is stored there would change with it.
+        """
+        memo: dict[int, Any] = {}
+        if after is not None:
+            thawed = self._thawed(after)
+            frozen = [parameter for parameter in self.network.parameters() if id(parameter) not in thawed]
+            # Parameters of their own over shared memory: moving or thawing the copy says nothing about the original.
+            memo = {id(parameter): nn.Parameter(parameter.detach(), requires_grad=False) for parameter in frozen}
+        network, blocks, tail, tail_modules, pool = deepcopy(
+            (self.network, self.blocks, self.tail, self.tail_modules, self.pool), memo
+        )
+        return replace(self, network=network, blocks=blocks, tail=tail, tail_modules=tail_modules, pool=pool)
+
+    def _thawed(self, cut: str) -> set[int]:
+        """Identify the tensors that are used after a cut point, and nowhere before it."""
+        thawed = self._used_after(cut)
+        if thawed & self._used_before(cut):
+            whole = [name for name in self.cuts if not self._used_after(name) & self._used_before(name)]
+            fix = f"Cut after one of: {', '.join(whole)}." if whole else "Thaw the whole network."
+            raise BackboneError(
+                f"blocks before and after the cut point {cut!r} share weights", where=self.name, fix=fix
+            )
+        return thawed
+
+    def _used_before(self, cut: str) -> set[int]:
+        return _tensors(module for block in self.blocks[: self._position(cut)] for module in block.modules)
+
+    def _used_after(self, cut: str) -> set[int]:
+        return _tensors([*(module for block in self.after(cut) for module in block.modules), *self.tail_modules])
+
     def _position(self, cut: str) -> int:
         if cut not in self.cuts:
             known = ", ".join(self.cuts) or "none"
             raise BackboneError(f"there is no cut point {cut!r}", where=self.name, fix=f"Its cut points: {known}.")
         return self.cuts.index(cut) + 1
+
+
+def _tensors(modules: Iterable[nn.Module]) -> set[int]:
+    return {id(tensor) for module in modules for part in (module.parameters(), module.buffers()) for tensor in part}
 
 
 def hash_state(state: Mapping[str, Tensor]) -> str:

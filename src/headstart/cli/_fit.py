@@ -5,7 +5,15 @@ from typing import Any
 
 import click
 
-from headstart.cli._options import Duration, json_option, progress_bar, reading, reading_options, run_options
+from headstart.cli._options import (
+    Duration,
+    json_option,
+    metric_option,
+    progress_bar,
+    reading,
+    reading_options,
+    run_options,
+)
 
 
 @click.command()
@@ -20,12 +28,7 @@ from headstart.cli._options import Duration, json_option, progress_bar, reading,
     help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among several.",
 )
 @click.option("--strategy", default="probe", show_default=True, help="How to adapt, such as \"probe(head='knn')\".")
-@click.option(
-    "--metric",
-    default="accuracy",
-    show_default=True,
-    help="accuracy, balanced_accuracy, macro_f1, log_loss, brier or auroc.",
-)
+@metric_option
 @click.option("--budget", type=Duration(), help="Time until the model must be saved, such as 10m [default: 30m].")
 @click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
 @click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
@@ -41,7 +44,8 @@ def fit(
     """Choose, adapt, measure and save a model for the labelled DATA.
 
     DATA is a folder with one folder per class, or a CSV, TSV, Parquet or JSONL file with the columns path or text, and
-    label. The same command resumes an interrupted run.
+    label: a class, several labels with | between them, or with --task regression a number. The same command resumes an
+    interrupted run.
     """
     from headstart import pipeline
     from headstart.cli._render import fit_text
@@ -89,7 +93,7 @@ def demo(context: click.Context, *, output: str, overwrite: bool, as_json: bool)
         slim=False,
         backbones=(),
         strategy="probe",
-        metric="accuracy",
+        metric=None,
         budget=None,
         resplit=False,
         allow_straddling=False,

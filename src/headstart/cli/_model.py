@@ -8,13 +8,13 @@ from typing import Any
 
 import click
 
-from headstart.cli._options import json_option, progress_bar, reading, reading_options, run_options
+from headstart.cli._options import json_option, metric_option, progress_bar, reading, reading_options, run_options
 
 
 @click.command()
 @click.argument("model")
 @click.argument("data")
-@click.option("--metric", default="accuracy", show_default=True, help="The score wanted first.")
+@metric_option
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @reading_options
 @run_options
@@ -75,10 +75,14 @@ def predict(
 
 
 def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Give every class a column of its own."""
+    """Give every class a column of its own, and join labels as data writes them."""
+    from headstart.tasks import join_labels
+
+    flat = {name: value for name, value in row.items() if name != "probabilities"}
+    if "labels" in row:
+        flat["labels"] = join_labels(row["labels"])
     probabilities = row.get("probabilities", {})
-    flat = {"input": row["input"], "label": row.get("label"), "error": row.get("error")}
-    return flat | {f"probability:{name}": value for name, value in probabilities.items()}
+    return flat | {"error": row.get("error")} | {f"probability:{name}": p for name, p in probabilities.items()}
 
 
 @click.group()

@@ -44,10 +44,26 @@ def reading_options(command: Command) -> Command:
         ),
         click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
         click.option("--label", metavar="COLUMN", help="Column of the labels [default: label]."),
-        click.option("--task", metavar="TASK", help="image-classification or text-classification [default: inferred]."),
+        click.option(
+            "--task",
+            metavar="TASK",
+            help="classification, multilabel or regression, also with image- or text- before it [default: inferred; "
+            "numbers count as classes unless regression is asked for].",
+        ),
     ):
         command = option(command)
     return command
+
+
+def metric_option(command: Command) -> Command:
+    """Add ``--metric``."""
+    return click.option(
+        "--metric",
+        metavar="NAME",
+        help="The score to report first. For classification accuracy, balanced_accuracy, macro_f1, log_loss, brier or "
+        "auroc; for multilabel micro_f1, macro_f1, subset_accuracy, mean_average_precision or log_loss; for regression "
+        "rmse, mae, r2 or spearman [default: the first].",
+    )(command)
 
 
 def json_option(command: Command) -> Command:

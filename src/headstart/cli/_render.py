@@ -1,5 +1,6 @@
 """What people read on the screen: one screen per result, numbers with their intervals."""
 
+import math
 import shlex
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,16 @@ VERDICT = {
     True: "yes: better than every model without pretraining, beyond noise",
     False: "no: a model without pretraining is better, beyond noise",
     None: "not shown: the difference to the best model without pretraining is within noise",
+}
+WORDS = {
+    "auroc": "AUROC",
+    "brier": "Brier",
+    "macro_f1": "macro F1",
+    "mae": "MAE",
+    "micro_f1": "micro F1",
+    "r2": "R²",
+    "rmse": "RMSE",
+    "spearman": "Spearman",
 }
 SEVERITY = {"error": "red", "warning": "yellow", "info": "blue"}
 
@@ -71,38 +82,47 @@ def _choice_lines(result: "FitResult") -> list[str]:
     outcome = result.outcome
     settings = ", ".join(f"{name} {value}" for name, value in outcome.chosen.items())
     chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
+    form = _form(outcome.score.metric, outcome.score.value)
     lines = [_row("Chosen", click.style(chosen, bold=True))]
     for rung in outcome.rungs if len(outcome.rungs) > 1 else ():
         mark = "chosen" if rung.accepted else "not chosen"
-        value = f"{_value(rung.value, rung.interval)} inside training"
+        value = f"{_value(rung.value, rung.interval, form)} inside training"
         lines.append(_row("", f"{rung.name}  {value}  {rung.seconds:.1f} s  {mark}: {rung.reason}"))
     return lines
 
 
 def _score_lines(score: "Score", where: str = "on {n:,} examples") -> list[str]:
+    from headstart.evaluation import greater_is_better
+
     others = [
-        f"{_words(name)} {value:.3f}"
+        f"{_words(name)} {value:{_form(name, value)}}"
         for name, value in score.metrics.items()
         if value is not None and name != score.metric
     ]
-    main = f"{score.value:.3f}  [{score.interval.low:.3f}, {score.interval.high:.3f}]"
+    form = _form(score.metric, score.value)
+    main = f"{score.value:{form}}  [{score.interval.low:{form}}, {score.interval.high:{form}}]"
+    better = "" if greater_is_better(score.metric) else " (lower is better)"
     return [
         _row(
             _heading(score.metric),
-            f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}",
+            f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}{better}",
         ),
         _row("", " · ".join(others)),
     ]
 
 
 def _baseline_lines(result: "FitResult") -> list[str]:
-    rows = sorted(result.outcome.baselines.items(), key=lambda row: -row[1].value)
+    from headstart.evaluation import greater_is_better
+
+    score = result.outcome.score
+    sign, form = -1 if greater_is_better(score.metric) else 1, _form(score.metric, score.value)
+    rows = sorted(result.outcome.baselines.items(), key=lambda row: sign * row[1].value)
     width = max((len(name) for name, _ in rows), default=0)
     lines = []
     for number, (name, other) in enumerate(rows):
         low, high = other.difference_interval.low, other.difference_interval.high
-        difference = f"ours minus it {other.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
-        text = f"{name:<{width}}  {_value(other.value, other.interval)}  {difference}"
+        difference = f"ours minus it {other.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
+        text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}"
         lines.append(_row("Baselines" if number == 0 else "", text))
     return lines
 
@@ -115,7 +135,7 @@ def _try_it(result: "FitResult") -> str:
 
 
 def evaluate_text(result: "EvaluateResult", model: str) -> str:
-    """Describe an evaluation: the score, then one line per class.
+    """Describe an evaluation: the score, then one line per class or label.
 
     Args:
         result: What `headstart.evaluate` returned.
@@ -124,13 +144,20 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     Returns:
         Lines of text.
     """
-    width = max(len(name) for name in ("class", *result.classes))
-    lines = [_row("Model", model), *_score_lines(result.score), ""]
-    lines.append(f"{'class':<{width}}  {'n':>6}  precision  recall     F1")
-    for name, facts in result.classes.items():
+    lines = [_row("Model", model), *_score_lines(result.score), *_class_lines(result.classes)]
+    return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
+
+
+def _class_lines(classes: Mapping[str, Mapping[str, float | int | None]]) -> list[str]:
+    """Show a table of classes or labels; values have none."""
+    if not classes:
+        return []
+    width = max(len(name) for name in ("class", *classes))
+    lines = ["", f"{'class':<{width}}  {'n':>6}  precision  recall     F1"]
+    for name, facts in classes.items():
         precision, recall, f1 = (_number(facts[key]) for key in ("precision", "recall", "f1"))
         lines.append(f"{name:<{width}}  {facts['n']:>6}  {precision:>9}  {recall:>6}  {f1:>5}")
-    return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
+    return lines
 
 
 def _number(value: float | None) -> str:
@@ -148,8 +175,10 @@ def inspection_text(found: "Inspection", source: str) -> str:
     Returns:
         Lines of text.
     """
-    lines = [_row("Task", f"{found.task}, {found.n:,} items, {len(found.classes)} classes")]
-    lines += _counts("Classes", found.classes) + _counts("Parts", found.parts)
+    several = "labels" if found.task.endswith("multilabel") else "classes"
+    counted = "" if found.task.endswith("regression") else f", {len(found.classes)} {several}"
+    lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")]
+    lines += _counts(several.capitalize(), found.classes) + _counts("Parts", found.parts)
     lines += [_row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
     lines += [_row(_words(name).capitalize(), _short(value)) for name, value in found.summary.items()]
     order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
@@ -199,25 +228,40 @@ def catalogue_text(known: "Sequence[Candidate]") -> str:
 
 
 def prediction_line(row: Mapping[str, Any]) -> str:
-    """Show one prediction as a line: probability, label, input; an error where the input could not be read.
+    """Show one prediction as a line; an error where the input could not be read.
 
     Args:
         row: A row of `headstart.predict`.
 
     Returns:
-        Columns separated by tabs.
+        Columns separated by tabs: probability, label, input; with several labels joined by ``|``, and so their
+        probabilities; value, input.
     """
+    from headstart.tasks import join_labels
+
     if "error" in row:
         return f"-\terror\t{row['input']}\t{row['error']}"
-    return f"{row['probabilities'][row['label']]:.3f}\t{row['label']}\t{row['input']}"
+    if "value" in row:
+        return f"{row['value']:.6g}\t{row['input']}"
+    labels = row.get("labels", [row.get("label")])
+    probabilities = "|".join(f"{row['probabilities'][label]:.3f}" for label in labels)
+    named = join_labels(labels) if "labels" in row else row["label"]
+    return f"{probabilities or '-'}\t{named or '-'}\t{row['input']}"
 
 
 def _row(name: str, text: str) -> str:
-    return f"{name:<{LABEL}}{text}"
+    return f"{name:<{LABEL - 1}} {text}"
 
 
-def _value(value: float | None, interval: "Interval") -> str:
-    return "undefined" if value is None else f"{value:.3f} [{interval.low:.3f}, {interval.high:.3f}]"
+def _form(metric: str, scale: float) -> str:
+    """Return the format of a metric: three decimals, or what gives a number of this scale four digits."""
+    if metric not in ("rmse", "mae") or not scale:
+        return ".3f"
+    return f".{max(0, 3 - math.floor(math.log10(abs(scale))))}f"
+
+
+def _value(value: float | None, interval: "Interval", form: str) -> str:
+    return "undefined" if value is None else f"{value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
 
 
 def _heading(name: str) -> str:
@@ -226,4 +270,4 @@ def _heading(name: str) -> str:
 
 
 def _words(name: str) -> str:
-    return {"auroc": "AUROC", "macro_f1": "macro F1", "brier": "Brier"}.get(name, name.replace("_", " "))
+    return WORDS.get(name, name.replace("_", " "))

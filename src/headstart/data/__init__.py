@@ -8,7 +8,7 @@
 """
 
 from headstart.data._writing import check_table_name, write_table
-from headstart.data.checks import Finding, Inspection, inspect
+from headstart.data.checks import Finding, Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, concatenate, hash_item
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load, load_items
@@ -38,5 +38,6 @@ __all__ = [
     "plan_split",
     "read_image",
     "united_groups",
+    "warnings_about",
     "write_table",
 ]

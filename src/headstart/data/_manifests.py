@@ -82,7 +82,7 @@ def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
     if others:
         notes.append(f"Tables that are no part of the data: {', '.join(others)}.")
     entries = tuple(entry for one in found for entry in one.entries)
-    return Found(found[0].modality, entries, found[0].labels_from, tuple(notes))
+    return Found(found[0].modality, entries, found[0].labels_from, tuple(notes), any(one.listed for one in found))
 
 
 def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
@@ -109,17 +109,27 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
         notes.append(f"The column 'split' of {path.name} is not used: the file's name says its part.")
     make = _row_maker(path.parent, modality, names, part)
     entries: dict[int, Row | DataError] = dict(table.faults)
+    label = names.label or "label"
+    unlabelled = table.missing.get(label, frozenset()) if names.labelled else frozenset()
     for i, line in enumerate(table.lines):
-        entries[line] = make(items[i], table.place(line), {name: values[i].strip() for name, values in columns.items()})
+        values = {name: values[i].strip() for name, values in columns.items()}
+        missing = no_label(label, table.place(line)) if line in unlabelled else None
+        entries[line] = missing or make(items[i], table.place(line), values)
     ordered = tuple(entries[line] for line in sorted(entries))
-    return Found(modality, ordered, f"column {names.label or 'label'!r}", tuple(notes))
+    return Found(modality, ordered, f"column {label!r}", tuple(notes), names.labelled and label in table.lists)
+
+
+def no_label(column: str, place: str) -> DataError:
+    """Return the fault of a row without a label."""
+    return DataError(f"expected a label, found nothing in {column!r}", where=place, fix=_FILL)
 
 
 def _columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
     """Choose the columns that describe the items, by the name of the row's field they fill."""
     columns: dict[str, Sequence[str]] = {}
     if names.labelled:
-        columns["label"] = table.column(names.label or "label", option="--label")
+        read = table.labels if names.kind in (None, "multilabel") else table.column
+        columns["label"] = read(names.label or "label", option="--label")
         columns |= {name: table.columns[name] for name in ("split", "domain", "fold") if name in table.columns}
         if names.group and not names.group.startswith("filename:"):
             columns["group"] = table.column(names.group, option="--group")
@@ -162,10 +172,9 @@ def _row_maker(
     group_of = group_reader(names.group, modality)
 
     def make(item: str, place: str, values: dict[str, str]) -> Row | DataError:
-        empty = next((name for name, value in values.items() if not value), None)
+        empty = next((name for name, value in values.items() if not value and name != "label"), None)
         if empty:
-            shown = names.label if empty == "label" and names.label else empty
-            return DataError(f"expected a {empty}, found nothing in {shown!r}", where=place, fix=_FILL)
+            return DataError(f"expected a {empty}, found nothing in {empty!r}", where=place, fix=_FILL)
         split = values.pop("split", None)
         named = PARTS_BY_NAME.get(split.lower()) if split else part
         if split and not named:

@@ -10,6 +10,7 @@ from typing import Final
 
 from headstart.data.dataset import Item, Modality, Part
 from headstart.errors import DataError, OptionError
+from headstart.tasks import Kind
 
 PARTS_BY_NAME: Final[dict[str, Part]] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -19,7 +20,10 @@ PARTS_BY_NAME: Final[dict[str, Part]] = {
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One example as the source describes it; what the source does not say is None."""
+    """One example as the source describes it; what the source does not say is None.
+
+    The label is as written, and may be empty: only the kind of the task says whether that is a fault.
+    """
 
     item: Item
     place: str
@@ -34,23 +38,29 @@ class Row:
 class Names:
     """The columns to read: label and text column, where the group comes from; None for the usual names.
 
-    ``labelled`` is False when inputs for prediction are read and a label column is not needed.
+    ``labelled`` is False when inputs for prediction are read and a label column is not needed. ``kind`` is the kind of
+    task asked for, None where the labels decide.
     """
 
     label: str | None = None
     text: str | None = None
     group: str | None = None
     labelled: bool = True
+    kind: Kind | None = None
 
 
 @dataclass(frozen=True)
 class Found:
-    """What a source holds: its entries in order, and what to say about how they were found."""
+    """What a source holds: its entries in order, and what to say about how they were found.
+
+    ``listed`` says that labels stand in lists.
+    """
 
     modality: Modality
     entries: tuple[Row | DataError, ...]
     labels_from: str
     notes: tuple[str, ...] = ()
+    listed: bool = False
 
     @property
     def rows(self) -> list[Row]:

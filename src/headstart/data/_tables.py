@@ -14,11 +14,12 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from headstart.errors import DataError
+from headstart.tasks import join_labels
 
 Cells = Sequence[str]
 Rows = list[tuple[int, Cells | DataError]]  # the line a row starts on, and its cells or what is wrong with them
@@ -38,7 +39,10 @@ class Table:
         lines: The line (CSV, TSV, JSONL) or row number (Parquet) of every good row, counted from 1.
         faults: Rows that cannot be used, with their line.
         notes: What was assumed while reading, one sentence each.
-        nested: Columns of lists, structures or bytes, which are not read.
+        nested: Columns of lists, structures or bytes, which are not read as columns.
+        lists: Those of them that hold label sets (lists of texts or whole numbers), written as
+            `headstart.tasks.split_labels` reads them.
+        missing: By column, the lines that have no value at all; in CSV and TSV that is no different from an empty one.
     """
 
     path: Path
@@ -47,6 +51,8 @@ class Table:
     faults: tuple[tuple[int, DataError], ...] = ()
     notes: tuple[str, ...] = ()
     nested: tuple[str, ...] = ()
+    lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    missing: Mapping[str, frozenset[int]] = field(default_factory=dict)
 
     def column(self, name: str, *, option: str) -> tuple[str, ...]:
         """Return a column, or say which ones there are.
@@ -74,6 +80,18 @@ class Table:
                 fix=f"Name the right one with {option} NAME, or add a header line with it.",
             )
         return self.columns[name]
+
+    def labels(self, name: str, *, option: str) -> tuple[str, ...]:
+        """Return a column of labels, which may also be label sets in lists.
+
+        Args:
+            name: Its name.
+            option: The command-line option that names another one.
+
+        Returns:
+            One value per good row.
+        """
+        return self.lists[name] if name in self.lists else self.column(name, option=option)
 
     def place(self, line: int) -> str:
         """Return how messages name a row: ``train.csv:12``."""
@@ -270,13 +288,21 @@ def _read_parquet(path: Path) -> Table:
             schema = file.schema_arrow
             names = _unique(schema.names, path.name)
             flat = [f.name for f in schema if not (pa.types.is_nested(f.type) or "binary" in str(f.type))]
+            flat += [f.name for f in schema if pa.types.is_list(f.type) and _is_label(f.type.value_type)]
             table = file.read(columns=flat)
             columns = {name: table.column(name).to_pylist() for name in flat}
     except (pa.ArrowException, OSError, UnicodeDecodeError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"expected a Parquet file, found: {reason}", where=path.name, fix="Write it again.") from error
-    nested: dict[str, list[Any]] = dict.fromkeys([name for name in names if name not in flat], [[]] * table.num_rows)
+    nested: dict[str, list[Any]] = dict.fromkeys([name for name in names if name not in flat], [{}] * table.num_rows)
     return _from_values(path, columns | nested, list(range(1, table.num_rows + 1)), [])
+
+
+def _is_label(kind: Any) -> bool:
+    """Say whether a list of this Arrow type may be a label set; vectors of floating-point numbers are not."""
+    import pyarrow as pa
+
+    return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
 
 
 def _from_values(
@@ -285,21 +311,41 @@ def _from_values(
     """Turn columns of JSON or Parquet values into columns of strings; rows with half characters or NUL are faults."""
     nested = [name for name, values in columns.items() if any(isinstance(v, (list, dict, bytes)) for v in values)]
     texts = {name: [_string(v) for v in values] for name, values in columns.items() if name not in nested}
+    lists = {name: [_label_set(v) for v in columns[name]] for name in nested if all(map(_may_be_labels, columns[name]))}
     good = []
     for i, n in enumerate(lines):
-        problem = next((p for values in texts.values() if (p := _bad_text(values[i]))), None)
+        problem = next((p for values in (texts | lists).values() if (p := _bad_text(values[i]))), None)
         if problem:
             faults.append((n, DataError(f"expected text, found {problem}", where=_at(path, n), fix="Remove it.")))
         else:
             good.append(i)
-    kept = {name: tuple(values[i] for i in good) for name, values in texts.items()}
+    kept, sets = ({name: tuple(values[i] for i in good) for name, values in some.items()} for some in (texts, lists))
+    missing = {
+        name: frozenset(n for n, v in zip(lines, columns[name], strict=True) if _is_missing(v)) for name in kept | sets
+    }
     faults.sort(key=lambda fault: fault[0])
-    return Table(path, kept, tuple(lines[i] for i in good), tuple(faults), nested=tuple(nested))
+    places = tuple(lines[i] for i in good)
+    return Table(path, kept, places, tuple(faults), nested=tuple(nested), lists=sets, missing=missing)
+
+
+def _is_missing(value: object) -> bool:
+    return value is None or value != value
+
+
+def _may_be_labels(value: object) -> bool:
+    """Say whether a value can stand in a column of label sets: a list of texts or whole numbers, one, or nothing."""
+    if isinstance(value, list):
+        return all(isinstance(name, str | int) for name in value)
+    return _is_missing(value) or isinstance(value, str | int)
+
+
+def _label_set(value: Any) -> str:
+    return join_labels(map(_string, value)) if isinstance(value, list) else _string(value)
 
 
 def _string(value: object) -> str:
     """Write a value as a label or text: whole numbers without a decimal point, missing values as nothing."""
-    if value is None or value != value:
+    if _is_missing(value):
         return ""
     if isinstance(value, bool):
         return str(value).lower()

@@ -6,27 +6,33 @@ conversions) are one finding with a count and the first place; what a user has t
 one picture with two labels) is one finding each.
 """
 
-import re
 import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, TypeVar
 
+import numpy as np
+
+from headstart.data._kinds import label_sets, looks_like_numbers
+from headstart.data._refusals import refusals
+from headstart.data._sides import given_sides
 from headstart.data.dataset import PARTS, Dataset
 from headstart.data.images import DARK
 from headstart.data.readers import TINY, Reading, read
-from headstart.data.splits import given_sides, refusals
 from headstart.errors import DataError
+from headstart.tasks import read_number
 
 Severity = Literal["error", "warning", "info"]
+Number = TypeVar("Number", int, float)
 
 _SMALL_CLASS: Final = 10  # examples; below this a score of the class means little
 _IMBALANCE: Final = 10  # largest class to smallest
 _ODD_SHAPE: Final = 5  # longer side to shorter; a square crop then shows a fifth or less
 _LONG_TEXT: Final = 2000  # characters; about 512 word pieces, where most encoders stop reading
-_NUMBER: Final = re.compile(r"[-+]?\d+([.,]\d+)?([eE][-+]?\d+)?")
+_FAR: Final = 10  # interquartile ranges from the middle half; a normal value is that far out once in 10^45
+_HEAVY: Final = 0.5  # share of examples with one and the same value
 
 
 @dataclass(frozen=True)
@@ -53,11 +59,12 @@ class Inspection:
     """What `inspect` found.
 
     Attributes:
-        task: ``image-classification`` or ``text-classification``; empty where the source could not be read at all.
+        task: Modality and kind, such as ``text-classification``; empty where the source could not be read at all.
         n: Number of usable examples.
-        classes: Examples per class, largest first.
+        classes: Examples per class or label, largest first; empty for values.
         parts: Examples per given part; empty where the data has no split.
-        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts).
+        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts), and range of the
+            values to predict.
         findings: Errors first, then warnings, then infos.
         notes: What was inferred while reading.
     """
@@ -108,9 +115,9 @@ def inspect(
     findings = [found for check in _CHECKS for found in check(reading)]
     order = ("error", "warning", "info")
     return Inspection(
-        f"{dataset.modality}-classification",
+        dataset.task,
         len(dataset),
-        dict(Counter(dataset.labels or ()).most_common()),
+        dict(Counter(name for names in label_sets(dataset) for name in names).most_common()),
         {part: dataset.parts.count(part) for part in PARTS if part in dataset.parts} if dataset.parts else {},
         _summary(reading),
         tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
@@ -118,13 +125,29 @@ def inspect(
     )
 
 
+def warnings_about(dataset: Dataset) -> tuple[Finding, ...]:
+    """List the warnings that examples show which have been read already; no image is opened again.
+
+    Args:
+        dataset: What `load` returned.
+
+    Returns:
+        Findings as `inspect` has them, without those about images and those that are notes of the data set too.
+    """
+    reading = Reading(dataset, (), ())
+    found = [finding for check in _CHECKS_OF_EXAMPLES for finding in check(reading)]
+    return tuple(finding for finding in found if finding.severity == "warning" and finding.kind != "numeric-labels")
+
+
 def _summary(reading: Reading) -> dict[str, Any]:
     if not len(reading.dataset):
         return {}
+    values = {"values": _range(_values(reading.dataset))} if reading.dataset.kind == "regression" else {}
     if reading.dataset.modality == "text":
-        return {"characters": _range(len(text) for text in reading.dataset.items)}
+        return {"characters": _range(len(text) for text in reading.dataset.items), **values}
     facts = reading.facts
     return {
+        **values,
         "width": _range(fact.size[0] for fact in facts),
         "height": _range(fact.size[1] for fact in facts),
         "modes": dict(Counter(fact.mode for fact in facts).most_common()),
@@ -132,7 +155,11 @@ def _summary(reading: Reading) -> dict[str, Any]:
     }
 
 
-def _range(values: Iterable[int]) -> dict[str, int]:
+def _values(dataset: Dataset) -> list[float]:
+    return [read_number(label) for label in dataset.labels or ()]
+
+
+def _range(values: Iterable[Number]) -> dict[str, Number]:
     numbers = sorted(values)
     return {"min": numbers[0], "median": numbers[len(numbers) // 2], "max": numbers[-1]}
 
@@ -158,8 +185,9 @@ def _copies(reading: Reading) -> list[Finding]:
         places[digest].append(i)
     clusters = [found for found in places.values() if len(found) > 1]
     split = given_sides(dataset)
+    written = dataset.labels or [""] * len(dataset)
     sides: Sequence[str] = next(iter(split.values())) if split else [""] * len(dataset)
-    labels = dataset.labels or [""] * len(dataset)
+    labels = _comparable_labels(dataset)
     conflicts = [found for found in clusters if len({labels[i] for i in found}) > 1]
     across = [found for found in clusters if len({sides[i] for i in found}) > 1]
     same = [found for found in clusters if len({(labels[i], sides[i]) for i in found}) == 1]
@@ -169,13 +197,20 @@ def _copies(reading: Reading) -> list[Finding]:
             "conflicting-copies",
             "warning",
             ", ".join(dataset.places[i] for i in found),
-            "the same item with different labels: " + ", ".join(sorted({labels[i] for i in found})),
+            "the same item with different labels: " + ", ".join(sorted({written[i] for i in found})),
             "Correct the labels or remove the item.",
         )
         for found in conflicts
     ]
     findings += _counted(dataset, across, "copies-across-parts", "warning", "items in training and scored part", keep)
     return findings + _counted(dataset, same, "copies", "info", "items that occur more than once", keep)
+
+
+def _comparable_labels(dataset: Dataset) -> Sequence[Any]:
+    """The labels so that equal ones are equal, however they are written."""
+    if dataset.labels is None:
+        return [""] * len(dataset)
+    return _values(dataset) if dataset.kind == "regression" else [frozenset(names) for names in label_sets(dataset)]
 
 
 def _counted(
@@ -190,7 +225,7 @@ def _counted(
 
 def _similar_labels(reading: Reading) -> list[Finding]:
     spellings: dict[str, set[str]] = defaultdict(set)
-    for label in set(reading.dataset.labels or ()):
+    for label in {name for names in label_sets(reading.dataset) for name in names}:
         spellings[" ".join(unicodedata.normalize("NFKC", label).casefold().split())].add(label)
     return [
         Finding(
@@ -209,7 +244,10 @@ def _balance(reading: Reading) -> list[Finding]:
     dataset = reading.dataset
     split = given_sides(dataset) or {}
     sides = split.get("parts", ("train",) * len(dataset))
-    counts = Counter(label for label, side in zip(dataset.labels or (), sides, strict=False) if side == "train")
+    sets = [names for names, side in zip(label_sets(dataset), sides, strict=False) if side == "train"]
+    counts = Counter(name for names in sets for name in names)
+    if dataset.kind == "multilabel":
+        return _label_balance(dataset, counts, len(sets))
     findings = [
         Finding(
             "small-class",
@@ -226,6 +264,47 @@ def _balance(reading: Reading) -> list[Finding]:
         found = f"largest class to smallest: {largest} {most!r} to {smallest} {least!r}"
         fix = "Look at the balanced accuracy, and add examples of the small classes."
         findings.append(Finding("imbalance", "warning", dataset.source, found, fix))
+    return findings
+
+
+def _label_balance(dataset: Dataset, counts: Counter[str], n: int) -> list[Finding]:
+    """Find labels that few training examples have, and those that tell nothing apart."""
+    rare = [f"{label!r} {count}" for label, count in reversed(counts.most_common()) if count < _SMALL_CLASS]
+    common = [repr(label) for label, count in counts.items() if count == n > 1]
+    findings = []
+    if rare:
+        found = f"labels with under {_SMALL_CLASS} training examples: {len(rare)} of {len(counts)} ({_some(rare)})"
+        fix = "Add examples, or leave the labels out: their scores mean little."
+        findings.append(Finding("rare-labels", "warning", dataset.source, found, fix))
+    if common:
+        found = f"labels that every training example has: {_some(common)}"
+        fix = "Leave them out, or add examples without them: nothing can be learnt about them."
+        findings.append(Finding("constant-labels", "warning", dataset.source, found, fix))
+    return findings
+
+
+def _some(names: Sequence[str], most: int = 5) -> str:
+    return ", ".join(names[:most]) + (", ..." if len(names) > most else "")
+
+
+def _spread_of_values(reading: Reading) -> list[Finding]:
+    """Find numbers to predict that lie far from all others, or that most examples share."""
+    dataset = reading.dataset
+    if dataset.kind != "regression" or not len(dataset):
+        return []
+    values = np.array(_values(dataset))
+    low, high = np.quantile(values, [0.25, 0.75])
+    far = np.flatnonzero((values < low - _FAR * (high - low)) | (values > high + _FAR * (high - low)))
+    (value, count), *_ = Counter(dataset.labels).most_common(1)
+    findings = []
+    if len(far) and high > low:
+        found = f"values far from all others: {len(far)} (first: {(dataset.labels or ())[far[0]]})"
+        fix = "Correct them if they are mistakes: squared errors follow them before anything else."
+        findings.append(Finding("outliers", "info", dataset.places[far[0]], found, fix))
+    if _HEAVY * len(values) <= count < len(values):
+        found = f"one value, {value}, stands for {count} of {len(values)} examples"
+        fix = "Nothing, if it is meant; a mark for 'not measured' is no value: leave those rows out."
+        findings.append(Finding("repeated-value", "info", dataset.source, found, fix))
     return findings
 
 
@@ -265,17 +344,17 @@ def _label_kind(reading: Reading) -> list[Finding]:
     """Find labels that look like another task: numbers to predict, or several labels in one."""
     dataset = reading.dataset
     labels = dataset.labels or ()
-    counts = Counter(labels)
+    if dataset.kind != "classification":
+        return []
     findings = []
-    numeric = bool(counts) and all(_NUMBER.fullmatch(label) for label in counts)
-    if numeric and len(counts) > 20 and (len(labels) < 5 * len(counts) or any(not x.isdecimal() for x in counts)):
-        found = f"{len(counts)} different labels, all numbers: this looks like regression, not classes"
-        fix = "Regression is not supported yet; group the numbers into a few classes."
+    if looks_like_numbers(labels):
+        found = f"{len(set(labels))} different labels, all numbers: this looks like regression, not classes"
+        fix = "Pass --task regression, or group the numbers into a few classes."
         findings.append(Finding("numeric-labels", "warning", dataset.source, found, fix))
     joined = [i for i, label in enumerate(labels) if "|" in label]
     if joined:
         found = f"labels with '|', taken as they are: {len(joined)} (first: {labels[joined[0]]!r})"
-        fix = "Give one label per item, if these are several labels: multi-label is not supported yet."
+        fix = f"Pass --task {dataset.modality}-multilabel, if these are several labels."
         findings.append(Finding("multi-label", "warning", dataset.places[joined[0]], found, fix))
     return findings
 
@@ -299,8 +378,10 @@ _CHECKS: Final[tuple[Callable[[Reading], list[Finding]], ...]] = (
     _copies,
     _similar_labels,
     _balance,
+    _spread_of_values,
     _images,
     _texts,
     _label_kind,
     _groups,
 )
+_CHECKS_OF_EXAMPLES: Final = (_copies, _similar_labels, _balance, _texts, _label_kind, _groups)

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
+from headstart.tasks import Kind
 
 Modality = Literal["image", "text"]
 Item = Any  # a Path, a PIL image or an array for images; a string for text
@@ -40,7 +41,8 @@ class Dataset:
         modality: What the items are.
         items: Paths, images or arrays (image), strings (text); N of them.
         places: Where each item came from, for messages.
-        labels: N label names, or None for unlabelled items.
+        labels: N label names, or None for unlabelled items. Label sets and numbers stay as the data writes them
+            (``sea|beach``, ``0.25``); `headstart.tasks.task_from_labels` reads them.
         groups: N group names (patient, speaker, document), or None.
         parts: N names of given parts (``train``, ``val``, ``test``), or None where no split was given.
         domains: N domain names, or None.
@@ -48,6 +50,7 @@ class Dataset:
         source: The file or folder the data was read from.
         notes: What was inferred or converted while reading, one sentence each, to be said once.
         left_out: Items that were skipped on request.
+        kind: What the labels are: classes, label sets (``multilabel``) or numbers (``regression``).
     """
 
     modality: Modality
@@ -61,9 +64,15 @@ class Dataset:
     source: str = ""
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = field(default=())
+    kind: Kind = "classification"
 
     def __len__(self) -> int:
         return len(self.items)
+
+    @property
+    def task(self) -> str:
+        """Modality and kind, such as ``text-classification``."""
+        return f"{self.modality}-{self.kind}"
 
     def take(self, indices: Iterable[int] | NDArray[np.intp]) -> "Dataset":
         """Return the examples at these indices, in this order; notes and source are kept."""
@@ -86,11 +95,12 @@ class Dataset:
 
     @cached_property
     def fingerprint(self) -> str:
-        """SHA-256 over contents, labels, groups, parts, domains and folds, in order.
+        """SHA-256 over modality, kind, contents, labels, groups, parts, domains and folds, in order.
 
         Two data sets with equal fingerprints give the same splits and the same scores, wherever their files lie.
         """
-        digest = hashlib.sha256(self.modality.encode())
+        what = self.modality if self.kind == "classification" else self.task
+        digest = hashlib.sha256(what.encode())
         columns: Sequence[Sequence[str] | None] = (
             self.hashes,
             self.labels,
@@ -133,7 +143,7 @@ def hash_item(item: Item) -> str:
 
 
 def concatenate(datasets: Sequence[Dataset]) -> Dataset:
-    """Join data sets of one modality; a column is kept where all of them have it."""
+    """Join data sets of one modality and kind; a column is kept where all of them have it."""
     first = datasets[0]
     columns: dict[str, Any] = {}
     for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "notes", "left_out"):

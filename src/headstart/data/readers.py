@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Final, Literal
 
 from headstart.data._folders import from_folder, images_below, name_fault
+from headstart.data._kinds import asked_kind, label_sets, with_kind
 from headstart.data._manifests import from_lines, from_part_tables, from_table, only, text_entries
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
 from headstart.data._tables import TABLE_SUFFIXES, split_lines
@@ -19,8 +20,8 @@ from headstart.data.dataset import PARTS, Dataset, Item, LeftOut, Modality
 from headstart.data.images import ImageFacts, describe_image
 from headstart.engine import LocalEngine
 from headstart.errors import DataError, OptionError
+from headstart.tasks import Kind, read_number
 
-TASKS: Final = ("image-classification", "text-classification")
 TINY: Final = 8  # pixels; below this no pretrained network has anything to see
 
 
@@ -56,7 +57,8 @@ def load(
             CSV, TSV, JSONL or Parquet table with ``path`` or ``text`` and ``label``, a folder with ``manifest.*`` or
             ``train.*``, or a ``.txt`` file with one unlabelled text per line.
         test: A second source, used as the test part.
-        task: ``image-classification`` or ``text-classification``; inferred without it.
+        task: ``image-`` or ``text-`` and ``classification``, ``multilabel`` or ``regression``, or the kind alone;
+            inferred without it, except regression.
         label: The label column, by default ``label``.
         text: The text column, by default ``text``.
         group: The group column, by default ``group`` where there is one; or ``filename:REGEX``, whose first capture
@@ -120,14 +122,13 @@ def read(
     group: str | None,
 ) -> Reading:
     """Read a source completely, faults and all; the arguments are those of `load`."""
-    if task not in (None, "classification", *TASKS):
-        raise OptionError(f"task {task!r} is not supported", fix=f"Choose one of: {', '.join(TASKS)}.")
-    names = Names(label, text, group)
+    names = Names(label, text, group, kind=asked_kind(task))
     found = _find(Path(source), names)
     if test is not None:
         found = _with_test(found, _find(Path(test), names), Path(test))
-    if task and task.endswith("-classification") and task != f"{found.modality}-classification":
+    if task and task not in (names.kind, f"{found.modality}-{names.kind}"):
         raise OptionError(f"task {task!r} does not fit: the data holds {found.modality}s", fix="Leave out --task.")
+    found, kind = with_kind(found, names)
     opened = LocalEngine().map(_open, found.entries) if found.modality == "image" else found.entries
     rows, facts, faults = [], [], []
     for entry, result in zip(found.entries, opened, strict=True):
@@ -136,7 +137,7 @@ def read(
         elif isinstance(entry, Row):
             rows.append(entry)
             facts += [result] if isinstance(result, ImageFacts) else []
-    dataset = _dataset(found, rows, str(source))
+    dataset = _dataset(found, rows, str(source), kind)
     notes = (*dataset.notes, *_notes_on_images(rows, facts))
     return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults))
 
@@ -199,7 +200,8 @@ def _with_test(found: Found, tested: Found, source: Path) -> Found:
         if not own_test or isinstance(entry, DataError) or entry.part == "test"
     )
     said = (f"Of {source}, only the test part is used.",) if own_test and len(entries) < len(tested.entries) else ()
-    return replace(found, entries=found.entries + entries, notes=(*found.notes, *tested.notes, *said))
+    notes, listed = (*found.notes, *tested.notes, *said), found.listed or tested.listed
+    return replace(found, entries=found.entries + entries, notes=notes, listed=listed)
 
 
 def _open(entry: Row | DataError) -> ImageFacts | DataError:
@@ -213,7 +215,7 @@ def _open(entry: Row | DataError) -> ImageFacts | DataError:
         return DataError(error.problem, where=where, fix=error.fix)
 
 
-def _dataset(found: Found, rows: Sequence[Row], source: str) -> Dataset:
+def _dataset(found: Found, rows: Sequence[Row], source: str, kind: Kind) -> Dataset:
     """Turn rows into columns; what only some rows have is filled or dropped, and said."""
     notes: list[str] = []
     parts = tuple(row.part or "train" for row in rows)
@@ -229,6 +231,7 @@ def _dataset(found: Found, rows: Sequence[Row], source: str) -> Dataset:
         domains=_filled(rows, "domain", notes),
         folds=_filled(rows, "fold", notes),
         source=source,
+        kind=kind,
     )
     return replace(dataset, notes=(*_notes_on_columns(dataset, found.labels_from), *notes, *found.notes))
 
@@ -252,14 +255,23 @@ def _notes_on_columns(dataset: Dataset, labels_from: str) -> list[str]:
     if dataset.labels is None:
         notes = [f"No labels: {len(dataset)} {dataset.modality}s."]
     else:
-        classes = len(set(dataset.labels))
-        plural = "class" if classes == 1 else "classes"
-        notes = [f"Task: {dataset.modality} classification, {classes} {plural} ({labels_from})."]
+        notes = [f"Task: {dataset.modality} {_described(dataset)} ({labels_from})."]
     if dataset.parts:
         counts = Counter(dataset.parts)
         notes.append("Parts: " + ", ".join(f"{part} {counts[part]}" for part in PARTS if part in counts) + ".")
     columns = {"Groups": dataset.groups, "Domains": dataset.domains, "Folds": dataset.folds}
     return notes + [f"{name}: {len(set(values))}." for name, values in columns.items() if values]
+
+
+def _described(dataset: Dataset) -> str:
+    """Say what is predicted: how many classes or labels, or which range of numbers."""
+    if dataset.kind == "regression":
+        values = sorted(dataset.labels or (), key=read_number)
+        return f"regression, values from {values[0]} to {values[-1]}" if values else "regression"
+    n = len({name for names in label_sets(dataset) for name in names})
+    if dataset.kind == "multilabel":
+        return f"multi-label classification, {n} {'label' if n == 1 else 'labels'}"
+    return f"classification, {n} {'class' if n == 1 else 'classes'}"
 
 
 def _notes_on_images(rows: Sequence[Row], facts: Sequence[ImageFacts]) -> list[str]:
@@ -292,7 +304,14 @@ def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Ro
         return [DataError(error.problem, where=source, fix=error.fix)]
     if found.modality != modality:
         return [DataError(f"expected {modality}s, found {found.modality}s", where=source, fix="Give the other kind.")]
-    return found.entries
+    return [_as_given(entry, path.name, source) for entry in found.entries]
+
+
+def _as_given(entry: Row | DataError, name: str, source: str) -> Row | DataError:
+    """Put the file as the user has named it, folder and all, in front of the row's number."""
+    if isinstance(entry, Row):
+        return replace(entry, place=source + entry.place.removeprefix(name))
+    return DataError(entry.problem, where=source + entry.where.removeprefix(name), fix=entry.fix)
 
 
 def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row | DataError]:

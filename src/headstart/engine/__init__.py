@@ -1,9 +1,17 @@
 """Where work runs and where it keeps things. Knows nothing about learning."""
 
 from headstart.engine._base import Engine, Resources
-from headstart.engine._device import pick_device
+from headstart.engine._device import computes_bfloat16, pick_device
 from headstart.engine._local import LocalEngine
 from headstart.engine._memory import keep_freed_memory
 from headstart.engine._places import cache_folder
 
-__all__ = ["Engine", "LocalEngine", "Resources", "cache_folder", "keep_freed_memory", "pick_device"]
+__all__ = [
+    "Engine",
+    "LocalEngine",
+    "Resources",
+    "cache_folder",
+    "computes_bfloat16",
+    "keep_freed_memory",
+    "pick_device",
+]

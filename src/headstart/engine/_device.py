@@ -1,4 +1,4 @@
-"""Which processor a network runs on."""
+"""Which processor a network runs on, and which number types it computes natively."""
 
 from headstart.errors import OptionError
 
@@ -24,3 +24,24 @@ def pick_device(name: str = "auto") -> str:
         here = ", ".join(kind for kind, there in available.items() if there)
         raise OptionError(f"device {name!r} is not available on this machine", fix=f"Choose one of: auto, {here}.")
     return name
+
+
+def computes_bfloat16(device: str) -> bool:
+    """Tell whether a device multiplies bfloat16 natively, so that training in it is faster than in float32.
+
+    Args:
+        device: A torch device type, such as ``cpu``.
+
+    Returns:
+        True for CUDA devices of compute capability 8 and for processors with AVX512-BF16 or AMX; elsewhere False,
+        because emulated bfloat16 is slower.
+    """
+    import torch
+
+    if device == "cuda":
+        return torch.cuda.get_device_capability()[0] >= 8
+    if device != "cpu":
+        return False
+    # torch has no public name for this yet; where the private one is missing, float32 is right and only slower.
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return any(bool(getattr(torch.cpu, name, bool)()) for name in names)

@@ -8,8 +8,10 @@ from headstart.evaluation.baselines import (
     majority_baseline,
     text_baseline,
 )
+from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
 from headstart.evaluation.metrics import (
+    DEFAULT_METRICS,
     METRICS,
     ClassScores,
     Metric,
@@ -18,19 +20,29 @@ from headstart.evaluation.metrics import (
     auroc,
     balanced_accuracy,
     brier,
+    find_metric,
+    greater_is_better,
     log_loss,
     macro_f1,
+    metrics_for,
     per_class,
 )
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
+from headstart.evaluation.saving import LabelSaving, label_saving, sentence
+from headstart.evaluation.subsets import nested_subsets, sizes
 
 __all__ = [
+    "DEFAULT_METRICS",
     "METRICS",
     "Baseline",
     "ClassScores",
     "Comparison",
+    "CurveFit",
+    "CurvePoint",
+    "Estimate",
     "Fold",
     "Interval",
+    "LabelSaving",
     "Metric",
     "Score",
     "accuracy",
@@ -41,16 +53,26 @@ __all__ = [
     "brier",
     "class_scores",
     "compare",
+    "curve_point",
     "describe_image",
+    "find_metric",
+    "fit_curve",
+    "greater_is_better",
     "image_baseline",
+    "label_saving",
     "log_loss",
     "macro_f1",
     "majority",
     "majority_baseline",
+    "metrics_for",
     "nadeau_bengio",
+    "nested_subsets",
     "paired_interval",
     "per_class",
+    "point_of_values",
     "score",
+    "sentence",
+    "sizes",
     "text_baseline",
     "verdict",
 ]

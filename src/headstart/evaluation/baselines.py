@@ -1,9 +1,9 @@
 """Cheap classical baselines: what a pretrained network has to beat.
 
 Items are described once; what is learnt from them (vocabulary, document frequencies, scales, weights, strength) is
-learnt again from the training part of every split. All end in the logistic regression of `headstart.linear`, strength
-by inner cross-validation. They are measured, never shipped, so they stay cheap, and their limits are part of what they
-are:
+learnt again from the training part of every split. All end in the logistic regression of `headstart.linear` (ridge
+regression for values), strength by inner cross-validation. They are measured, never shipped, so they stay cheap, and
+their limits are part of what they are:
 
 * text: at most 10,000 word and 20,000 character n-grams, the most frequent in the training part, from the first 5,000
   characters of each text; from 3,000 training texts on, one inner fold chooses the strength instead of all.
@@ -21,7 +21,8 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from headstart.data import make_folds
-from headstart.linear import STRENGTHS, Matrix, fit_cross_validated
+from headstart.linear import Matrix, fit_cross_validated
+from headstart.tasks import Kind, kind_of
 
 __all__ = [
     "Baseline",
@@ -34,6 +35,7 @@ __all__ = [
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
+Target: TypeAlias = npt.NDArray[Any]  # class numbers (N,), indicators (N, C) or values (N,)
 Probabilities: TypeAlias = npt.NDArray[np.float64]
 Sparse: TypeAlias = "sparse.csr_array[Any, tuple[int, int]] | sparse.csr_matrix[Any]"
 
@@ -41,6 +43,7 @@ _SIDE, _CELL = 64, 8
 _ORIENTATIONS = 9
 _HUE_BINS, _SATURATION_BINS, _VALUE_BINS = 8, 4, 4
 _TEXT_STRENGTHS = (1e-2, 1e-3, 1e-4, 1e-5, 1e-6)
+_VALUE_TEXT_STRENGTHS = (1.0, 1e-1, *_TEXT_STRENGTHS)  # squared errors need stronger ones
 _INNER_FOLDS = 3
 _MANY_TEXTS = 3000
 _TEXT_LENGTH = 5000
@@ -54,29 +57,38 @@ class Baseline(Protocol):
         """What tables call it."""
 
     def predict(self, train: Integers, test: Integers) -> Probabilities:
-        """Fit the items numbered ``train`` and return the probabilities (len(test), C) of those numbered ``test``."""
+        """Fit the items numbered ``train`` and return the outputs (len(test), K) of those numbered ``test``."""
 
 
-def majority(y_train: Integers, *, n_classes: int, n_test: int) -> Probabilities:
-    """Return the class frequencies of ``y_train`` and one more example of all classes alike, for ``n_test`` items."""
+def majority(y_train: Target, *, n_classes: int, n_test: int) -> Probabilities:
+    """Return one constant answer for ``n_test`` items, (n_test, K).
+
+    The class frequencies of ``y_train`` and one more example of all classes alike; the frequency of each label and half
+    an example more with it and without it; or the mean value.
+    """
+    kind = kind_of(y_train)
+    if kind == "regression":
+        return np.full((n_test, 1), y_train.mean())
+    if kind == "multilabel":
+        return np.tile((y_train.sum(axis=0) + 0.5) / (len(y_train) + 1), (n_test, 1))
     frequencies = (np.bincount(y_train, minlength=n_classes) + 1 / n_classes) / (len(y_train) + 1)
     return np.tile(frequencies, (n_test, 1))
 
 
-def majority_baseline(y: Integers, *, n_classes: int) -> Baseline:
-    """Return the baseline that always answers with the most frequent class, the first of equals."""
+def majority_baseline(y: Target, *, n_classes: int) -> Baseline:
+    """Return the baseline of one constant answer: most frequent class (first of equals), label frequencies, or mean."""
     return _Majority(y, n_classes)
 
 
 def text_baseline(
-    texts: Sequence[str], y: Integers, *, n_classes: int, groups: npt.NDArray[Any] | None, seed: int
+    texts: Sequence[str], y: Target, *, n_classes: int, groups: npt.NDArray[Any] | None, seed: int
 ) -> Baseline:
-    """Make TF-IDF over words (1-2) and characters within words (2-5) with logistic regression.
+    """Make TF-IDF over words (1-2) and characters within words (2-5) with logistic (values: ridge) regression.
 
     Args:
         texts: The texts (N).
-        y: Class numbers (N,).
-        n_classes: How many classes there are.
+        y: Class numbers (N,), indicators (N, C) or values (N,).
+        n_classes: How many output columns there are: classes, labels, or 1.
         groups: Group of each item (N,), which inner folds keep together, or None.
         seed: Decides the inner folds.
 
@@ -90,18 +102,18 @@ def text_baseline(
 
 def image_baseline(
     descriptors: npt.NDArray[np.float32],
-    y: Integers,
+    y: Target,
     *,
     n_classes: int,
     groups: npt.NDArray[Any] | None,
     seed: int,
 ) -> Baseline:
-    """Make logistic regression on what ``describe_image`` found in each image.
+    """Make logistic (values: ridge) regression on what ``describe_image`` found in each image.
 
     Args:
         descriptors: Descriptors (N, D).
-        y: Class numbers (N,).
-        n_classes: How many classes there are.
+        y: Class numbers (N,), indicators (N, C) or values (N,).
+        n_classes: How many output columns there are: classes, labels, or 1.
         groups: Group of each item (N,), which inner folds keep together, or None.
         seed: Decides the inner folds.
 
@@ -160,12 +172,22 @@ def _thumbnail(pixels: Floats) -> Floats:
     return np.asarray(pixels.reshape(side, _CELL, side, _CELL, 3).mean(axis=(1, 3)).ravel())
 
 
+_MAJORITY_NAMES: dict[Kind, str] = {
+    "classification": "majority class",
+    "multilabel": "label frequencies",
+    "regression": "mean value",
+}
+
+
 @final
 @dataclass(frozen=True)
 class _Majority:
-    labels: Integers
+    labels: Target
     n_classes: int
-    name: str = "majority class"
+
+    @property
+    def name(self) -> str:
+        return _MAJORITY_NAMES[kind_of(self.labels)]
 
     def predict(self, train: Integers, test: Integers) -> Probabilities:
         return majority(self.labels[train], n_classes=self.n_classes, n_test=len(test))
@@ -173,12 +195,20 @@ class _Majority:
 
 @dataclass(frozen=True)
 class _Learner:
-    """Logistic regression whose strength inner folds of the training part choose."""
+    """Logistic or ridge regression whose strength inner folds of the training part choose."""
 
-    labels: Integers
+    labels: Target
     n_classes: int
     groups: npt.NDArray[Any] | None
     seed: int
+
+    @property
+    def kind(self) -> Kind:
+        return kind_of(self.labels)
+
+    @property
+    def name(self) -> str:
+        return "ridge regression" if self.kind == "regression" else "logistic regression"
 
     def learn(
         self,
@@ -186,7 +216,7 @@ class _Learner:
         rows: Matrix,
         held_out: Matrix,
         *,
-        strengths: Sequence[float] = STRENGTHS,
+        strengths: Sequence[float] | None = None,
         most: int | None = None,
     ) -> Probabilities:
         """Fit the items numbered ``train``, judging strengths by at most ``most`` inner folds; predict ``held_out``."""
@@ -194,8 +224,10 @@ class _Learner:
         groups = None if self.groups is None else self.groups[train]
         available = len(labels) if groups is None else len(np.unique(groups))
         folds = make_folds(labels, groups=groups, n_splits=min(_INNER_FOLDS, available), seed=self.seed)[:most]
-        model, _ = fit_cross_validated(rows, labels, folds, n_classes=self.n_classes, strengths=strengths)
-        return model.probabilities(held_out)
+        model, _ = fit_cross_validated(
+            rows, labels, folds, n_classes=self.n_classes, strengths=strengths, kind=self.kind
+        )
+        return model.outputs(held_out)
 
 
 @dataclass(frozen=True)
@@ -231,13 +263,17 @@ class _Terms:
 class _TextBaseline:
     blocks: tuple[_Terms, ...]
     learner: _Learner
-    name: str = "TF-IDF + logistic regression"
+
+    @property
+    def name(self) -> str:
+        return f"TF-IDF + {self.learner.name}"
 
     def predict(self, train: Integers, test: Integers) -> Probabilities:
         weighed = [block.weigh(train, test) for block in self.blocks]
         rows, held_out = (sparse.hstack(part, format="csr") for part in zip(*weighed, strict=True))
         most = 1 if len(train) >= _MANY_TEXTS else None
-        return self.learner.learn(train, rows, held_out, strengths=_TEXT_STRENGTHS, most=most)
+        strengths = _VALUE_TEXT_STRENGTHS if self.learner.kind == "regression" else _TEXT_STRENGTHS
+        return self.learner.learn(train, rows, held_out, strengths=strengths, most=most)
 
 
 @final
@@ -245,7 +281,10 @@ class _TextBaseline:
 class _ImageBaseline:
     descriptors: npt.NDArray[np.float32]
     learner: _Learner
-    name: str = "colours and gradients + logistic regression"
+
+    @property
+    def name(self) -> str:
+        return f"colours and gradients + {self.learner.name}"
 
     def predict(self, train: Integers, test: Integers) -> Probabilities:
         return self.learner.learn(train, self.descriptors[train], self.descriptors[test])

@@ -11,7 +11,8 @@
   about the units (a stratified fold gives a constant answer exactly the share of its class): then Wilson's interval
   (Probable inference, 1927) on the range of the metric, because p (1 - p) is the largest variance that numbers from 0
   to 1 of mean p can have. It is never narrower than the share q allows, which decides for one to three units: the
-  interval of a single group is nearly the whole range.
+  interval of a single group is nearly the whole range. A metric without a bound, such as an error, can be anything on
+  that side for the share q: there the interval is open.
 """
 
 from collections.abc import Iterator, Sequence
@@ -23,7 +24,8 @@ import numpy.typing as npt
 from scipy import stats
 
 from headstart.errors import OptionError
-from headstart.evaluation.metrics import METRICS, Metric
+from headstart.evaluation.metrics import find_metric
+from headstart.tasks import kind_of
 
 __all__ = ["Interval", "bootstrap_interval", "nadeau_bengio", "paired_interval"]
 
@@ -46,7 +48,7 @@ class Interval:
 
 def bootstrap_interval(
     metric: str,
-    y: Integers,
+    y: npt.NDArray[Any],
     p: Floats,
     *,
     groups: npt.NDArray[Any] | None = None,
@@ -57,9 +59,9 @@ def bootstrap_interval(
     """Return the percentile-bootstrap interval of a metric on a test part.
 
     Args:
-        metric: A name in ``METRICS``.
-        y: Class numbers (N,).
-        p: Probabilities (N, C).
+        metric: A name in the table that `metrics_for` has for what ``y`` is.
+        y: Class numbers (N,), indicators (N, C) or values (N,).
+        p: What was predicted, (N, K).
         groups: Group of each item (N,); whole groups are drawn.
         seed: Decides the resamples.
         resamples: How many.
@@ -68,14 +70,14 @@ def bootstrap_interval(
     Returns:
         The interval of the score.
     """
-    found = _metric(metric)
+    found = find_metric(metric, kind_of(y))
     scores = [found.function(y, p, counts) for counts in _resampled(len(y), groups, seed, resamples)]
     return _percentiles(np.concatenate(scores), bounds=found.bounds, level=level, units=_Units.of(len(y), groups))
 
 
 def paired_interval(
     metric: str,
-    y: Integers,
+    y: npt.NDArray[Any],
     p_a: Floats,
     p_b: Floats,
     *,
@@ -87,10 +89,10 @@ def paired_interval(
     """Return the interval of metric(a) - metric(b) on the same items, both scored on the same resamples.
 
     Args:
-        metric: A name in ``METRICS``.
-        y: Class numbers (N,).
-        p_a: Probabilities (N, C) of one model.
-        p_b: Probabilities (N, C) of the other.
+        metric: A name in the table that `metrics_for` has for what ``y`` is.
+        y: Class numbers (N,), indicators (N, C) or values (N,).
+        p_a: Predictions (N, K) of one model.
+        p_b: Predictions (N, K) of the other.
         groups: Group of each item (N,); whole groups are drawn.
         seed: Decides the resamples.
         resamples: How many.
@@ -99,7 +101,7 @@ def paired_interval(
     Returns:
         The interval of the difference.
     """
-    found = _metric(metric)
+    found = find_metric(metric, kind_of(y))
     differences = [
         found.function(y, p_a, counts) - found.function(y, p_b, counts)
         for counts in _resampled(len(y), groups, seed, resamples)
@@ -128,7 +130,7 @@ def nadeau_bengio(
             counted.
         n_train: Items in the training part of a fold (their mean, where folds differ).
         n_test: Items in the held-out part of a fold.
-        bounds: Lowest and highest possible value: ``METRICS[...].bounds``, or its ``difference_bounds``.
+        bounds: Lowest and highest possible value: a metric's ``bounds``, or its ``difference_bounds``.
         level: Nominal coverage.
         units: How many different groups, or items where there are no groups, the folds scored, for folds that all
             agree. None stands for ``n_train + n_test`` items: right only without groups and with every fold scored.
@@ -169,12 +171,6 @@ class _Units:
         return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}"
 
 
-def _metric(name: str) -> Metric:
-    if name not in METRICS:
-        raise OptionError(f"expected a metric, found {name!r}", fix=f"Use one of {', '.join(METRICS)}.")
-    return METRICS[name]
-
-
 def _resampled(
     n_items: int, groups: npt.NDArray[Any] | None, seed: int, resamples: int
 ) -> Iterator[npt.NDArray[np.float64]]:
@@ -207,6 +203,8 @@ def _no_spread(value: float, *, bounds: tuple[float, float], level: float, units
     low, high = value - departing * (value - bounds[0]), value + departing * (bounds[1] - value)
     if np.isclose(value, bounds, rtol=0, atol=1e-9).any():
         return Interval(low, high, f"Clopper-Pearson, {units} without spread", skipped)
+    if not np.isfinite(bounds).all():
+        return Interval(low, high, f"open, {units} without spread", skipped)
     wilson = _wilson(value, n=units.n, bounds=bounds, level=level)
     method = f"Wilson with the largest possible variance, {units} without spread"
     return Interval(min(low, wilson[0]), max(high, wilson[1]), method, skipped)

@@ -1,4 +1,7 @@
-"""Scores of class probabilities: labels (N,) and probabilities (N, C) in, numbers out.
+"""Scores of class probabilities: labels (N,) and probabilities (N, C) in, numbers out; and the table of every metric.
+
+Labels that are not exclusive have theirs in `headstart.evaluation.multilabel`, values in
+`headstart.evaluation.regression`; `metrics_for` returns the table of a kind of task.
 
 Every function takes ``counts``, how often each item is in a resample: (N,), or (R, N) for R resamples at once, and
 answers with one number or (R,) of them. So the plain score and its bootstrap are one implementation, and 2,000
@@ -16,10 +19,13 @@ from typing import Any, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from headstart.errors import DataError
+from headstart.errors import DataError, OptionError
+from headstart.evaluation import multilabel, regression
 from headstart.linear import PROBABILITY_FLOOR
+from headstart.tasks import KINDS, Kind, kind_of
 
 __all__ = [
+    "DEFAULT_METRICS",
     "METRICS",
     "ClassScores",
     "Metric",
@@ -28,8 +34,11 @@ __all__ = [
     "auroc",
     "balanced_accuracy",
     "brier",
+    "find_metric",
+    "greater_is_better",
     "log_loss",
     "macro_f1",
+    "metrics_for",
     "per_class",
 ]
 
@@ -84,7 +93,13 @@ def auroc(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
 @final
 @dataclass(frozen=True)
 class Metric:
-    """A metric and what must be known to compare it; ``bounds`` are its lowest and highest possible values."""
+    """A metric and what must be known to compare it.
+
+    Attributes:
+        function: Of targets, predictions and counts.
+        greater_is_better: Which way is better.
+        bounds: Lowest and highest possible value; infinite where there is none.
+    """
 
     function: Callable[..., Score]
     greater_is_better: bool
@@ -96,33 +111,120 @@ class Metric:
         reach = self.bounds[1] - self.bounds[0]
         return -reach, reach
 
-    def score(self, y: Integers, p: Floats) -> float | None:
+    def score(self, y: npt.NDArray[Any], p: Floats) -> float | None:
         """Return the score, None where it is not defined."""
         value = float(self.function(y, p))
         return None if np.isnan(value) else value
 
+
+_LARGEST_LOSS = -float(np.log(PROBABILITY_FLOOR))
 
 METRICS: Mapping[str, Metric] = MappingProxyType(
     {
         "accuracy": Metric(accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
         "balanced_accuracy": Metric(balanced_accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
         "macro_f1": Metric(macro_f1, greater_is_better=True, bounds=(0.0, 1.0)),
-        "log_loss": Metric(log_loss, greater_is_better=False, bounds=(0.0, -float(np.log(PROBABILITY_FLOOR)))),
+        "log_loss": Metric(log_loss, greater_is_better=False, bounds=(0.0, _LARGEST_LOSS)),
         "brier": Metric(brier, greater_is_better=False, bounds=(0.0, 2.0)),
         "auroc": Metric(auroc, greater_is_better=True, bounds=(0.0, 1.0)),
     }
 )
-"""Every metric by its name in files and tables."""
+"""Every metric of single labels by its name in files and tables."""
+
+_TABLES: Mapping[Kind, Mapping[str, Metric]] = MappingProxyType(
+    {
+        "classification": METRICS,
+        "multilabel": MappingProxyType(
+            {
+                "micro_f1": Metric(multilabel.micro_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+                "macro_f1": Metric(multilabel.macro_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+                "subset_accuracy": Metric(multilabel.subset_accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
+                "mean_average_precision": Metric(
+                    multilabel.mean_average_precision, greater_is_better=True, bounds=(0.0, 1.0)
+                ),
+                "log_loss": Metric(multilabel.label_log_loss, greater_is_better=False, bounds=(0.0, _LARGEST_LOSS)),
+            }
+        ),
+        "regression": MappingProxyType(
+            {
+                "rmse": Metric(regression.rmse, greater_is_better=False, bounds=(0.0, np.inf)),
+                "mae": Metric(regression.mae, greater_is_better=False, bounds=(0.0, np.inf)),
+                "r2": Metric(regression.r2, greater_is_better=True, bounds=(-np.inf, 1.0)),
+                "spearman": Metric(regression.spearman, greater_is_better=True, bounds=(-1.0, 1.0)),
+            }
+        ),
+    }
+)
+
+DEFAULT_METRICS: Mapping[Kind, str] = MappingProxyType(
+    {"classification": "accuracy", "multilabel": "micro_f1", "regression": "rmse"}
+)
+"""What is reported first. Micro F1 judges the labels that are printed, and chance gains nothing from it in a fold of a
+few items, where average precision rewards any order over a constant answer. The error in the unit of the values is
+defined on a single item and steady over small folds, where R2 divides by the variance of a handful."""
 
 
-def all_metrics(y: Integers, p: Floats) -> dict[str, float | None]:
-    """Return every metric by name, None where it is not defined for these labels."""
-    return {name: metric.score(y, p) for name, metric in METRICS.items()}
+def metrics_for(kind: Kind) -> Mapping[str, Metric]:
+    """Return every metric of a kind of task by its name in files and tables."""
+    return _TABLES[kind]
 
 
-def per_class(y: Integers, p: Floats, classes: Sequence[str]) -> dict[str, ClassScores]:
-    """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator."""
-    right, actual, predicted = _tallies(y, p, _counts(y, p, None))
+def find_metric(name: str, kind: Kind = "classification") -> Metric:
+    """Return a metric of a kind of task.
+
+    Args:
+        name: Its name.
+        kind: The kind of task.
+
+    Returns:
+        The metric.
+
+    Raises:
+        OptionError: The kind has no such metric.
+    """
+    known = _TABLES[kind]
+    if name not in known:
+        kinds = [other for other in KINDS if name in _TABLES[other]]
+        found = f"{name!r}, which is one of {kinds[0]}" if kinds else f"{name!r}"
+        raise OptionError(f"expected a metric, found {found}", fix=f"Use one of {', '.join(known)}.")
+    return known[name]
+
+
+def greater_is_better(name: str) -> bool:
+    """Say which way a metric is better; a name means the same in every kind of task that has it."""
+    return next(table[name] for table in _TABLES.values() if name in table).greater_is_better
+
+
+def all_metrics(y: npt.NDArray[Any], p: Floats, kind: Kind | None = None) -> dict[str, float | None]:
+    """Return every metric by name, None where it is not defined for these labels.
+
+    Args:
+        y: What ``Task.encode`` returned for N items.
+        p: What was predicted, (N, K).
+        kind: The kind of task; told from ``y`` where None.
+
+    Returns:
+        The scores.
+    """
+    return {name: metric.score(y, p) for name, metric in metrics_for(kind or kind_of(y)).items()}
+
+
+def per_class(y: npt.NDArray[Any], p: Floats, classes: Sequence[str]) -> dict[str, ClassScores]:
+    """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator.
+
+    Args:
+        y: Class numbers (N,), or indicators (N, C) of labels; values have no classes.
+        p: Probabilities (N, C); a label is predicted above one half.
+        classes: C names.
+
+    Returns:
+        The scores by name; empty for values.
+    """
+    kind = kind_of(y)
+    if kind == "regression":
+        return {}
+    tallies = _tallies(y, p, _counts(y, p, None)) if kind == "classification" else multilabel.label_tallies(y, p, None)
+    right, actual, predicted = tallies
     ratios = np.stack([_ratio(right, predicted), _ratio(right, actual), _ratio(2 * right, actual + predicted)], axis=-1)
     table: dict[str, ClassScores] = {}
     for name, n, row in zip(classes, actual, ratios.tolist(), strict=True):

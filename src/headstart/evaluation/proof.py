@@ -14,7 +14,14 @@ from numpy.typing import NDArray
 
 from headstart.errors import DataError
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
-from headstart.evaluation.metrics import METRICS, ClassScores, all_metrics, per_class
+from headstart.evaluation.metrics import (
+    ClassScores,
+    all_metrics,
+    find_metric,
+    greater_is_better,
+    per_class,
+)
+from headstart.tasks import Kind, kind_of
 
 How = Literal["test", "holdout", "cv"]
 
@@ -24,19 +31,24 @@ class Fold:
     """One split of a measurement.
 
     Attributes:
-        y: (n,) true class numbers of the items predicted.
-        probabilities: (n, C) what was predicted.
+        y: What is true of the items predicted: (n,) class numbers, (n, C) indicators of labels, or (n,) values.
+        probabilities: What was predicted: (n, C) probabilities, or (n, 1) values.
         n_train: How many examples the model was fitted on.
         groups: (n,) group of each item, or None.
         items: (n,) which examples of the data set they are, so that repeats are counted once; None where no example is
             in two folds.
     """
 
-    y: NDArray[np.intp]
+    y: NDArray[Any]
     probabilities: NDArray[np.float64]
     n_train: int
     groups: NDArray[Any] | None = None
     items: NDArray[np.intp] | None = None
+
+    @property
+    def kind(self) -> Kind:
+        """The kind of task that ``y`` belongs to."""
+        return kind_of(self.y)
 
 
 @dataclass(frozen=True)
@@ -84,7 +96,7 @@ def score(folds: list[Fold], *, metric: str, how: How, n: int, seed: int) -> Sco
 
     Args:
         folds: One test part, or the outer folds of a cross-validation.
-        metric: A name from `METRICS`.
+        metric: A name from the table that `metrics_for` has for this kind of task.
         how: Where the splits come from.
         n: How many different examples they hold.
         seed: For the resampling.
@@ -97,7 +109,7 @@ def score(folds: list[Fold], *, metric: str, how: How, n: int, seed: int) -> Sco
     """
     value, interval = _value_and_interval(folds, metric=metric, seed=seed)
     every = [all_metrics(fold.y, fold.probabilities) for fold in folds]
-    means = {name: _mean([found[name] for found in every]) for name in METRICS}
+    means = {name: _mean([found[name] for found in every]) for name in every[0]}
     return Score(metric, value, interval, n, how, means)
 
 
@@ -107,7 +119,7 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
     Args:
         ours: Predictions of the model to ship.
         theirs: Predictions of the other model on the same items.
-        metric: A name from `METRICS`.
+        metric: A name from the table that `metrics_for` has for this kind of task.
         seed: For the resampling; the same resamples serve both.
         seconds: What fitting the other model cost.
 
@@ -124,7 +136,7 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
         difference = paired_interval(metric, a.y, a.probabilities, b.probabilities, groups=a.groups, seed=seed)
     else:
         gaps = np.array(_fold_values(ours, metric)) - np.array(_fold_values(theirs, metric))
-        difference = _over_folds(gaps, ours, bounds=METRICS[metric].difference_bounds)
+        difference = _over_folds(gaps, ours, bounds=find_metric(metric, ours[0].kind).difference_bounds)
     return Comparison(value, interval, own - value, difference, seconds)
 
 
@@ -141,7 +153,7 @@ def verdict(comparisons: Mapping[str, Comparison], *, metric: str) -> bool | Non
     """
     if not comparisons:
         return None
-    sign = 1 if METRICS[metric].greater_is_better else -1
+    sign = 1 if greater_is_better(metric) else -1
     found = [other.difference_interval for other in comparisons.values()]
     ends = [sorted((sign * interval.low, sign * interval.high)) for interval in found]
     if any(high < 0 for _, high in ends):
@@ -157,15 +169,16 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
         classes: Class names, in the order of the class numbers.
 
     Returns:
-        As `per_class`; an item that repeats have scored several times is in every ratio as often, but once in ``n``.
+        As `per_class`, so nothing for values; an item that repeats have scored several times is in every ratio as
+        often, but once in ``n``.
     """
     y = np.concatenate([fold.y for fold in folds])
     table = per_class(y, np.concatenate([fold.probabilities for fold in folds]), classes)
     items = _joined([fold.items for fold in folds])
-    if items is None:
+    if items is None or not table:
         return table
-    once = np.unique(items, return_index=True)[1]
-    counts = np.bincount(y[once], minlength=len(classes))
+    once = y[np.unique(items, return_index=True)[1]]
+    counts = np.bincount(once, minlength=len(classes)) if once.ndim == 1 else (once > 0).sum(axis=0)
     return {name: {**table[name], "n": int(n)} for name, n in zip(classes, counts, strict=True)}
 
 
@@ -177,23 +190,34 @@ def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[f
         only = folds[0]
         interval = bootstrap_interval(metric, only.y, only.probabilities, groups=only.groups, seed=seed)
         return float(values[0]), interval
-    return float(np.nanmean(values)), _over_folds(values, folds, bounds=METRICS[metric].bounds)
+    return float(np.nanmean(values)), _over_folds(values, folds, bounds=find_metric(metric, folds[0].kind).bounds)
 
 
 def _undefined(folds: list[Fold], metric: str) -> DataError:
-    """The error for a metric without a value, naming the classes that the first fold lacks."""
+    """The error for a metric without a value, naming what the first fold lacks."""
     first = folds[0]
-    missing = np.setdiff1d(np.arange(first.probabilities.shape[1]), first.y).tolist()
-    classes = f"class {missing[0]} has" if len(missing) == 1 else f"classes {', '.join(map(str, missing))} have"
     where, there = ("this test part", "there") if len(folds) == 1 else ("any of the folds", "in the first")
     return DataError(
-        f"{metric} is not defined on {where}: {classes} no example {there}", fix="Choose another --metric."
+        f"{metric} is not defined on {where}: {_lack(first)} {there}",
+        fix="Choose another --metric.",
     )
+
+
+def _lack(fold: Fold) -> str:
+    """What a fold has too little of for a metric to be defined."""
+    if fold.kind == "regression":
+        return "the values or the predictions are all equal"
+    found = fold.y if fold.y.ndim == 1 else np.flatnonzero((fold.y > 0).any(axis=0))
+    missing = np.setdiff1d(np.arange(fold.probabilities.shape[1]), found).tolist()
+    kinds = ("class", "classes") if fold.y.ndim == 1 else ("label", "labels")
+    names = f"{kinds[0]} {missing[0]} has" if len(missing) == 1 else f"{kinds[1]} {', '.join(map(str, missing))} have"
+    return f"{names} no example"
 
 
 def _fold_values(folds: list[Fold], metric: str) -> list[float]:
     """Score each fold; a fold in which the metric is undefined (AUROC of one class) is nan."""
-    values = [METRICS[metric].score(fold.y, fold.probabilities) for fold in folds]
+    found = find_metric(metric, folds[0].kind)
+    values = [found.score(fold.y, fold.probabilities) for fold in folds]
     return [float("nan") if value is None else value for value in values]
 
 

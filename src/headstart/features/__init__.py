@@ -1,4 +1,4 @@
-"""Features: the frozen pass, and the store that keeps what it computed.
+"""Features and activations: the frozen pass, and the store that keeps what it computed.
 
 Names load on first use: listing or clearing the store must not wait for torch.
 """
@@ -7,16 +7,34 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from headstart.features._activations import (
+        Activations,
+        BoundaryRows,
+        Inputs,
+        LiveActivations,
+        Precision,
+        boundary_pass,
+    )
+    from headstart.features._costs import BlockSeconds, Forecast, block_seconds
     from headstart.features._frozen import frozen_pass
     from headstart.features._source import FeatureSource, Progress, key_of, silent
     from headstart.features._store import Key, Shelf, Store, size_limit
 
 __all__ = [
+    "Activations",
+    "BlockSeconds",
+    "BoundaryRows",
     "FeatureSource",
+    "Forecast",
+    "Inputs",
     "Key",
+    "LiveActivations",
+    "Precision",
     "Progress",
     "Shelf",
     "Store",
+    "block_seconds",
+    "boundary_pass",
     "frozen_pass",
     "key_of",
     "silent",
@@ -24,6 +42,10 @@ __all__ = [
 ]
 
 _HOME = {
+    **dict.fromkeys(
+        ("Activations", "BoundaryRows", "Inputs", "LiveActivations", "Precision", "boundary_pass"), "_activations"
+    ),
+    **dict.fromkeys(("BlockSeconds", "Forecast", "block_seconds"), "_costs"),
     **dict.fromkeys(("frozen_pass",), "_frozen"),
     **dict.fromkeys(("FeatureSource", "Progress", "key_of", "silent"), "_source"),
     **dict.fromkeys(("Key", "Shelf", "Store", "size_limit"), "_store"),

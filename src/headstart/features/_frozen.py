@@ -3,11 +3,14 @@
 The order of work is a function of the items alone: a window of items is read, sorted by size and cut into batches of
 about equal cost, so the same items give the same batches, and so the same numbers, on every run. Items of one size
 (images) stream through windows of one batch; items of many sizes (texts) are sorted in windows of two thousand.
+
+Rows are stored at the end of a window only. So a pass that was interrupted leaves whole windows, and the next one cuts
+what remains into the very same batches, which give the very same bits.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 import numpy as np
@@ -33,10 +36,12 @@ class Rows:
     Attributes:
         positions: (n,) which items of the sequence these are.
         values: (n, V, D) one row per item and feature view, float32.
+        ends_window: Whether these are the last of their window.
     """
 
     positions: NDArray[np.intp]
     values: NDArray[np.float32]
+    ends_window: bool
 
 
 def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) -> Iterator[Rows]:
@@ -52,13 +57,64 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
     """
     backbone.network.eval()
     keep_freed_memory()
+    for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW)):
+        yield Rows(batch.positions, _compute(backbone, batch.prepared), batch.ends_window)
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """What runs through the network at once.
+
+    Attributes:
+        positions: (n,) which items of the sequence these are.
+        prepared: The n items as their preparer reads them.
+        ends_window: Whether these are the last of their window.
+    """
+
+    positions: NDArray[np.intp]
+    prepared: list[Any]
+    ends_window: bool
+
+
+def batches(
+    backbone: Backbone, items: Sequence[Item], *, engine: Engine, most: int, cost: float = math.inf
+) -> Iterator[Prepared]:
+    """Read items ahead and cut them into batches, window by window.
+
+    Args:
+        backbone: Its preparer reads the items.
+        items: What to read.
+        engine: Where reading runs.
+        most: The number of items that fills a window.
+        cost: The sum of their sizes (tokens, pixels) that fills a window before that.
+
+    Yields:
+        Batches; together they cover every item once.
+    """
     start = 0
-    stream = _prepared(backbone, items, engine)
-    while window := list(islice(stream, _window(backbone))):
-        for batch in _batches(backbone, [backbone.preparer.cost(p) for p in window]):
-            values = _compute(backbone, [window[i] for i in batch])
-            yield Rows(np.asarray(batch, dtype=np.intp) + start, values)
+    for window, costs in _windows(backbone, _prepared(backbone, items, engine, most=most), most=most, cost=cost):
+        cut = list(_batches(backbone, costs))
+        for number, batch in enumerate(cut, start=1):
+            positions = np.asarray(batch, dtype=np.intp) + start
+            yield Prepared(positions, [window[i] for i in batch], ends_window=number == len(cut))
         start += len(window)
+
+
+def _windows(
+    backbone: Backbone, stream: Iterator[Any], *, most: int, cost: float
+) -> Iterator[tuple[list[Any], list[int]]]:
+    window: list[Any] = []
+    costs: list[int] = []
+    total = 0
+    for prepared in stream:
+        window.append(prepared)
+        costs.append(backbone.preparer.cost(prepared))
+        total += costs[-1]
+        if len(window) == most or total >= cost:
+            yield window, costs
+            window, costs, total = [], [], 0
+    if window:
+        yield window, costs
 
 
 def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]:
@@ -89,16 +145,17 @@ def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:
         yield part, part.values.numel() if mask is None else int(mask.sum())
 
 
-def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine) -> Iterator[Any]:
+def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine, *, most: int) -> Iterator[Any]:
     chunk = backbone.preparer.chunk
     chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
-    ahead = Resources(ahead=max(2, READ_AHEAD * _window(backbone) // chunk))
+    ahead = Resources(ahead=max(2, READ_AHEAD * most // chunk))
     for prepared in engine.map(backbone.preparer.read, chunks, resources=ahead):
         yield from prepared
 
 
-def _window(backbone: Backbone) -> int:
-    return TEXTS_PER_WINDOW if backbone.modality == "text" else IMAGES_PER_BATCH[backbone.device.type]
+def window_size(backbone: Backbone, *, texts: int) -> int:
+    """Return how many items make a window: one batch of images, or so many texts."""
+    return texts if backbone.modality == "text" else IMAGES_PER_BATCH[backbone.device.type]
 
 
 def _batches(backbone: Backbone, costs: Sequence[int]) -> Iterator[list[int]]:

@@ -1,9 +1,9 @@
-"""Features of any data set from the store, computed where they are missing."""
+"""Features and activations of any data set from the store, computed where they are missing."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import final
+from typing import Generic, TypeVar, final
 
 import numpy as np
 import torch
@@ -13,13 +13,24 @@ from headstart.backbones import Backbone, View
 from headstart.data import Dataset, Item
 from headstart.engine import Engine, LocalEngine
 from headstart.errors import BudgetError
-from headstart.features._frozen import frozen_pass
+from headstart.features._activations import (
+    Activations,
+    BoundaryRows,
+    Precision,
+    boundary_pass,
+    lies_channels_last,
+)
+from headstart.features._costs import Forecast, forecast
+from headstart.features._frozen import Rows, frozen_pass
 from headstart.features._store import Key, Store
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how many items are done, how many there are)."""
 
+R = TypeVar("R", Rows, BoundaryRows)
+
 ROWS_PER_SHARD = {"image": 256, "text": 2048}
+BYTES_PER_SHARD = 64 * 2**20
 # The first batches are slower than the rest (memory, kernels chosen); a prediction from less is not worth stopping for.
 SECONDS_BEFORE_PREDICTING = 3.0
 
@@ -80,31 +91,95 @@ class FeatureSource:
             BudgetError: Measured on the first batches, the pass cannot be done by the deadline.
         """
         key = key_of(backbone)
-        missing = self.store.missing(key, dataset.hashes)
-        if missing:
-            first = {item: position for position, item in reversed(list(enumerate(dataset.hashes)))}
+        hashes, items = self._missing(key, dataset)
+        if hashes:
+            shard: _Shard[Rows] = _Shard(
+                hashes,
+                most=ROWS_PER_SHARD[backbone.modality],
+                size=lambda rows: len(rows.positions),
+                write=lambda names, rows: self.store.append(key, names, np.concatenate([r.values for r in rows])),
+            )
+            computed = frozen_pass(backbone, items, engine=self.engine)
             to_come = max(0, self.items - len(dataset))
-            self._compute(backbone, key, missing, [dataset.items[first[item]] for item in missing], to_come=to_come)
-        return len(missing)
+            self._compute(f"features of {backbone.name}", computed, shard, to_come=to_come, where=backbone.name)
+        return len(hashes)
 
-    def _compute(
-        self, backbone: Backbone, key: Key, hashes: Sequence[str], items: Sequence[Item], *, to_come: int
-    ) -> None:
-        started, done, warm = time.monotonic(), 0, None
-        shard = _Shard(self.store, key, ROWS_PER_SHARD[backbone.modality], hashes)
-        self.progress(f"features of {backbone.name}", 0, len(items))
-        for rows in frozen_pass(backbone, items, engine=self.engine):
-            shard.add(rows.positions, rows.values)
+    def activations(
+        self, backbone: Backbone, dataset: Dataset, *, cut: str, precision: Precision = "float32"
+    ) -> Activations:
+        """Return the activations of every item at a cut point; what is missing is computed and stored first.
+
+        `predict_activations` says beforehand what that takes, and `Store.room` what there is.
+
+        Args:
+            backbone: The frozen network.
+            dataset: N items.
+            cut: A name from the backbone's cuts.
+            precision: How they are stored; float16 takes half the space and is widened on reading.
+
+        Returns:
+            The activations, on the backbone's device batch by batch.
+
+        Raises:
+            BackboneError: There is no such cut point, or an activation is too large for the precision.
+            BudgetError: Measured on the first batches, the pass cannot be done by the deadline.
+            StoreError: The store cannot hold them; the windows stored so far are kept.
+        """
+        key = key_of(backbone, cut=cut, precision=precision)
+        hashes, items = self._missing(key, dataset)
+        if hashes:
+            shard: _Shard[BoundaryRows] = _Shard(
+                hashes,
+                most=BYTES_PER_SHARD,
+                size=lambda rows: rows.nbytes,
+                write=lambda names, rows: self.store.append_ragged(key, names, [p for r in rows for p in r.pieces]),
+            )
+            computed = boundary_pass(backbone, items, cut=cut, engine=self.engine, precision=precision)
+            self._compute(f"activations of {backbone.name} at {cut}", computed, shard, to_come=0, where=backbone.name)
+        pieces = self.store.read_ragged(key, dataset.hashes)
+        return Activations(pieces, backbone.device, lies_channels_last(backbone))
+
+    def predict_activations(
+        self, backbone: Backbone, dataset: Dataset, *, cut: str, precision: Precision = "float32"
+    ) -> Forecast:
+        """Predict what `activations` would add to the store, and how long it would take; stores nothing.
+
+        Args:
+            backbone: The frozen network.
+            dataset: N items.
+            cut: A name from the backbone's cuts.
+            precision: How they would be stored.
+
+        Returns:
+            Megabytes and seconds for the items that have no row yet, measured on about two batches of them.
+
+        Raises:
+            BackboneError: There is no such cut point.
+        """
+        _, items = self._missing(key_of(backbone, cut=cut, precision=precision), dataset)
+        return forecast(backbone, items, cut=cut, engine=self.engine, precision=precision)
+
+    def _missing(self, key: Key, dataset: Dataset) -> tuple[list[str], list[Item]]:
+        """Return the hashes that have no row, each once, with an item of each."""
+        missing = self.store.missing(key, dataset.hashes)
+        first = {item: position for position, item in reversed(list(enumerate(dataset.hashes)))} if missing else {}
+        return missing, [dataset.items[first[item]] for item in missing]
+
+    def _compute(self, what: str, computed: Iterator[R], shard: "_Shard[R]", *, to_come: int, where: str) -> None:
+        started, done, warm, total = time.monotonic(), 0, None, len(shard.hashes)
+        self.progress(what, 0, total)
+        for rows in computed:
+            shard.add(rows)
             done += len(rows.positions)
-            self.progress(f"features of {backbone.name}", done, len(items))
+            self.progress(what, done, total)
             # The first batch is slower than the rest; a rate that counts it would refuse what fits.
             warm = warm or (time.monotonic(), done)
-            self._check_budget(backbone, warm, done, len(items) + to_come)
+            self._check_budget(where, warm, done, total + to_come)
         shard.flush()
         self.seconds += time.monotonic() - started
-        self.computed += len(items)
+        self.computed += total
 
-    def _check_budget(self, backbone: Backbone, warm: tuple[float, int], done: int, total: int) -> None:
+    def _check_budget(self, where: str, warm: tuple[float, int], done: int, total: int) -> None:
         now, (since, before) = time.monotonic(), warm
         if self.deadline is None or now - since < SECONDS_BEFORE_PREDICTING or done == before:
             return
@@ -113,37 +188,47 @@ class FeatureSource:
             raise BudgetError(
                 f"frozen passes over {total} items need about {needed:.0f} s more and the budget leaves "
                 f"{max(0.0, self.deadline - now):.0f} s",
-                where=backbone.name,
+                where=where,
                 fix=f"Give {int(1.3 * needed) + 30} s more, or a smaller --backbone; what was computed is kept.",
             )
 
 
-class _Shard:
-    """Collects rows, and stores them whenever enough have come."""
+class _Shard(Generic[R]):
+    """Collects rows, and writes them at the first end of a window after enough have come."""
 
-    def __init__(self, store: Store, key: Key, size: int, hashes: Sequence[str]) -> None:
-        self._store, self._key, self._size, self._hashes = store, key, size, hashes
-        self._positions: list[int] = []
-        self._values: list[NDArray[np.float32]] = []
+    def __init__(
+        self,
+        hashes: Sequence[str],
+        *,
+        most: int,
+        size: Callable[[R], int],
+        write: Callable[[list[str], list[R]], None],
+    ) -> None:
+        self.hashes, self._most = hashes, most
+        self._size: Callable[[R], int] = size
+        self._write: Callable[[list[str], list[R]], None] = write
+        self._rows: list[R] = []
+        self._held = 0
 
-    def add(self, positions: NDArray[np.intp], values: NDArray[np.float32]) -> None:
-        self._positions.extend(int(p) for p in positions)
-        self._values.append(values)
-        if len(self._positions) >= self._size:
+    def add(self, rows: R) -> None:
+        self._rows.append(rows)
+        self._held += self._size(rows)
+        if rows.ends_window and self._held >= self._most:
             self.flush()
 
     def flush(self) -> None:
-        if self._positions:
-            hashes = [self._hashes[p] for p in self._positions]
-            self._store.append(self._key, hashes, np.concatenate(self._values))
-        self._positions, self._values = [], []
+        if self._rows:
+            self._write([self.hashes[p] for rows in self._rows for p in rows.positions], self._rows)
+        self._rows, self._held = [], 0
 
 
-def key_of(backbone: Backbone) -> Key:
-    """Return what determines a backbone's feature rows besides the items.
+def key_of(backbone: Backbone, *, cut: str | None = None, precision: Precision = "float32") -> Key:
+    """Return what determines a backbone's rows besides the items.
 
     Args:
         backbone: The frozen network.
+        cut: A cut point, or None for the feature views.
+        precision: Number type of the stored values.
 
     Returns:
         The store's key.
@@ -151,9 +236,9 @@ def key_of(backbone: Backbone) -> Key:
     return Key(
         weights=backbone.weights_hash,
         preprocessing=backbone.preprocessing_hash,
-        cut="features",
-        views=backbone.views,
-        precision="float32",
+        cut="features" if cut is None else cut,  # a block may be called features; it has no views
+        views=backbone.views if cut is None else (),
+        precision=precision,
         engine=f"torch-{backbone.device.type}",
         library=f"torch {torch.__version__.split('.')[0]}",
         backbone=backbone.name,

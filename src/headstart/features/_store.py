@@ -5,7 +5,8 @@ Layout, under the cache folder (``HEADSTART_CACHE``, else the platform's)::
     features/v1/<key digest>/key.json          what determines the rows, readable
     features/v1/<key digest>/used              touched at every opening; its time orders eviction
     features/v1/<key digest>/<shard>.rows      raw little-endian rows
-    features/v1/<key digest>/<shard>.json      manifest: type, shape, SHA-256, item hashes; written last
+    features/v1/<key digest>/<shard>.json      manifest: type, shape, SHA-256, item hashes, for rows that differ in
+                                               length (activations of texts) also their lengths; written last
 
 Decisions:
   * A shard exists once its manifest does. Both files are written under another name, flushed and renamed, so a process
@@ -22,12 +23,11 @@ import hashlib
 import json
 import os
 import time
-import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from shutil import rmtree
+from shutil import disk_usage, rmtree
 from typing import Any, final
 
 import numpy as np
@@ -35,11 +35,21 @@ from numpy.typing import NDArray
 
 from headstart.engine import cache_folder
 from headstart.errors import OptionError, StoreError, writing
+from headstart.features._shards import (
+    FORMAT,
+    Index,
+    Pieces,
+    describe_pieces,
+    describe_rows,
+    load_manifest,
+    load_rows,
+    sweep,
+    write_file,
+    write_shard,
+)
 
-FORMAT = 1
 DEFAULT_LIMIT = 20 * 2**30
 IN_USE_SECONDS = 3600.0
-ORPHAN_SECONDS = 24 * 3600.0
 
 
 @dataclass(frozen=True)
@@ -50,7 +60,7 @@ class Key:
         weights: Hash of the network's weights.
         preprocessing: Hash of the preprocessing and of how the network is assembled.
         cut: The cut point, or ``features`` for the network's output.
-        views: The feature views a row holds, in order.
+        views: The feature views a row holds, in order; none at a cut point.
         precision: Number type of the stored values.
         engine: What computed them, such as ``torch-cpu``.
         library: Name and major version of the computing library.
@@ -120,7 +130,7 @@ class Store:
     def __init__(self, root: Path | None = None, *, limit: int | None = None) -> None:
         self.root = (root or cache_folder()) / "features" / f"v{FORMAT}"
         self.limit = size_limit() if limit is None else limit
-        self._indexes: dict[str, _Index] = {}
+        self._indexes: dict[str, Index] = {}
 
     def missing(self, key: Key, hashes: Sequence[str]) -> list[str]:
         """Return the item hashes that have no row yet, each once, in order."""
@@ -162,28 +172,59 @@ class Store:
             StoreError: The disk is full or not writable, or these rows alone exceed the limit.
         """
         rows = np.ascontiguousarray(rows)
-        self._make_room(key, rows.nbytes)
-        folder = self.root / key.digest
-        stem = f"{time.time_ns():x}-{uuid.uuid4().hex[:8]}"
-        manifest = {
-            "format": FORMAT,
-            "dtype": rows.dtype.newbyteorder("<").str,
-            "shape": list(rows.shape),
-            "sha256": hashlib.sha256(rows.data).hexdigest(),
-            "items": list(hashes),
-        }
-        with _writing(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            if not (folder / "key.json").exists():
-                _write(folder / "key.json", json.dumps(asdict(key), indent=1).encode())
-            _write(folder / f"{stem}.rows", rows.data)
-            try:
-                _write(folder / f"{stem}.json", json.dumps(manifest).encode())
-            except BaseException:  # rows without a manifest are nothing but lost space
-                (folder / f"{stem}.rows").unlink(missing_ok=True)
-                raise
-            (folder / "used").touch()
-        self._index(key).add(folder / f"{stem}.json", manifest)
+        self._append(key, describe_rows(hashes, rows), [rows.data], size=rows.nbytes)
+
+    def append_ragged(self, key: Key, hashes: Sequence[str], items: Sequence[Pieces]) -> None:
+        """Store rows that differ in length as one new shard; all of them or none.
+
+        Args:
+            key: What determines the rows.
+            hashes: N item hashes.
+            items: For every item its pieces (the windows of a text; one piece for an image), each (t, ...) of one type
+                and with the same axes after the first.
+
+        Raises:
+            StoreError: The disk is full or not writable, or these rows alone exceed the limit.
+        """
+        whole = [[np.ascontiguousarray(piece) for piece in item] for item in items]
+        content = [piece.data for item in whole for piece in item]
+        self._append(key, describe_pieces(hashes, whole), content, size=sum(part.nbytes for part in content))
+
+    def read_ragged(self, key: Key, hashes: Sequence[str]) -> list[tuple[NDArray[Any], ...]]:
+        """Find rows that differ in length, without copying them.
+
+        Args:
+            key: What determines the rows.
+            hashes: N item hashes, all of them stored.
+
+        Returns:
+            The pieces of every item, in the order of the hashes, as read-only views of the mapped files. They stay
+            valid when the rows are evicted. Equal hashes share one tuple.
+
+        Raises:
+            StoreError: A row is not there, or its shard is damaged.
+        """
+        index = self._index(key)
+        found: dict[str, tuple[NDArray[Any], ...]] = {}
+        for item in hashes:
+            if item not in found:
+                found[item] = index.pieces(*_place(index, item, key))
+        return [found[item] for item in hashes]
+
+    def room(self, key: Key) -> int:
+        """Tell how much more can be stored under a key.
+
+        Args:
+            key: It is never evicted for its own rows.
+
+        Returns:
+            Bytes, counting what the least recently used keys would give up, and no more than the disk has.
+        """
+        sizes = self._sizes()
+        total, kept = sum(sizes.values()), sum(sizes.values()) - sum(sizes[name] for name in self._idle(key, sizes))
+        free = disk_usage(next(folder for folder in (self.root, *self.root.parents) if folder.exists())).free
+        within = self.limit - kept
+        return max(0, within if total + free >= self.limit else min(within, free))
 
     def shelves(self) -> list[Shelf]:
         """List what is stored, most recently used first."""
@@ -205,7 +246,7 @@ class Store:
             if manifest.name == "key.json":
                 continue
             try:
-                _load_rows(manifest, _load_manifest(manifest))
+                load_rows(manifest, load_manifest(manifest))
             except StoreError:
                 damaged.append(manifest)
                 manifest.unlink(missing_ok=True)
@@ -216,127 +257,69 @@ class Store:
     def _folders(self) -> list[Path]:
         return [folder for folder in self.root.glob("*") if folder.is_dir()]
 
-    def _index(self, key: Key) -> "_Index":
+    def _index(self, key: Key) -> Index:
         folder = self.root / key.digest
         if key.digest not in self._indexes:
-            self._indexes[key.digest] = _Index(folder)
+            self._indexes[key.digest] = Index(folder)
             if folder.is_dir():
                 with suppress(OSError):  # a read-only cache can still be read
                     (folder / "used").touch()
-                _sweep(folder)
+                sweep(folder)
         return self._indexes[key.digest]
+
+    def _append(self, key: Key, manifest: Mapping[str, Any], content: "list[memoryview[Any]]", *, size: int) -> None:
+        self._make_room(key, size)
+        folder = self.root / key.digest
+        with _writing(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            if not (folder / "key.json").exists():
+                write_file(folder / "key.json", [json.dumps(asdict(key), indent=1).encode()])
+            path = write_shard(folder, manifest, content)
+            (folder / "used").touch()
+        self._index(key).add(path, manifest)
+
+    def _sizes(self) -> dict[str, int]:
+        return {folder.name: _size(folder) for folder in self._folders()}
+
+    def _idle(self, key: Key, names: Iterable[str]) -> list[str]:
+        """Return what may be evicted for rows of a key, least recently used first."""
+        ages = {name: time.time() - _last_used(self.root / name) for name in names if name != key.digest}
+        return sorted((name for name in ages if ages[name] > IN_USE_SECONDS), key=lambda name: -ages[name])
 
     def _make_room(self, key: Key, incoming: int) -> None:
         """Evict least recently used keys until the incoming rows fit; nothing where they cannot."""
-        sizes = {folder.name: _size(folder) for folder in self._folders()}
+        sizes = self._sizes()
         excess = sum(sizes.values()) + incoming - self.limit
         if excess <= 0:
             return
-        ages = {name: time.time() - _last_used(self.root / name) for name in sizes}
-        idle = [name for name in sizes if name != key.digest and ages[name] > IN_USE_SECONDS]
+        idle = self._idle(key, sizes)
         if excess > sum(sizes[name] for name in idle):
             raise StoreError(
                 f"the store may hold {_megabytes(self.limit)} and {_megabytes(self.limit + excess)} are needed",
                 where=str(self.root),
                 fix="Run `headstart cache clear`, or raise HEADSTART_CACHE_LIMIT.",
             )
-        for name in sorted(idle, key=lambda name: -ages[name]):
+        for name in idle:
             if excess > 0:
                 rmtree(self.root / name, ignore_errors=True)
                 self._indexes.pop(name, None)
                 excess -= sizes[name]
 
 
-class _Index:
-    """Where the rows of one key are; reads manifests once and maps shards on demand."""
-
-    def __init__(self, folder: Path) -> None:
-        self.place: dict[str, tuple[Path, int]] = {}
-        self._manifests: dict[Path, Mapping[str, Any]] = {}
-        self._mapped: dict[Path, NDArray[Any]] = {}
-        for manifest in sorted(folder.glob("*.json")):
-            if manifest.name != "key.json":
-                self.add(manifest, _load_manifest(manifest))
-
-    def add(self, path: Path, manifest: Mapping[str, Any]) -> None:
-        self._manifests[path] = manifest
-        for row, item in enumerate(manifest["items"]):
-            self.place.setdefault(item, (path, row))
-
-    def rows(self, shard: Path) -> NDArray[Any]:
-        if shard not in self._mapped:
-            self._mapped[shard] = _load_rows(shard, self._manifests[shard])
-        return self._mapped[shard]
-
-
-def _by_shard(index: _Index, hashes: Sequence[str], key: Key) -> dict[Path, tuple[list[int], list[int]]]:
+def _by_shard(index: Index, hashes: Sequence[str], key: Key) -> dict[Path, tuple[list[int], list[int]]]:
     grouped: dict[Path, tuple[list[int], list[int]]] = {}
     for position, item in enumerate(hashes):
-        if item not in index.place:
-            raise StoreError(f"no row is stored for item {item[:12]}", where=f"{key.backbone} ({key.cut})")
-        shard, row = index.place[item]
+        shard, row = _place(index, item, key)
         wanted, rows = grouped.setdefault(shard, ([], []))
         wanted.append(position)
         rows.append(row)
     return grouped
 
 
-def _load_manifest(path: Path) -> Mapping[str, Any]:
-    """Read a shard's manifest and check its fields."""
-    try:
-        manifest = json.loads(path.read_bytes())
-        complete = len(manifest["items"]) == manifest["shape"][0] and len(manifest["shape"]) >= 2
-        np.dtype(manifest["dtype"])
-    except (OSError, ValueError, KeyError, TypeError, IndexError) as error:
-        raise _damaged(path, f"its manifest cannot be read ({type(error).__name__})") from error
-    if not complete or manifest["format"] != FORMAT:
-        raise _damaged(path, "its manifest does not fit its format")
-    return manifest  # type: ignore[no-any-return]  # json returns Any; the fields were checked above
-
-
-def _load_rows(path: Path, manifest: Mapping[str, Any]) -> NDArray[Any]:
-    """Map a shard's rows after checking them."""
-    rows = path.with_suffix(".rows")
-    shape, dtype = tuple(manifest["shape"]), np.dtype(manifest["dtype"])
-    expected = int(np.prod(shape)) * dtype.itemsize
-    if not rows.exists() or rows.stat().st_size != expected:
-        found = rows.stat().st_size if rows.exists() else "no file"
-        raise _damaged(rows, f"expected {expected} bytes, found {found}")
-    with rows.open("rb") as file:
-        if hashlib.file_digest(file, "sha256").hexdigest() != manifest["sha256"]:
-            raise _damaged(rows, "its content does not match its SHA-256")
-    return np.memmap(rows, dtype=dtype, mode="r", shape=shape) if expected else np.empty(shape, dtype)
-
-
-def _damaged(path: Path, problem: str) -> StoreError:
-    return StoreError(
-        f"a stored shard is damaged: {problem}",
-        where=str(path),
-        fix="Run `headstart cache clear --damaged`; the rows are then computed again.",
-    )
-
-
-def _write(path: Path, content: "bytes | memoryview[Any]") -> None:
-    """Write a file so that it is whole or absent."""
-    partial = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
-    try:
-        with partial.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        partial.replace(path)
-    except BaseException:
-        partial.unlink(missing_ok=True)
-        raise
-
-
-def _sweep(folder: Path) -> None:
-    """Remove what a killed process left: unfinished files, and rows whose manifest never came."""
-    for path in [*folder.glob(".*.tmp"), *folder.glob("*.rows")]:
-        orphan = path.suffix == ".tmp" or not path.with_suffix(".json").exists()
-        with suppress(OSError):
-            if orphan and time.time() - path.stat().st_mtime > ORPHAN_SECONDS:
-                path.unlink()
+def _place(index: Index, item: str, key: Key) -> tuple[Path, int]:
+    if item not in index.place:
+        raise StoreError(f"no row is stored for item {item[:12]}", where=f"{key.backbone} ({key.cut})")
+    return index.place[item]
 
 
 def _writing(folder: Path) -> AbstractContextManager[None]:
@@ -360,7 +343,7 @@ def _shelf(folder: Path) -> Shelf:
     for manifest in folder.glob("*.json"):
         if manifest.name != "key.json":
             with suppress(StoreError):
-                rows += len(_load_manifest(manifest)["items"])
+                rows += len(load_manifest(manifest)["items"])
     return Shelf(
         digest=folder.name,
         backbone=str(key.get("backbone", "unknown")),

@@ -1,4 +1,4 @@
-"""Linear classifiers on arrays: the one implementation behind probes, ranking and classical baselines.
+"""Linear models on arrays: the one implementation behind probes, ranking and classical baselines.
 
 Decisions:
 
@@ -6,6 +6,8 @@ Decisions:
   free. The loss is a mean, so a strength means the same at every number of examples. scikit-learn's ``C`` is ``1 / (n *
   strength)`` for three and more classes and ``2 / (n * strength)`` for two, because two classes also get two rows of
   weights here.
+* **Labels and values.** Several labels at once are one binary logistic regression each, with one strength for all of
+  them; values are ridge regression on the standardised target. In both, too, the loss is a mean.
 * **Coordinates.** The penalty does not change under rotation and the free biases absorb any shift. So dense features
   are centred and rotated to their principal axes, at most min(N, D) of them: same optimum, fewer columns when N < D.
   There every coordinate is scaled by its expected curvature, after which L-BFGS needs tens of steps where it needed
@@ -13,34 +15,43 @@ Decisions:
 * **Strengths** are walked from strong to weak, each fit starting at the one before; the walk ends once the held-out
   loss has clearly turned up.
 * **Precision.** Products and vectors are float32, sums of losses float64.
-* A class without training examples gets no weights and a typical probability of half an example.
+* A class without training examples gets no weights and a typical probability of half an example; a label that
+  no or every example has, its frequency after half an example more of either kind.
 """
 
-from headstart.linear._fitting import (
+from headstart.linear._choice import (
     PROBABILITY_FLOOR,
+    RIDGE_STRENGTHS,
     STRENGTHS,
     CrossValidation,
     Fold,
     cross_validate,
     fit_cross_validated,
-    fit_logistic,
-    fit_nearest_mean,
+    fit_standardised,
 )
-from headstart.linear._models import KNearest, LinearModel, Matrix, Standardiser
+from headstart.linear._fitting import TargetScale, fit_labels, fit_logistic, fit_nearest_mean, fit_ridge
+from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser
 from headstart.linear._solver import ClassWeight
 
 __all__ = [
+    "LINKS",
     "PROBABILITY_FLOOR",
+    "RIDGE_STRENGTHS",
     "STRENGTHS",
     "ClassWeight",
     "CrossValidation",
     "Fold",
     "KNearest",
     "LinearModel",
+    "Link",
     "Matrix",
     "Standardiser",
+    "TargetScale",
     "cross_validate",
     "fit_cross_validated",
+    "fit_labels",
     "fit_logistic",
     "fit_nearest_mean",
+    "fit_ridge",
+    "fit_standardised",
 ]

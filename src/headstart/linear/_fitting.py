@@ -1,48 +1,19 @@
-"""Fitting: one strength, the choice among strengths by cross-validation, and nearest class means."""
+"""Fitting at one strength: softmax classes, independent labels, values; and nearest class means."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TypeAlias, final
+from typing import Self, final
 
 import numpy as np
 from scipy import optimize, sparse, special
 
 from headstart.errors import OptionError
-from headstart.linear._models import Double, Floats, Integers, LinearModel, Matrix, Standardiser, check
-from headstart.linear._solver import ClassWeight, Design, Target, solve
+from headstart.linear._models import Double, Floats, Integers, LinearModel, Matrix, check
+from headstart.linear._solver import ClassWeight, Design, Point, principal_axes, solve
+from headstart.linear._targets import Classes, Indicators, Values
 
-Fold: TypeAlias = tuple[Integers, Integers]
-
-STRENGTHS = (10.0, 3.0, 1.0, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
-"""Strengths tried by default on standardised features; where weak ones are not needed, the walk ends before them."""
-
-PROBABILITY_FLOOR = 1e-7
-"""Log losses clip probabilities here: float32 cannot tell 1 - 1e-8 from 1, so less would be rounding, no confidence."""
-
-_TURNED_UP = 1.05  # times the best loss: beyond the wiggles of fold means seen on real features
 # What may be left to gain, in nats: choosing a strength needs less precision than a model.
-_WALKING, _FINAL = 3e-6, 1e-7
-
-
-@final
-@dataclass(frozen=True)
-class CrossValidation:
-    """What cross-validation found, strengths from strong to weak.
-
-    Attributes:
-        strengths: The S strengths walked, shape (S,); the walk may end before the last one asked for.
-        log_loss: Mean held-out log loss per fold and strength, (folds, S), with the class weights of training.
-        accuracy: Held-out accuracy per fold and strength, (folds, S).
-        strength: The strength of the lowest mean log loss, the stronger of equals.
-        probabilities: Out-of-fold probabilities at that strength, (N, C); means where an item was held out several
-            times, nan where it never was.
-    """
-
-    strengths: Double
-    log_loss: Double
-    accuracy: Double
-    strength: float
-    probabilities: Double
+WALKING, FINAL = 3e-6, 1e-7
 
 
 def fit_logistic(
@@ -70,76 +41,121 @@ def fit_logistic(
         The classifier of rows like ``X``.
     """
     check(X, y, n_classes=n_classes)
-    _check_strengths([strength])
+    check_strengths([strength])
     if sample_weight is not None:
         _check_weights(sample_weight, len(y))
-    design, target = Design.of(X), Target.of(y, n_classes, class_weight, sample_weight)
-    begin = target.start(design) if start is None else design.enter(start, target)
-    return design.leave(target.complete(design, solve(design, target, begin, strength=strength, tolerance=_FINAL)))
+    design, target = Design.of(X), Classes.of(y, n_classes, class_weight, sample_weight)
+    begin = target.start(design) if start is None else design.enter(start, target.present)
+    return design.leave(target.complete(design, solve(design, target, begin, strength=strength, tolerance=FINAL)))
 
 
-def cross_validate(
-    X: Matrix,
-    y: Integers,
-    folds: Sequence[Fold],
-    *,
-    n_classes: int,
-    strengths: Sequence[float] = STRENGTHS,
-    class_weight: ClassWeight = "none",
-) -> CrossValidation:
-    """Choose a strength by held-out log loss.
+def fit_labels(X: Matrix, Y: Floats, *, strength: float, class_weight: ClassWeight = "none") -> LinearModel:
+    """Fit one logistic regression per label, all with the same strength.
 
-    Dense features are standardised inside each fold; sparse ones are taken as they are. All folds walk together, so
-    that every strength is judged by all of them; the rotated rows of every fold are held in memory meanwhile (about
-    ``len(folds)`` times X).
+    The objective of each is its mean log loss + ``strength`` / 2 * (sum of squared weights), the bias free:
+    scikit-learn's ``C`` is ``1 / (n * strength)``. A label that all rows have, or none, gets no weights and the
+    probability that it would have after half an example more with it and half without it.
 
     Args:
-        X: Rows (N, D).
-        y: Class numbers (N,).
-        folds: Training and held-out row numbers of each fold; folds of several repeats may follow one another.
-        n_classes: How many classes there are.
-        strengths: Strengths to try, in any order.
-        class_weight: As for ``fit_logistic``.
+        X: Rows (N, D), dense or sparse, taken as they are: standardise dense features first.
+        Y: Zeros and ones (N, C).
+        strength: Weight of the penalty, above 0.
+        class_weight: ``balanced`` gives the rows with a label the same total weight as those without.
 
     Returns:
-        Losses of every fold and strength, the strength chosen, and the out-of-fold probabilities.
+        The model of rows like ``X``, with independent probabilities.
     """
-    check(X, y, n_classes=n_classes)
-    _check_strengths(strengths)
-    paths = [_Path(X, y, fold, n_classes=n_classes, class_weight=class_weight) for fold in folds]
-    walked, losses, accuracies = [], [], []
-    best, chosen, held_out = np.inf, np.nan, list[Double]()
-    for strength in sorted(set(strengths), reverse=True):
-        predictions = [path.step(strength) for path in paths]
-        walked.append(strength)
-        losses.append([path.loss(p) for path, p in zip(paths, predictions, strict=True)])
-        accuracies.append([path.accuracy(p) for path, p in zip(paths, predictions, strict=True)])
-        mean = float(np.mean(losses[-1]))
-        if mean < best:
-            best, chosen, held_out = mean, strength, predictions
-        elif mean > _TURNED_UP * best:
-            break
-    probabilities = _pool([test for _, test in folds], held_out, len(y))
-    return CrossValidation(np.array(walked), np.array(losses).T, np.array(accuracies).T, chosen, probabilities)
+    check(X, Y, n_classes=Y.shape[-1], kind="multilabel")
+    check_strengths([strength])
+    design, target = Design.of(X), Indicators.of(Y, class_weight)
+    return design.leave(target.complete(solve_labels(design, target, target.start(design), strength, FINAL)))
 
 
-def fit_cross_validated(
-    X: Matrix,
-    y: Integers,
-    folds: Sequence[Fold],
-    *,
-    n_classes: int,
-    strengths: Sequence[float] = STRENGTHS,
-    class_weight: ClassWeight = "none",
-) -> tuple[LinearModel, CrossValidation]:
-    """Choose a strength with ``cross_validate`` and fit all rows with it; the model takes rows as ``X`` has them."""
-    found = cross_validate(X, y, folds, n_classes=n_classes, strengths=strengths, class_weight=class_weight)
-    if sparse.issparse(X):
-        return fit_logistic(X, y, n_classes=n_classes, strength=found.strength, class_weight=class_weight), found
-    standardiser = Standardiser.fit(X)
-    rows = standardiser.transform(X)
-    model = fit_logistic(rows, y, n_classes=n_classes, strength=found.strength, class_weight=class_weight)
-    return model.fold(standardiser), found
+def solve_labels(design: Design, target: Indicators, start: Point, strength: float, tolerance: float) -> Point:
+    """Minimise the mean of the labels' objectives, in which each label's penalty has its share."""
+    share = strength / max(len(target.present), 1)
+    return solve(design, target, start, strength=share, tolerance=tolerance)
+
+
+def fit_ridge(X: Matrix, y: Floats, *, strength: float) -> LinearModel:
+    """Fit ridge regression on a target that is standardised here and folded back.
+
+    The objective is half the mean squared error of the standardised target + ``strength`` / 2 * (sum of squared
+    weights), the bias free: scikit-learn's ``alpha`` is ``n * strength``. Dense rows have the closed form of `Ridge`.
+
+    Args:
+        X: Rows (N, D), dense or sparse, taken as they are: standardise dense features first.
+        y: Values (N,).
+        strength: Weight of the penalty, above 0.
+
+    Returns:
+        The model of rows like ``X``, with values in the unit of ``y``.
+    """
+    check(X, y, n_classes=1, kind="regression")
+    check_strengths([strength])
+    scale = TargetScale.of(y)
+    if not sparse.issparse(X):
+        return scale.undo(Ridge.of(X, scale.standardised(y)).model(strength))
+    design, target = Design.of(X), Values(scale.standardised(y).astype(np.float32)[:, None])
+    return scale.undo(design.leave(solve(design, target, target.start(design), strength=strength, tolerance=FINAL)))
+
+
+@final
+@dataclass(frozen=True)
+class TargetScale:
+    """Mean and standard deviation of the values to learn; a constant keeps deviation 1."""
+
+    mean: float
+    deviation: float
+
+    @classmethod
+    def of(cls, y: Floats) -> Self:
+        mean, deviation = float(y.mean(dtype=np.float64)), float(y.std(dtype=np.float64))
+        return cls(mean, 1.0 if deviation <= 1e-12 * abs(mean) else deviation)
+
+    def standardised(self, y: Floats) -> Double:
+        return (y.astype(np.float64) - self.mean) / self.deviation
+
+    def undo(self, model: LinearModel) -> LinearModel:
+        """Return the model of the values themselves."""
+        weights, bias = model.weights * self.deviation, model.bias * self.deviation + self.mean
+        return LinearModel(weights.astype(np.float32), bias.astype(np.float32), model.converged, model.link)
+
+
+@final
+@dataclass(frozen=True)
+class Ridge:
+    """Ridge regression of one set of dense rows at any strength.
+
+    On the principal axes of the rows, which come from the smaller of the two Gram matrices in float64, the normal
+    equations fall apart: weight j is (mean of row j * target) / (mean square of row j + strength).
+
+    Attributes:
+        axes: Orthonormal (D, k).
+        moments: Mean square of each coordinate, (k,).
+        products: Mean of each coordinate times the target, (k,).
+        centre: Mean of the rows, (D,).
+        level: Mean of the target.
+    """
+
+    axes: Double
+    moments: Double
+    products: Double
+    centre: Double
+    level: float
+
+    @classmethod
+    def of(cls, X: Floats, y: Double) -> Self:
+        rows, centre = X.astype(np.float64), X.mean(axis=0, dtype=np.float64)
+        axes = principal_axes(rows, centre).astype(np.float64)
+        placed = (rows - centre) @ axes
+        return cls(axes, np.square(placed).mean(axis=0), placed.T @ (y - y.mean()) / len(y), centre, float(y.mean()))
+
+    def model(self, strength: float) -> LinearModel:
+        """Return the model at one strength."""
+        weights = self.axes @ (self.products / (self.moments + strength))
+        bias = np.array([self.level - weights @ self.centre])
+        return LinearModel(weights[None].astype(np.float32), bias.astype(np.float32), link="identity")
 
 
 def fit_nearest_mean(X: Floats, y: Integers, *, n_classes: int) -> LinearModel:
@@ -179,46 +195,7 @@ def _loo_temperature(squared: Floats, onehot: Floats, n_own: Integers, total: fl
     return float(np.exp(optimize.minimize_scalar(loss, bounds=(centre - 12, centre + 4), method="bounded").x))
 
 
-@final
-class _Path:
-    """One fold on its way from strong to weak."""
-
-    def __init__(self, X: Matrix, y: Integers, fold: Fold, *, n_classes: int, class_weight: ClassWeight) -> None:
-        train, test = fold
-        rows: Matrix
-        held_out: Matrix
-        if sparse.issparse(X):
-            rows, held_out = X[train], X[test]
-        else:
-            standardiser = Standardiser.fit(X[train])
-            rows, held_out = standardiser.transform(X[train]), standardiser.transform(X[test])
-        self._design, self._target = Design.of(rows), Target.of(y[train], n_classes, class_weight, None)
-        self._point = self._target.start(self._design)
-        self._held_out, self._labels = self._design.place(held_out), y[test]
-
-    def step(self, strength: float) -> Double:
-        self._point = solve(self._design, self._target, self._point, strength=strength, tolerance=_WALKING)
-        return self._target.complete(self._design, self._point).probabilities(self._held_out)
-
-    def loss(self, probabilities: Floats) -> float:
-        own = probabilities[np.arange(len(self._labels)), self._labels]
-        weights = self._target.class_weights[self._labels]
-        return float(np.average(-np.log(np.maximum(own, PROBABILITY_FLOOR)), weights=weights))
-
-    def accuracy(self, probabilities: Floats) -> float:
-        return float((probabilities.argmax(axis=1) == self._labels).mean())
-
-
-def _pool(tests: Sequence[Integers], predictions: Sequence[Double], n: int) -> Double:
-    """Mean prediction (N, C) of each item over the folds that held it out, nan where none did."""
-    total, times = np.zeros((n, predictions[0].shape[1])), np.zeros(n)
-    for test, prediction in zip(tests, predictions, strict=True):
-        total[test] += prediction
-        times[test] += 1
-    return np.divide(total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0)
-
-
-def _check_strengths(strengths: Sequence[float]) -> None:
+def check_strengths(strengths: Sequence[float]) -> None:
     if not strengths or not all(0 < s < np.inf for s in strengths):
         raise OptionError(
             f"expected strengths above 0, found {list(strengths)}", fix="Try strengths from 0.0001 to 10."

@@ -1,14 +1,14 @@
-"""The optimum of one logistic regression: coordinates to solve in, objective, L-BFGS."""
+"""The optimum of one linear model: coordinates to solve in, objective, L-BFGS."""
 
 from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Literal, Self, TypeAlias
+from typing import Literal, Protocol, Self, TypeAlias
 
 import numpy as np
-from scipy import sparse, special
+from scipy import sparse
 
-from headstart.linear._models import Double, Floats, Integers, LinearModel, Matrix, Single, softmax
+from headstart.linear._models import Double, Floats, Integers, LinearModel, Link, Matrix, Single, linked
 
 ClassWeight: TypeAlias = Literal["none", "balanced"]
 Objective: TypeAlias = Callable[[Single], tuple[float, Single]]
@@ -19,13 +19,14 @@ _MEMORY = 10
 
 @dataclass(frozen=True)
 class Point:
-    """Parameters in the coordinates of a design, (k + 1, C) with the biases last."""
+    """Parameters in the coordinates of a design, (k + 1, K) with the biases last."""
 
     parameters: Single
     converged: bool = True
+    link: Link = "softmax"
 
-    def probabilities(self, rows: Matrix) -> Double:
-        return softmax(linear_scores(rows, self.parameters))
+    def outputs(self, rows: Matrix) -> Double:
+        return linked(linear_scores(rows, self.parameters), self.link)
 
 
 @dataclass(frozen=True)
@@ -54,16 +55,16 @@ class Design:
             return cls(rows, rows.T.tocsr(), moments, np.zeros(X.shape[1]), None)
         X = X.astype(np.result_type(X.dtype, np.float32), copy=False)
         centre = X.mean(axis=0, dtype=np.float64)
-        basis = _principal_axes(X, centre)
+        basis = principal_axes(X, centre)
         rows = ((X - centre.astype(X.dtype)) @ basis).astype(np.float32)
         return cls(rows, rows.T, np.square(rows, dtype=np.float64).mean(axis=0), centre, basis.astype(np.float32))
 
     def place(self, X: Matrix) -> Matrix:
         return X.astype(np.float32) if self.basis is None else (X - self.centre).astype(np.float32) @ self.basis
 
-    def enter(self, model: LinearModel, target: "Target") -> Point:
-        weights = model.weights[target.present].astype(np.float64)
-        bias = model.bias[target.present] + weights @ self.centre
+    def enter(self, model: LinearModel, present: Integers) -> Point:
+        weights = model.weights[present].astype(np.float64)
+        bias = model.bias[present] + weights @ self.centre
         inner = weights.T if self.basis is None else self.basis.T @ weights.T
         return Point(np.vstack([inner, bias]).astype(np.float32))
 
@@ -71,56 +72,26 @@ class Design:
         inner = point.parameters[:-1]
         weights = (inner if self.basis is None else self.basis @ inner).T
         bias = point.parameters[-1] - weights @ self.centre
-        return LinearModel(weights.astype(np.float32), bias.astype(np.float32), point.converged)
+        return LinearModel(weights.astype(np.float32), bias.astype(np.float32), point.converged, point.link)
 
 
-@dataclass(frozen=True)
-class Target:
-    """Labels among the classes that are present, and the weights of the rows, which sum to 1."""
+class Target(Protocol):
+    """What is to be learnt: a loss of the scores (N, K') of the columns that are solved for."""
 
-    labels: Integers
-    weights: Double
-    present: Integers
-    n_classes: int
-    class_weights: Double
+    def curvature(self, scores: Single) -> Double:
+        """Mean second derivative of the loss at these scores, per column (K',)."""
 
-    @classmethod
-    def of(cls, y: Integers, n_classes: int, class_weight: ClassWeight, sample_weight: Floats | None) -> Self:
-        weights = np.ones(len(y)) if sample_weight is None else np.asarray(sample_weight, dtype=np.float64)
-        mass = np.bincount(y, weights, minlength=n_classes)
-        present = np.flatnonzero(mass)
-        class_weights = np.ones(n_classes)
-        if class_weight == "balanced":
-            class_weights[present] = mass.sum() / (len(present) * mass[present])
-        weights = weights * class_weights[y]
-        labels = np.minimum(np.searchsorted(present, y), len(present) - 1)  # rows without weight may be of any class
-        return cls(labels, weights / weights.sum(), present, n_classes, class_weights)
-
-    def start(self, design: Design) -> Point:
-        """The best constant: no weights, log frequencies as biases."""
-        parameters = np.zeros((len(design.moments) + 1, len(self.present)), dtype=np.float32)
-        parameters[-1] = np.log(np.bincount(self.labels, self.weights))
-        return Point(parameters)
-
-    def complete(self, design: Design, point: Point) -> Point:
-        """Add the classes that have no training rows."""
-        if len(self.present) == self.n_classes:
-            return point
-        full = np.zeros((len(point.parameters), self.n_classes), dtype=np.float32)
-        typical = special.logsumexp(linear_scores(design.rows, point.parameters), axis=1).mean()
-        full[-1] = typical + np.log(0.5 / len(self.labels))
-        full[:, self.present] = point.parameters
-        return Point(full, point.converged)
+    def loss_and_slopes(self, scores: Single) -> tuple[float, Single]:
+        """The loss, and its derivatives (N, K'); ``scores`` may be overwritten."""
 
 
 def solve(design: Design, target: Target, start: Point, *, strength: float, tolerance: float) -> Point:
     """Minimise the objective from ``start``.
 
     The variables are the parameters over ``scale``, one over the root of the diagonal of the Hessian as it is expected
-    from the mean p (1 - p) of each class and the mean square of each coordinate.
+    from the curvature of the loss in each column and the mean square of each coordinate.
     """
-    initial = softmax(linear_scores(design.rows, start.parameters))
-    curvature = np.maximum(target.weights @ (initial * (1 - initial)), 1e-3 / len(target.present))
+    curvature = target.curvature(linear_scores(design.rows, start.parameters))
     expected = np.vstack([np.outer(design.moments, curvature) + strength, curvature])
     scale = (1 / np.sqrt(expected)).astype(np.float32)
 
@@ -132,7 +103,7 @@ def solve(design: Design, target: Target, start: Point, *, strength: float, tole
         return loss + penalty, (gradient * scale).ravel()
 
     variables, converged = _lbfgs(objective, (start.parameters / scale).ravel(), tolerance=tolerance)
-    return Point(variables.reshape(scale.shape) * scale, converged)
+    return Point(variables.reshape(scale.shape) * scale, converged, start.link)
 
 
 def _lbfgs(objective: Objective, x: Single, *, tolerance: float) -> tuple[Single, bool]:
@@ -200,19 +171,11 @@ def _backtrack(
 
 
 def _loss_and_gradient(design: Design, target: Target, parameters: Single) -> tuple[float, Single]:
-    scores = linear_scores(design.rows, parameters)
-    scores -= scores.max(axis=1, keepdims=True)
-    index = np.arange(len(scores))
-    own = scores[index, target.labels].astype(np.float64)
-    np.exp(scores, out=scores)
-    total = scores.sum(axis=1)
-    loss = float(target.weights @ (np.log(total, dtype=np.float64) - own))
-    scores *= (target.weights / total).astype(np.float32)[:, None]
-    scores[index, target.labels] -= target.weights.astype(np.float32)
-    return loss, np.vstack([design.columns @ scores, scores.sum(axis=0)])
+    loss, slopes = target.loss_and_slopes(linear_scores(design.rows, parameters))
+    return loss, np.vstack([design.columns @ slopes, slopes.sum(axis=0)])
 
 
-def _principal_axes(X: Floats, centre: Floats) -> Floats:
+def principal_axes(X: Floats, centre: Floats) -> Floats:
     """Orthonormal axes (D, k) that hold all centred rows: any are exact, principal ones quick to solve in."""
     rows = X - centre.astype(X.dtype)
     if len(rows) > rows.shape[1]:

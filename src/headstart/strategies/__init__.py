@@ -1,16 +1,48 @@
 """Strategies: ways to adapt a pretrained network, named by call strings such as ``probe(head='knn')``."""
 
 import ast
-from dataclasses import fields
-from typing import Any, get_args, get_type_hints
+from typing import Any
 
 from headstart.errors import OptionError
-from headstart.strategies._base import Fitted, Run, Strategy
+from headstart.strategies._base import Fitted, Run, Strategy, inner_folds
+from headstart.strategies._calibration import Temperature
+from headstart.strategies._forecast import TuningForecast, forecast
+from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning, item_losses
+from headstart.strategies._values import hints_of, refusal
+from headstart.strategies.contrastive import Contrastive
+from headstart.strategies.finetune import FineTune
+from headstart.strategies.lora import LoRA
 from headstart.strategies.probe import Probe
+from headstart.strategies.scratch import Scratch
 
-__all__ = ["STRATEGIES", "Fitted", "Probe", "Run", "Strategy", "parse"]
+__all__ = [
+    "STRATEGIES",
+    "TUNING_FOLDS",
+    "Contrastive",
+    "FineTune",
+    "Fitted",
+    "LoRA",
+    "Probe",
+    "Run",
+    "Scratch",
+    "Strategy",
+    "Temperature",
+    "Tuned",
+    "Tuning",
+    "TuningForecast",
+    "forecast",
+    "inner_folds",
+    "item_losses",
+    "parse",
+]
 
-STRATEGIES: dict[str, type[Strategy]] = {"probe": Probe}
+STRATEGIES: dict[str, type[Strategy]] = {
+    "probe": Probe,
+    "finetune": FineTune,
+    "contrastive": Contrastive,
+    "lora": LoRA,
+    "scratch": Scratch,
+}
 
 
 def parse(text: str) -> Strategy:
@@ -44,31 +76,15 @@ def _call(text: str) -> ast.Call:
 
 
 def _settings(kind: type[Strategy], call: ast.Call, text: str) -> dict[str, Any]:
-    # Strategies are dataclasses; mypy knows them only as Strategy here.
-    types = get_type_hints(kind)
-    allowed = {field.name: types[field.name] for field in fields(kind)}  # type: ignore[arg-type]
+    """Read the settings; whether their values fit, the strategy itself says."""
+    hints = hints_of(kind)
     settings: dict[str, Any] = {}
     for keyword in call.keywords:
+        written = ast.unparse(keyword.value)
+        if keyword.arg not in hints or keyword.arg in settings:
+            raise refusal(keyword.arg, written, text, hints)
         try:
-            value = ast.literal_eval(keyword.value)
+            settings[keyword.arg] = ast.literal_eval(keyword.value)
         except (ValueError, TypeError):
-            value = None
-        choices = get_args(allowed.get(keyword.arg or "", ()))
-        if keyword.arg not in allowed or (value not in choices if choices else not _positive(value)):
-            options = "; ".join(f"{name}: {_describe(hint)}" for name, hint in allowed.items())
-            raise OptionError(
-                f"{keyword.arg!r} cannot be {ast.unparse(keyword.value)} in {text!r}",
-                where="--strategy",
-                fix=f"Its settings: {options}.",
-            )
-        settings[str(keyword.arg)] = value
+            raise refusal(keyword.arg, written, text, hints) from None
     return settings
-
-
-def _positive(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value > 0
-
-
-def _describe(hint: object) -> str:
-    choices = get_args(hint)
-    return " or ".join(repr(choice) for choice in choices) if choices else "a whole number from 1"

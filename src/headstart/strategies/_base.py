@@ -1,16 +1,28 @@
 """The interface of a strategy: one method, everything it may use in one frozen value."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
-from typing import Any
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
-from headstart.data import Dataset
+from headstart.data import Dataset, Indices, make_folds, united_groups
 from headstart.engine import Engine, LocalEngine
+from headstart.errors import DataError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.model import AdaptedModel
-from headstart.tasks import Classification
+from headstart.strategies._values import check_values
+from headstart.tasks import Task
+
+FOLDS: Final = 5
+
+
+def say_nothing(_text: str) -> None:
+    """Tell nobody."""
 
 
 def decide_now(_name: str, choose: Callable[[], Any]) -> Any:
@@ -30,6 +42,9 @@ class Run:
         progress: Told what is being done.
         metric: The score the user wants; decides whether rare classes weigh as much as common ones.
         decide: Takes a decision that depends on time, or replays the one an interrupted run took.
+        say: Told what a user should know, one sentence at a time.
+        folder: Where training keeps checkpoints, or None to keep none.
+        checkpoint_seconds: Least time between two of them; training shorter than that leaves none.
     """
 
     features: FeatureSource
@@ -39,6 +54,9 @@ class Run:
     progress: Progress = silent
     metric: str = "accuracy"
     decide: Callable[[str, Callable[[], Any]], Any] = decide_now
+    say: Callable[[str], None] = say_nothing
+    folder: Path | None = None
+    checkpoint_seconds: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -47,19 +65,30 @@ class Fitted:
 
     Attributes:
         model: The adapted model, fitted on the whole training part.
-        log_loss: Cross-validated log loss of the chosen settings, inside the training part.
+        loss: Cross-validated loss of the chosen settings, inside the training part: log loss of classes, its mean over
+            labels, or the squared error in variances of the values.
         fold_values: The wanted metric on each of those folds.
         chosen: The settings chosen, for the report.
+        seconds: What fitting on the whole training part alone took, the choosing aside.
     """
 
     model: AdaptedModel
-    log_loss: float
+    loss: float
     fold_values: tuple[float, ...]
     chosen: Mapping[str, str | float]
+    seconds: float = 0.0
+
+    @property
+    def log_loss(self) -> float:
+        """The loss, under the name it has for classes and labels."""
+        return self.loss
 
 
 class Strategy(ABC):
     """A way to adapt a backbone. Subclasses are final frozen dataclasses whose fields are its settings."""
+
+    def __post_init__(self) -> None:
+        check_values(self)
 
     def __str__(self) -> str:
         """Return the call string that `headstart.strategies.parse` reads, without settings left at their default."""
@@ -69,15 +98,59 @@ class Strategy(ABC):
         return f"{type(self).__name__.lower()}({arguments})"
 
     @abstractmethod
-    def fit(self, backbone: Backbone, train: Dataset, task: Classification, *, run: Run) -> Fitted:
+    def fit(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Fitted:
         """Adapt the backbone to labelled examples, choosing settings on these examples alone.
 
         Args:
             backbone: The pretrained network; never changed.
             train: Labelled examples.
-            task: Their classes.
+            task: What their labels mean.
             run: What the strategy may use.
 
         Returns:
             The model and how its settings were chosen.
         """
+
+
+def inner_folds(
+    train: Dataset, y: NDArray[Any], *, seed: int, n_splits: int = FOLDS
+) -> Sequence[tuple[Indices, Indices]]:
+    """Cut inner folds, fewer than wanted where there are fewer groups or different items.
+
+    Args:
+        train: The examples.
+        y: Their encoded labels.
+        seed: Determines the folds.
+        n_splits: How many.
+
+    Returns:
+        Training and held-out positions of each fold; groups and copies never straddle them.
+
+    Raises:
+        DataError: All examples are copies of one item, or of one group.
+    """
+    units = united_groups(train)
+    separate = len(np.unique(units))
+    if separate < 2:
+        raise DataError(
+            f"expected at least 2 separate examples or groups to choose settings on, found {separate}",
+            where=train.source,
+            fix="Add examples that are not copies, or from other groups.",
+        )
+    return make_folds(y, groups=units, n_splits=min(n_splits, separate), seed=seed)
+
+
+def over_views(
+    folds: Sequence[tuple[NDArray[Any], NDArray[Any]]], n: int, views: int
+) -> Sequence[tuple[Indices, Indices]]:
+    """Turn folds of n items into folds of ``views * n`` rows, one view after another.
+
+    Args:
+        folds: Training and held-out positions.
+        n: How many items there are.
+        views: How many views each has.
+
+    Returns:
+        Folds that train on all views of their training items and are held to the plain view of the others.
+    """
+    return [(np.concatenate([inside + view * n for view in range(views)]), outside) for inside, outside in folds]

@@ -1,21 +1,21 @@
 """The linear probe and its cheap alternatives: a head on frozen features.
 
 Settings are chosen by cross-validation inside the examples given: the feature view (last layer, mean of layers) and,
-for the logistic head, the strength of the penalty. Log loss decides, because with few labels it is less noisy than
-accuracy.
+for the linear head, the strength of the penalty. Log loss decides (of classes, or its mean over labels), because with
+few labels it is less noisy than accuracy; for values, the squared error in variances of the training side.
 """
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal, final
+from typing import Any, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, View
-from headstart.data import Dataset, make_folds, united_groups
-from headstart.errors import DataError
-from headstart.evaluation import METRICS, log_loss
+from headstart.data import Dataset
+from headstart.errors import OptionError
+from headstart.evaluation import find_metric, metrics_for
 from headstart.linear import (
     ClassWeight,
     Fold,
@@ -23,12 +23,13 @@ from headstart.linear import (
     Standardiser,
     fit_cross_validated,
     fit_nearest_mean,
+    fit_standardised,
 )
 from headstart.model import AdaptedModel, Head
-from headstart.strategies._base import Fitted, Run, Strategy
-from headstart.tasks import Classification
+from headstart.strategies._base import Fitted, Run, Strategy, inner_folds, over_views
+from headstart.strategies._thawed import seen
+from headstart.tasks import Kind, Task, kind_of
 
-FOLDS = 5
 # Scores under which a rare class counts as much as a common one; training then weighs the classes alike too.
 ALIKE = ("balanced_accuracy", "macro_f1")
 
@@ -39,23 +40,27 @@ class Probe(Strategy):
     """Fits a head on frozen features.
 
     Attributes:
-        head: ``logistic`` (multinomial, L2, L-BFGS on standardised features), ``nearest_mean`` (nearest class mean on
-            standardised features) or ``knn`` (cosine, weighted votes).
-        class_weight: ``balanced`` weighs all classes alike, ``none`` all examples; ``auto`` follows the metric.
+        head: ``logistic`` (multinomial, L2, L-BFGS on standardised features; one binary problem per label; for values
+            ridge regression), ``nearest_mean`` (nearest class mean on standardised features; classes only) or ``knn``
+            (cosine, weighted votes).
+        class_weight: ``balanced`` weighs all classes alike (each label's presence and absence), ``none`` all examples;
+            ``auto`` follows the metric.
         k: Neighbours of the ``knn`` head.
+        views: Views of each image the head is fitted on: the plain one and light random crops and flips.
     """
 
     head: Literal["logistic", "nearest_mean", "knn"] = "logistic"
     class_weight: Literal["auto", "balanced", "none"] = "auto"
     k: int = 5
+    views: int = 1
 
-    def fit(self, backbone: Backbone, train: Dataset, task: Classification, *, run: Run) -> Fitted:
+    def fit(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Fitted:
         """Choose view and strength by cross-validation, then fit on every example.
 
         Args:
             backbone: The frozen network.
             train: Labelled examples.
-            task: Their classes.
+            task: What their labels mean.
             run: The features and the seed.
 
         Returns:
@@ -63,19 +68,63 @@ class Probe(Strategy):
 
         Raises:
             DataError: All examples are copies of one item, or of one group.
+            OptionError: The head or the metric does not go with the task.
         """
         assert train.labels is not None
+        if self.head == "nearest_mean" and task.kind != "classification":
+            fix = "Use probe(head='logistic') or probe(head='knn')."
+            raise OptionError(f"probe(head='nearest_mean') needs classes, found {task.kind}", fix=fix)
+        find_metric(run.metric, task.kind)
         y = task.encode(train.labels)
-        folds = _folds(train, y, seed=run.seed)
-        n_classes, best = len(task.classes), None
+        folds = inner_folds(train, y, seed=run.seed)
+        n_classes, best = task.n_outputs, None
         for view in backbone.views:
-            X = run.features.features(backbone, train, view=view)
+            X = self._rows(backbone, train, view, run)
             trial = self._trial(view, X, y, folds, n_classes=n_classes, class_weight=self._weights(run.metric))
-            if best is None or trial.log_loss < best.log_loss:
+            if best is None or trial.loss < best.loss:
                 best = trial
         assert best is not None
         model = AdaptedModel(backbone, best.head, task, best.view, str(self))
-        return Fitted(model, best.log_loss, best.fold_values(y, folds, run.metric), best.chosen)
+        return Fitted(model, best.loss, best.fold_values(y, folds, run.metric), best.chosen)
+
+    def refit(
+        self, backbone: Backbone, train: Dataset, task: Task, *, chosen: Mapping[str, str | float], run: Run
+    ) -> AdaptedModel:
+        """Fit with settings chosen before, so that a held-out fold costs one fit.
+
+        Args:
+            backbone: The frozen network.
+            train: Labelled examples.
+            task: What their labels mean.
+            chosen: `Fitted.chosen` of an earlier fit.
+            run: The features.
+
+        Returns:
+            The model.
+        """
+        assert train.labels is not None
+        view = next(view for view in backbone.views if view == chosen["view"])
+        X, y = self._rows(backbone, train, view, run), np.asarray(task.encode(train.labels))
+        labels = np.concatenate([y] * (len(X) // len(y)))
+        if self.head != "logistic":
+            head = self._simple_head(X, labels, task.n_outputs)
+        else:
+            weight = self._weights(run.metric)
+            head = fit_standardised(
+                X,
+                labels,
+                n_classes=task.n_outputs,
+                strength=float(chosen["strength"]),
+                class_weight=weight,
+                kind=task.kind,
+            )
+        return AdaptedModel(backbone, head, task, view, str(self))
+
+    def _rows(self, backbone: Backbone, train: Dataset, view: View, run: Run) -> NDArray[np.float32]:
+        """Features of all views of the items, one view after another; texts have one."""
+        views = self.views if backbone.modality == "image" else 1
+        networks = seen(backbone, views, seed=run.seed)
+        return np.concatenate([run.features.features(each, train, view=view) for each in networks])
 
     def _weights(self, metric: str) -> ClassWeight:
         if self.class_weight == "auto":
@@ -86,40 +135,39 @@ class Probe(Strategy):
         self,
         view: View,
         X: NDArray[np.float32],
-        y: NDArray[np.intp],
+        y: NDArray[Any],
         folds: Sequence[Fold],
         *,
         n_classes: int,
         class_weight: ClassWeight,
     ) -> "_Trial":
+        n, views = len(y), len(X) // len(y)
+        y, folds = np.concatenate([y] * views), over_views(folds, n, views)
         if self.head == "logistic":
-            model, found = fit_cross_validated(X, y, folds, n_classes=n_classes, class_weight=class_weight)
+            model, found = fit_cross_validated(
+                X, y, folds, n_classes=n_classes, class_weight=class_weight, kind=kind_of(y)
+            )
             chosen = {"view": view, "strength": found.strength}
-            return _Trial(view, model, float(found.log_loss.mean(axis=0).min()), found.probabilities, chosen)
+            return _Trial(view, model, float(found.loss.mean(axis=0).min()), found.outputs[:n], chosen)
         out = np.full((len(y), n_classes), np.nan)
         for inside, outside in folds:
-            out[outside] = self._simple_head(X[inside], y[inside], n_classes).probabilities(X[outside])
-        loss = float(np.mean([log_loss(y[outside], out[outside]) for _, outside in folds]))
-        return _Trial(view, self._simple_head(X, y, n_classes), loss, out, {"view": view})
+            out[outside] = self._simple_head(X[inside], y[inside], n_classes).outputs(X[outside])
+        loss = float(np.mean([_loss(y[inside], y[outside], out[outside]) for inside, outside in folds]))
+        return _Trial(view, self._simple_head(X, y, n_classes), loss, out[:n], {"view": view})
 
-    def _simple_head(self, X: NDArray[np.float32], y: NDArray[np.intp], n_classes: int) -> Head:
+    def _simple_head(self, X: NDArray[np.float32], y: NDArray[Any], n_classes: int) -> Head:
         if self.head == "knn":
-            return KNearest.fit(X, y, n_classes=n_classes, k=self.k)
+            return KNearest.fit(X, y, n_classes=n_classes, k=self.k, kind=kind_of(y))
         standardiser = Standardiser.fit(X)
         return fit_nearest_mean(standardiser.transform(X), y, n_classes=n_classes).fold(standardiser)
 
 
-def _folds(train: Dataset, y: NDArray[np.intp], *, seed: int) -> Sequence[Fold]:
-    """Cut inner folds, fewer than wanted where there are fewer groups or different items."""
-    units = united_groups(train)
-    separate = len(np.unique(units))
-    if separate < 2:
-        raise DataError(
-            f"expected at least 2 separate examples or groups to choose settings on, found {separate}",
-            where=train.source,
-            fix="Add examples that are not copies, or from other groups.",
-        )
-    return make_folds(y, groups=units, n_splits=min(FOLDS, separate), seed=seed)
+def _loss(y_inside: NDArray[Any], y: NDArray[Any], outputs: NDArray[np.float64]) -> float:
+    """The loss that chooses, as `headstart.linear.CrossValidation` has it."""
+    kind: Kind = kind_of(y)
+    if kind == "regression":
+        return float(np.square(outputs[:, 0] - y).mean() / (y_inside.var() or 1.0))
+    return float(metrics_for(kind)["log_loss"].function(y, outputs))
 
 
 @dataclass(frozen=True)
@@ -128,10 +176,11 @@ class _Trial:
 
     view: View
     head: Head
-    log_loss: float
+    loss: float
     out_of_fold: NDArray[np.float64]
     chosen: Mapping[str, str | float]
 
-    def fold_values(self, y: NDArray[np.intp], folds: Sequence[Fold], metric: str) -> tuple[float, ...]:
-        values = [METRICS[metric].score(y[outside], self.out_of_fold[outside]) for _, outside in folds]
+    def fold_values(self, y: NDArray[Any], folds: Sequence[Fold], metric: str) -> tuple[float, ...]:
+        found = find_metric(metric, kind_of(y))
+        values = [found.score(y[outside], self.out_of_fold[outside]) for _, outside in folds]
         return tuple(float("nan") if value is None else value for value in values)

@@ -1,5 +1,66 @@
 """Tasks: what is predicted, how labels become numbers and numbers become labels again."""
 
-from headstart.tasks.classification import Classification
+from collections.abc import Iterable, Mapping
+from typing import Any
 
-__all__ = ["Classification"]
+from headstart.errors import ArtifactError
+from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
+from headstart.tasks.classification import Classification
+from headstart.tasks.multilabel import MultiLabel, join_labels, split_labels
+from headstart.tasks.regression import Regression, read_number
+
+__all__ = [
+    "KINDS",
+    "Classification",
+    "Kind",
+    "MultiLabel",
+    "Regression",
+    "Target",
+    "Task",
+    "join_labels",
+    "kind_of",
+    "read_number",
+    "split_labels",
+    "task_from_dict",
+    "task_from_labels",
+]
+
+_TASKS: Mapping[str, type[Classification] | type[MultiLabel] | type[Regression]] = {
+    "classification": Classification,
+    "multilabel": MultiLabel,
+    "regression": Regression,
+}
+
+
+def task_from_labels(kind: Kind, labels: Iterable[str]) -> Task:
+    """Build a task from the labels seen in training.
+
+    Args:
+        kind: ``classification``, ``multilabel`` or ``regression``.
+        labels: Labels as the data writes them.
+
+    Returns:
+        The label codec.
+    """
+    return _TASKS[kind].from_labels(labels)
+
+
+def task_from_dict(facts: Mapping[str, Any]) -> Task:
+    """Build a task from what its ``to_dict`` wrote.
+
+    Args:
+        facts: JSON values of ``task.json``.
+
+    Returns:
+        The label codec.
+
+    Raises:
+        ArtifactError: The kind is unknown.
+    """
+    kind = facts.get("kind", "classification")
+    if kind not in _TASKS:
+        raise ArtifactError(
+            f"expected a task of kind {', '.join(_TASKS)}, found {kind!r}",
+            fix="Update headstart: pip install -U headstart",
+        )
+    return _TASKS[kind].from_dict(facts)

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
+from headstart.tasks._base import Kind
 
 
 @final
@@ -21,6 +22,16 @@ class Classification:
 
     classes: tuple[str, ...]
 
+    @property
+    def kind(self) -> Kind:
+        """``classification``."""
+        return "classification"
+
+    @property
+    def n_outputs(self) -> int:
+        """C, one probability per class; together they are 1."""
+        return len(self.classes)
+
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "Classification":
         """Build the task from the labels seen in training."""
@@ -33,7 +44,7 @@ class Classification:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON values."""
-        return {"kind": "classification", "classes": list(self.classes)}
+        return {"kind": self.kind, "classes": list(self.classes)}
 
     def encode(self, labels: Sequence[str]) -> NDArray[np.intp]:
         """Turn label names into class numbers.
@@ -57,13 +68,13 @@ class Classification:
             )
         return np.array([number[label] for label in labels], dtype=np.intp)
 
-    def decode(self, probabilities: NDArray[Any]) -> list[str]:
+    def decode(self, outputs: NDArray[Any]) -> list[str]:
         """Return the most probable class of each row.
 
         Args:
-            probabilities: (N, C) values.
+            outputs: (N, C) probabilities.
 
         Returns:
             N label names; of equal values the first class wins.
         """
-        return [self.classes[i] for i in probabilities.argmax(axis=1)]
+        return [self.classes[i] for i in outputs.argmax(axis=1)]

@@ -1,0 +1,122 @@
+"""Augmented views of images: the same network behind a preparer that crops and flips.
+
+What is computed once cannot see a new crop in every epoch, but it can see a few: each view is a fixed function of the
+image, so its activations are stored like any others, and training draws one of the views in every epoch.
+
+The crop is that of Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 6, as torchvision's
+``RandomResizedCrop`` draws it: a share of the area, uniform in `SCALE`; an aspect ratio, log-uniform in `RATIO`; ten
+attempts, then a centre crop. Ours keeps at least half of the area, because few labelled images bear no stronger change,
+and brings the crop to a square without giving up pixels; the network's own resizing follows.
+"""
+
+import hashlib
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any, Final, Literal, final
+
+import numpy as np
+from PIL import Image
+
+from headstart.backbones._base import Backbone, Preparer
+from headstart.backbones._images import ImagePreparer
+from headstart.backbones._module import CallablePreparer
+from headstart.errors import BackboneError, OptionError
+
+Flips = Literal["on", "off"]
+SCALE: Final = (0.5, 1.0)
+RATIO: Final = (3 / 4, 4 / 3)
+ATTEMPTS: Final = 10
+VERSION: Final = 1  # raised where the same seed gives other views, so that stored rows are not mixed
+
+
+def augmented(backbone: Backbone, view: int, *, seed: int = 0, flips: Flips = "on") -> Backbone:
+    """Return a backbone that sees another view of every image.
+
+    Args:
+        backbone: For images.
+        view: 0 is the backbone itself; 1, 2, ... are augmented views.
+        seed: Other seeds give other views.
+        flips: Whether half of the images are mirrored; ``off`` where left and right mean something.
+
+    Returns:
+        The same network behind another preparer. The same image always gives the same view, whatever it is called and
+        whatever else is run.
+
+    Raises:
+        OptionError: The view is negative.
+        BackboneError: It is not for images, prepares them in an unknown way, or is augmented already.
+    """
+    if view < 0:
+        raise OptionError(
+            f"expected a view from 0, found {view}", where=backbone.name, fix="View 0 is the image itself."
+        )
+    if view == 0:
+        return backbone
+    preparer = backbone.preparer
+    if backbone.modality != "image" or not isinstance(preparer, ImagePreparer | CallablePreparer):
+        raise BackboneError("only images have augmented views", where=backbone.name, fix="Train on view 0 alone.")
+    if "augmentation" in preparer.settings:
+        raise BackboneError("it is augmented already", where=backbone.name, fix="Pass the backbone it was made from.")
+    change = _CropAndFlip(seed=seed, view=view, flips=flips)
+    settings = {**preparer.settings, "augmentation": change.settings}
+    new: Preparer
+    if isinstance(preparer, ImagePreparer):
+        new = replace(preparer, resize=partial(_then, change, preparer.resize), settings=settings)
+    else:
+        new = replace(preparer, preprocessing=partial(_then, change, preparer.preprocessing), settings=settings)
+    changed = replace(backbone, preparer=new)
+    vars(changed)["weights_hash"] = backbone.weights_hash  # the weights are the same; hashing them takes seconds
+    return changed
+
+
+def _then(change: "_CropAndFlip", prepare: Any, image: Image.Image) -> Any:
+    return prepare(change(image))
+
+
+@final
+@dataclass(frozen=True)
+class _CropAndFlip:
+    """A random crop and flip, fixed by seed, view and the image's pixels."""
+
+    seed: int
+    view: int
+    flips: Flips
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Everything that changes the result, as JSON values."""
+        return {
+            "version": VERSION,
+            "seed": self.seed,
+            "view": self.view,
+            "scale": list(SCALE),
+            "ratio": list(RATIO),
+            "flips": self.flips,
+        }
+
+    def __call__(self, image: Image.Image) -> Image.Image:
+        digest = hashlib.sha256(f"{image.size} ".encode() + image.tobytes()).digest()
+        rng = np.random.default_rng([self.seed, self.view, *np.frombuffer(digest, dtype="<u4").tolist()])
+        box, flip = _draw_box(image.size, rng), rng.random() < 0.5
+        side = max(box[2] - box[0], box[3] - box[1])
+        square = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+        if flip and self.flips == "on":
+            return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
+        return square
+
+
+def _draw_box(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:
+    """Draw the crop: left, upper, right, lower."""
+    width, height = size
+    for _ in range(ATTEMPTS):
+        area = width * height * rng.uniform(*SCALE)
+        ratio = math.exp(rng.uniform(math.log(RATIO[0]), math.log(RATIO[1])))
+        w, h = round(math.sqrt(area * ratio)), round(math.sqrt(area / ratio))
+        if 0 < w <= width and 0 < h <= height:
+            left, upper = int(rng.integers(width - w + 1)), int(rng.integers(height - h + 1))
+            return left, upper, left + w, upper + h
+    w = max(1, min(width, round(height * RATIO[1])))
+    h = max(1, min(height, round(width / RATIO[0])))
+    left, upper = (width - w) // 2, (height - h) // 2
+    return left, upper, left + w, upper + h

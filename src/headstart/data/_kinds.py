@@ -1,0 +1,125 @@
+"""What the labels are: classes, label sets or numbers; asked for, or told from the labels themselves.
+
+Labels are label sets where they stand in lists, or where some hold a ``|`` and the parts around it recur in other
+labels. They are numbers to predict only on request, because numbers are as often names of classes. A label that cannot
+be read as what it should be is a fault of its row.
+"""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+from headstart.data._manifests import no_label
+from headstart.data._rows import Found, Names, Row
+from headstart.data.dataset import Dataset
+from headstart.errors import DataError, OptionError
+from headstart.tasks import KINDS, Kind, read_number, split_labels
+
+TASKS: Final = tuple(f"{modality}-{kind}" for kind in KINDS for modality in ("image", "text"))
+_MANY_VALUES: Final = 20
+
+
+def asked_kind(task: str | None) -> Kind | None:
+    """Return the kind that a ``--task`` names, None without one.
+
+    Args:
+        task: ``text-multilabel``, or only ``multilabel``.
+
+    Returns:
+        The kind of task.
+
+    Raises:
+        OptionError: There is no such task.
+    """
+    if task is None:
+        return None
+    found = next((kind for kind in KINDS if task == kind or task in (f"image-{kind}", f"text-{kind}")), None)
+    if found is None:
+        raise OptionError(f"task {task!r} is not supported", fix=f"Choose one of: {', '.join(TASKS)}.")
+    return found
+
+
+def with_kind(found: Found, names: Names) -> tuple[Found, Kind]:
+    """Decide what the labels are and make faults of those that are not.
+
+    Args:
+        found: The entries of a source.
+        names: The kind asked for, and the label column for messages.
+
+    Returns:
+        The entries, with a note where label sets were told from the labels, and their kind.
+    """
+    kind, note = (names.kind, "") if names.kind else _told(found)
+    entries = tuple(
+        _judged(entry, kind, names.label or "label") if isinstance(entry, Row) else entry for entry in found.entries
+    )
+    judged = replace(found, entries=entries)
+    notes = [note] if note else []
+    if kind == "multilabel" and (
+        empty := sum(row.label is not None and not split_labels(row.label) for row in judged.rows)
+    ):
+        notes.append(f"Items without any label: {empty}.")
+    if kind == "classification" and looks_like_numbers([row.label for row in judged.rows if row.label]):
+        notes.append("All labels are numbers and taken as classes; --task regression predicts numbers.")
+    return replace(judged, notes=(*found.notes, *notes)), kind
+
+
+def _told(found: Found) -> tuple[Kind, str]:
+    """The kind that the labels show, and why where that is not the usual one."""
+    if found.listed:
+        return "multilabel", "Read as multi-label because labels stand in lists."
+    if not found.labels_from.startswith("column"):
+        return "classification", ""
+    labels = {row.label: row.place for row in reversed(found.rows) if row.label}
+    joined = [label for label in labels if "|" in label]
+    holders: Counter[str] = Counter()
+    for label in labels:
+        holders.update({part.strip() for part in label.split("|")})
+    recurring = [
+        label for label in joined if any(part.strip() and holders[part.strip()] > 1 for part in label.split("|"))
+    ]
+    if not recurring:
+        return "classification", ""
+    first = recurring[-1]
+    why = f"labels such as {first!r} ({labels[first]}) hold '|' and their parts recur in others"
+    return "multilabel", f"Read as multi-label because {why}; --task classification reads them as plain labels."
+
+
+def _judged(row: Row, kind: Kind, column: str) -> Row | DataError:
+    if row.label is None:
+        return row
+    if not row.label and kind != "multilabel":
+        return no_label(column, row.place)
+    try:
+        if kind == "multilabel":
+            split_labels(row.label)
+        elif kind == "regression":
+            read_number(row.label)
+    except DataError as error:
+        return DataError(error.problem, where=row.place, fix=error.fix)
+    return row
+
+
+def label_sets(dataset: Dataset) -> list[tuple[str, ...]]:
+    """Return the labels of every item: one of a class, any number of label sets, none where there are no classes."""
+    labels = dataset.labels or ()
+    if dataset.kind == "regression":
+        return [() for _ in labels]
+    return [split_labels(label) if dataset.kind == "multilabel" else (label,) for label in labels]
+
+
+def looks_like_numbers(labels: Sequence[str]) -> bool:
+    """Say whether labels are likelier to be numbers to predict than names of classes."""
+    counts = Counter(labels)
+    if len(counts) <= _MANY_VALUES or not all(map(_is_number, counts)):
+        return False
+    return len(labels) < 5 * len(counts) or any(not label.isdecimal() for label in counts)
+
+
+def _is_number(label: str) -> bool:
+    try:
+        read_number(label)
+    except DataError:
+        return False
+    return True

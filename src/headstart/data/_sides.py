@@ -1,0 +1,65 @@
+"""The sides of a split that comes with the data, and what has to stay on one side."""
+
+from collections.abc import Sequence
+
+from headstart.data._stratify import Indices, codes
+from headstart.data.dataset import Dataset
+
+
+def given_sides(dataset: Dataset) -> dict[str, tuple[str, ...]] | None:
+    """Name the sides of the split that comes with the data.
+
+    Args:
+        dataset: The examples.
+
+    Returns:
+        One name per example: under ``parts`` the side ``train`` or ``test`` after val has joined one of them, or under
+        ``folds`` the given fold; None where the data has no split.
+    """
+    if dataset.parts and "test" in dataset.parts:
+        return {"parts": tuple("test" if part == "test" else "train" for part in dataset.parts)}
+    if dataset.parts and "val" in dataset.parts:
+        return {"parts": tuple("test" if part == "val" else "train" for part in dataset.parts)}
+    return {"folds": dataset.folds} if dataset.folds else None
+
+
+def on_several_sides(names: Sequence[str], sides: Sequence[str]) -> dict[str, tuple[int, int]]:
+    """Map every name that is on several sides to an example on each of two of them.
+
+    Args:
+        names: N names, of groups or contents.
+        sides: The side of each, (N,).
+
+    Returns:
+        Two examples by name.
+    """
+    first: dict[str, int] = {}
+    across: dict[str, tuple[int, int]] = {}
+    for i, name in enumerate(names):
+        if sides[first.setdefault(name, i)] != sides[i]:
+            across.setdefault(name, (first[name], i))
+    return across
+
+
+def united_groups(dataset: Dataset) -> Indices:
+    """Number what must stay together: the components of examples that share a group or are exact copies.
+
+    Args:
+        dataset: The examples.
+
+    Returns:
+        A number per example, (N,).
+    """
+    parent = list(range(len(dataset)))
+
+    def root(i: int) -> int:
+        while parent[i] != i:
+            parent[i] = parent[parent[i]]
+            i = parent[i]
+        return i
+
+    for column in (dataset.hashes, dataset.groups or ()):
+        first: dict[str, int] = {}
+        for i, name in enumerate(column):
+            parent[root(i)] = root(first.setdefault(name, i))
+    return codes([root(i) for i in range(len(dataset))])

@@ -1,0 +1,114 @@
+"""Evaluate: score a saved model on labelled data."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from headstart import artifact
+from headstart.artifact import Artifact
+from headstart.backbones import Backbone
+from headstart.data import Dataset
+from headstart.engine import pick_device
+from headstart.errors import DataError, OptionError
+from headstart.evaluation import ClassScores, Fold, Score, per_class, score
+from headstart.features import FeatureSource, Progress, silent
+from headstart.pipeline._options import Reading, Say, choose_metric, labels_of, notes_on_left_out, say_nothing
+from headstart.pipeline._values import score_to_dict
+
+
+@dataclass(frozen=True)
+class EvaluateResult:
+    """A model's score on labelled data.
+
+    Attributes:
+        score: The score.
+        classes: Precision, recall and F1 per class or label; empty for values.
+        notes: Whether the model has seen any of these items.
+    """
+
+    score: Score
+    classes: Mapping[str, ClassScores]
+    notes: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
+        classes = {name: dict(facts) for name, facts in self.classes.items()}
+        return {"test": score_to_dict(self.score), "classes": classes, "notes": list(self.notes)}
+
+
+def evaluate(
+    folder: str | Path,
+    source: str | Path,
+    *,
+    reading: Reading | None = None,
+    metric: str | None = None,
+    backbone: Backbone | str | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    offline: bool = False,
+    progress: Progress = silent,
+    say: Say = say_nothing,
+) -> EvaluateResult:
+    """Score a saved model on labelled data: on its test part where it has one, else on all of it.
+
+    Args:
+        folder: The model folder.
+        source: Labelled data.
+        reading: How the data is read.
+        metric: The score wanted first; the usual one of the kind of task where None.
+        backbone: Where the backbone of a slim model lies, if not where it was.
+        seed: For the resampling of the interval.
+        device: Where the network runs.
+        offline: Open no connection.
+        progress: Told about long work.
+        say: Told what was inferred, one sentence at a time.
+
+    Returns:
+        The score with its interval, and the scores per class; none for values.
+    """
+    saved = artifact.load(folder, backbone=backbone, offline=offline)
+    saved.model.backbone.to(pick_device(device))
+    task = saved.model.task
+    metric = choose_metric(metric, task.kind)
+    reading = reading or Reading()
+    dataset = replace(reading, task=reading.task or task.kind).load(source)
+    _check_fits(dataset, saved)
+    for note in (*dataset.notes, *notes_on_left_out(dataset)):
+        say(note)
+    if dataset.parts and "test" in dataset.parts:
+        dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
+        say("Only the test part of the data is scored.")
+    y = task.encode(labels_of(dataset))
+    features = FeatureSource(progress=progress).features(saved.model.backbone, dataset, view=saved.model.view)
+    outputs = saved.model.head.outputs(features)
+    groups = None if dataset.groups is None else np.array(dataset.groups)
+    fold = Fold(y, outputs, saved.data["n_train"], groups)
+    found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
+    return EvaluateResult(found, per_class(y, outputs, task.classes), _overlap(dataset, saved))
+
+
+def _check_fits(dataset: Dataset, saved: Artifact) -> None:
+    modality = dataset.modality
+    if modality != saved.model.backbone.modality:
+        raise DataError(
+            f"the model reads {saved.model.backbone.modality} and the data is {modality}",
+            where=str(saved.folder),
+            fix="Check that model and data belong together.",
+        )
+    if dataset.kind != saved.model.task.kind:
+        raise OptionError(
+            f"the model does {saved.model.task.kind} and {dataset.kind} is asked for",
+            where="--task",
+            fix="Leave out --task.",
+        )
+
+
+def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:
+    trained = {h for h, part in zip(saved.data["items"], saved.data["parts"], strict=True) if part == "train"}
+    seen = sum(item in trained for item in dataset.hashes)
+    if not seen:
+        return ()
+    return (f"{seen} of these {len(dataset)} items were in the model's training part: the score is too good.",)

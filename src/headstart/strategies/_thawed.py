@@ -1,0 +1,239 @@
+"""The part of a network that trains, fed from activations at the cut."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from typing import Final, Protocol, final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headstart.backbones import Backbone, Batch, augmented
+from headstart.data import Dataset
+from headstart.features import Inputs, LiveActivations, key_of
+from headstart.strategies._base import Run
+
+ROWS_AT_ONCE: Final = 64
+# One call of the network costs about as much as so many tokens; measured on MiniLM with two cores.
+CALL: Final = 40
+WORTH_SAYING: Final = 100.0  # megabytes of activations
+
+
+class Source(Protocol):
+    """Where activations at the cut come from: the store, a live pass, or the network's own input."""
+
+    def __len__(self) -> int: ...
+
+    @property
+    def sizes(self) -> NDArray[np.intp]:
+        """(N,) how large each item is (tokens, pixels), so that like goes with like."""
+
+    def batch(self, rows: NDArray[np.intp]) -> Batch:
+        """Gather (n,) rows into what the blocks after the cut take."""
+
+
+@final
+@dataclass(frozen=True)
+class Views:
+    """Several views of the same n items, one after another; row ``view * n + item``.
+
+    Attributes:
+        sources: One per view, the plain one first.
+    """
+
+    sources: Sequence[Source]
+
+    @property
+    def n(self) -> int:
+        """How many items there are."""
+        return len(self.sources[0])
+
+    @property
+    def sizes(self) -> NDArray[np.intp]:
+        """(V * n,) sizes of all rows."""
+        return np.concatenate([source.sizes for source in self.sources])
+
+    def batch(self, rows: NDArray[np.intp]) -> Batch:
+        """Gather rows of any views; items of several windows come from one view only."""
+        view, item = np.divmod(rows, self.n)
+        if (view == view[0]).all():
+            return self.sources[int(view[0])].batch(item)
+        order = np.argsort(view, kind="stable")
+        parts = [self.sources[v].batch(item[order][view[order] == v]).values for v in np.unique(view)]
+        back = torch.from_numpy(np.argsort(order)).to(parts[0].device)
+        values = torch.cat(parts)
+        layout = torch.channels_last if values.ndim == 4 and _lies_last(parts[0]) else torch.contiguous_format
+        return Batch(values[back].contiguous(memory_format=layout))
+
+
+def _lies_last(values: Tensor) -> bool:
+    return values.is_contiguous(memory_format=torch.channels_last)
+
+
+@final
+@dataclass(frozen=True)
+class Held:
+    """One batch at a cut, held in memory; gives any rows of it.
+
+    Attributes:
+        held: Activations of n items, one window each or all of them asked for at once.
+        sizes: (n,) sizes.
+    """
+
+    held: Batch
+    sizes: NDArray[np.intp]
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def batch(self, rows: NDArray[np.intp]) -> Batch:
+        """Return the rows; all of them where items have several windows."""
+        if self.held.owner is not None or len(rows) == len(self):
+            return self.held
+        picked = torch.from_numpy(rows).to(self.held.values.device)
+        return Batch(self.held.values[picked], None if self.held.mask is None else self.held.mask[picked])
+
+
+@final
+@dataclass(frozen=True)
+class Thawed:
+    """A copy of a backbone whose part after a cut trains.
+
+    Attributes:
+        backbone: The copy.
+        cut: Its frozen boundary; None where all of it trains.
+        views: Activations at the cut.
+    """
+
+    backbone: Backbone
+    cut: str | None
+    views: Views
+
+    def features(self, rows: NDArray[np.intp]) -> Tensor:
+        """Return (n, D) features of rows of the views, with gradient.
+
+        Rows of like sizes go through the network together, so that little of the work is padding; normalisation over a
+        batch (BatchNorm that trains) needs rows of one size, as images are.
+        """
+        parts = split_by_size(self.views.sizes[rows])
+        features = torch.cat([self._forward(self.views.batch(rows[part])) for part in parts])
+        if len(parts) == 1:
+            return features
+        back = np.argsort(np.concatenate(parts))
+        return features[torch.from_numpy(back).to(features.device)]
+
+    def all_features(self, *, view: int = 0) -> NDArray[np.float32]:
+        """Return (n, D) features of every item of one view, without gradient."""
+        sizes = self.views.sources[view].sizes
+        order = np.argsort(-sizes, kind="stable")
+        out = np.empty((len(order), self.backbone.num_features), dtype=np.float32)
+        with torch.no_grad():
+            for start in range(0, len(order), ROWS_AT_ONCE):
+                rows = order[start : start + ROWS_AT_ONCE]
+                out[rows] = self._forward(self.views.batch(rows + view * self.views.n)).float().cpu().numpy()
+        return out
+
+    def _forward(self, batch: Batch) -> Tensor:
+        if self.cut is None:
+            return self.backbone.forward(batch)
+        return self.backbone.forward_from(batch, self.cut)
+
+
+def split_by_size(sizes: NDArray[np.intp], *, most: int = 3) -> list[NDArray[np.intp]]:
+    """Cut rows into at most so many parts of like sizes, at the least work: rows times the longest, and a call each.
+
+    Args:
+        sizes: (n,) size of every row.
+        most: How many parts at most.
+
+    Returns:
+        Positions of each part; one part in the order given where all sizes are alike or parts would not pay.
+    """
+    order = np.argsort(sizes, kind="stable")
+    n, ordered = len(order), sizes[order]
+    steps = range(max(1, n // 12), n, max(1, n // 12))
+
+    def work(cuts: tuple[int, ...]) -> int:
+        ends = (*cuts, n)
+        starts = (0, *cuts)
+        return sum(int(ordered[end - 1]) * (end - start) + CALL for start, end in zip(starts, ends, strict=True))
+
+    best = min((cuts for parts in range(most) for cuts in combinations(steps, parts)), key=work)
+    return np.split(order, best) if best else [np.arange(n)]
+
+
+def boundary(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str | None, views: int = 1) -> Views:
+    """Get the activations of a data set at a cut: from the store where they fit, else live.
+
+    Args:
+        run: The store, and what was decided about it before.
+        backbone: The pretrained network, unchanged.
+        dataset: N items.
+        cut: The frozen boundary; None for the network's input.
+        views: How many views of each item, the plain one included.
+
+    Returns:
+        The activations of all views.
+    """
+    networks = seen(backbone, views, seed=run.seed)
+    if cut is None:
+        return Views([Inputs(each, dataset.items, run.engine) for each in networks])
+    if placed(run, backbone, dataset, cut=cut, views=views) == "live":
+        return Views([LiveActivations(each, dataset.items, cut, run.engine) for each in networks])
+    return Views([run.features.activations(each, dataset, cut=cut) for each in networks])
+
+
+def placed(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str, views: int) -> str:
+    """Decide once per cut whether activations are ``stored`` or computed ``live``."""
+    return str(
+        run.decide(f"activations at {cut} of {backbone.name}", lambda: _place(run, backbone, dataset, cut, views))
+    )
+
+
+def seen(backbone: Backbone, views: int, *, seed: int) -> list[Backbone]:
+    """Return the network as it sees each view: plain, then lightly augmented."""
+    return [augmented(backbone, view, seed=seed) if view else backbone for view in range(views)]
+
+
+def _place(run: Run, backbone: Backbone, dataset: Dataset, cut: str, views: int) -> str:
+    """Decide whether activations are stored, and say how large they are where that matters."""
+    room = run.features.store.room(key_of(backbone, cut=cut))
+    megabytes = views * _rough_megabytes(backbone, dataset, cut)
+    if 4 * megabytes > room / 2**20:  # a closer look, at what is not stored yet
+        networks = seen(backbone, views, seed=run.seed)
+        megabytes = sum(run.features.predict_activations(each, dataset, cut=cut).megabytes for each in networks)
+    live = megabytes > room / 2**20
+    if live or megabytes > WORTH_SAYING:
+        run.say(
+            f"Activations at {cut} take about {megabytes:,.0f} MB ({views} views of {len(dataset)} items)"
+            + (f"; the store has room for {room / 2**20:,.0f} MB, so the frozen part runs live." if live else ".")
+        )
+    return "live" if live else "stored"
+
+
+def _rough_megabytes(backbone: Backbone, dataset: Dataset, cut: str) -> float:
+    """Guess from the first item and the longest of a few."""
+    few = sorted(dataset.items[:64], key=lambda item: -len(item)) if backbone.modality == "text" else dataset.items
+    with torch.no_grad():
+        values = backbone.forward_to(backbone.prepare(few[:1]), cut).values
+    return len(dataset) * values.nbytes / 2**20
+
+
+def rows_and_views(rows: NDArray[np.intp], views: int, n: int, *, seed: int, step: int) -> NDArray[np.intp]:
+    """Draw a view for every row of a batch, as a function of seed and step.
+
+    Args:
+        rows: (b,) items.
+        views: How many views there are.
+        n: How many items there are.
+        seed: Determines the draw.
+        step: Number of the batch.
+
+    Returns:
+        (b,) rows of `Views`.
+    """
+    if views == 1:
+        return rows
+    return rows + n * np.random.default_rng([seed, step, 1]).integers(0, views, len(rows))

@@ -1,0 +1,77 @@
+"""Training from scratch: the same network from random weights, to show what the head start was worth."""
+
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+
+from headstart.backbones import Backbone, from_scratch
+from headstart.linear import LINKS, LinearModel
+from headstart.model import Head
+from headstart.strategies._base import Run
+from headstart.strategies._head import LinearHead
+from headstart.strategies._tuning import Last, Material, Tuning
+from headstart.strategies.finetune import FineTune, head_group, in_backbone, layers_after, train_head_and_blocks
+from headstart.training import layer_wise
+
+
+@final
+@dataclass(frozen=True)
+class Scratch(Tuning):
+    """Trains the whole network from random weights.
+
+    Attributes:
+        rate: Learning rate of every layer (AdamW, cosine, a tenth of the steps to warm up).
+        steps: Batches; 0 stands for thirty epochs, at least 60 and at most 2,000 batches.
+        batch: Examples per batch.
+        views: Views of each image.
+        smoothing: Label smoothing.
+    """
+
+    rate: float = 1e-3
+    steps: int = 0
+    batch: int = 32
+    views: int = 4
+    smoothing: float = 0.1
+
+    @property
+    def last(self) -> Last:  # type: ignore[override]  # not a setting here
+        """All of it."""
+        return "all"
+
+    def work(self, n: int) -> tuple[int, int]:
+        """Return steps and examples per step for n examples."""
+        return self.steps or int(np.clip(30 * n / self.batch, 60, 2000)), min(self.batch, n)
+
+    def start_from(self, backbone: Backbone, *, run: Run) -> Backbone:
+        """Return the network with random weights."""
+        return from_scratch(backbone, seed=run.seed)
+
+    def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
+        """Train every layer at one rate, BatchNorm statistics included, from a head of zeros.
+
+        Args:
+            material: The copy and the examples.
+            run: Seed, deadline and metric.
+
+        Returns:
+            The trained network, the head, and steps, rate and final loss.
+        """
+        K, D = material.task.n_outputs, material.X.shape[1]
+        zeros = LinearModel(np.zeros((K, D), np.float32), np.zeros(K, np.float32), link=LINKS[material.task.kind])
+        head = LinearHead(zeros, material.X).to(material.thawed.backbone.device)
+        blocks = layer_wise(layers_after(material.thawed), decay=1.0, weight_decay=0.05)
+        groups = [*(in_backbone(group) for group in blocks), head_group(head)]
+        fitted, facts = train_head_and_blocks(self._as_finetune(len(material.y)), material, head, groups, run=run)
+        return material.thawed.backbone, fitted, facts
+
+    def _as_finetune(self, n: int) -> FineTune:
+        return FineTune(
+            last="all",
+            rate=self.rate,
+            steps=self.work(n)[0],
+            batch=self.batch,
+            views=self.views,
+            smoothing=self.smoothing,
+            batch_norm="trained",
+        )

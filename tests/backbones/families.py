@@ -1,0 +1,55 @@
+"""One small backbone of every family, made offline, for what must hold for all of them."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+import torchvision
+from PIL import Image
+from torch import nn
+
+from headstart.backbones import Backbone, augmented, load
+from tests.backbones import test_timm, test_transformers
+from tests.backbones.layouts import TEXTS, pictures, randomise, write_folder
+
+TIMM = ("resnet", "vgg-bn", "mobilenetv2", "mobilenetv3", "vit-token", "vit-map")  # and "uncut", which has no cuts
+TEXT = ("bert", "distilbert", "gpt2")
+EVERY = (*TIMM, *TEXT, "squeezenet", "toy:image", "toy:text", "own", "augmented")
+SQUEEZENET = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3}
+
+
+def make(family: str, folder: Path) -> Backbone:
+    """Write the network into a folder, with weights and statistics unlike any fresh ones, and load it."""
+    if family == "own":
+        return own()
+    if family == "augmented":
+        return augmented(make("resnet", folder), 1)
+    if family in (*TIMM, "uncut"):
+        test_timm.tiny(folder, *test_timm.FAMILIES[family][:2])
+    elif family in TEXT:
+        test_transformers.tiny(folder, family)
+    elif family == "squeezenet":
+        network = randomise(torchvision.models.squeezenet1_1(weights=None))
+        write_folder(folder, {**SQUEEZENET, "architecture": "torchvision:squeezenet1_1"}, network.state_dict())
+    else:
+        return load(family)
+    return load(f"dir:{folder}")
+
+
+def own() -> Backbone:
+    torch.manual_seed(0)
+    body = nn.Sequential(nn.Conv2d(4, 6, 3), nn.BatchNorm2d(6), nn.ReLU())
+    parts = [("stem", nn.Conv2d(3, 4, 3)), ("norm", nn.BatchNorm2d(4)), ("body", body), ("last", nn.Conv2d(6, 5, 1))]
+    for _, part in parts:
+        randomise(part.requires_grad_(False))
+    return Backbone.from_module(parts, small, name="mine")
+
+
+def small(image: Image.Image) -> torch.Tensor:
+    pixels = np.asarray(image.resize((8, 8)), dtype=np.float32)
+    return torch.from_numpy(pixels).permute(2, 0, 1) / 255
+
+
+def items(backbone: Backbone) -> Sequence[object]:
+    return pictures() if backbone.modality == "image" else TEXTS
