@@ -134,3 +134,59 @@ def test_a_disk_that_fills_up_is_one_line(tmp_path, monkeypatch):
         with pytest.raises(ArtifactError, match="the disk is full"):
             work.close()
     work.leave()
+
+
+def test_a_run_with_a_checkpoint_stays_and_another_is_refused(tmp_path):
+    first = PartialFolder(tmp_path / "m")
+    first.open(FACTS)
+    (first.folder / "training" / "ab").mkdir(parents=True)
+    (first.folder / "training" / "ab" / "checkpoint.json").write_text("{}")
+    first.leave()
+    with pytest.raises(OptionError, match="seed was 0 and is 1"):
+        PartialFolder(tmp_path / "m").open({"data": "abc", "options": {"seed": 1, "strategy": "probe"}})
+    second = PartialFolder(tmp_path / "m")
+    second.open(FACTS)
+    assert (second.folder / "training" / "ab" / "checkpoint.json").is_file()
+    (second.model / "manifest.json").write_text("{}")
+    second.close()
+    assert [p.name for p in (tmp_path / "m").iterdir()] == ["manifest.json"]
+
+
+def test_a_process_killed_while_it_started_is_in_nobodys_way(tmp_path):
+    (tmp_path / "m.partial" / "model").mkdir(parents=True)
+    (tmp_path / "m.partial" / "lock").write_text("")
+    (tmp_path / "m.partial" / "run.tmp").write_text("{")
+    work = PartialFolder(tmp_path / "m")
+    work.open(FACTS)
+    work.leave()
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_half_written_model_of_a_killed_process_counts_for_nothing(tmp_path):
+    first = PartialFolder(tmp_path / "m")
+    first.open(FACTS)
+    first.decide("outer folds", lambda: 7)
+    (first.model / "assets").mkdir()
+    (first.model / "weights.safetensors").write_text("half")
+    first.leave()
+    second = PartialFolder(tmp_path / "m")
+    second.open(FACTS)
+    assert list(second.model.iterdir()) == []
+    second.leave()
+
+
+def test_what_a_process_killed_after_it_finished_left_behind_belongs_to_no_run(tmp_path):
+    first = PartialFolder(tmp_path / "m")
+    first.open(FACTS)
+    first.decide("outer folds", lambda: 7)
+    (first.folder / "training" / "ab").mkdir(parents=True)
+    (first.folder / "training" / "ab" / "checkpoint.json").write_text("{}")
+    first.leave()
+    first.model.rename(tmp_path / "m")
+    (tmp_path / "m" / "manifest.json").write_text("old")
+    other = {"data": "xyz", "options": {}}
+    second = PartialFolder(tmp_path / "m", overwrite="model")
+    second.open(other)
+    assert second.decide("outer folds", lambda: 9) == 9
+    assert not (second.folder / "training").exists()
+    second.leave()

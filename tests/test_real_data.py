@@ -12,7 +12,7 @@ pytestmark = [pytest.mark.shared, pytest.mark.slow]
 
 
 def fit(source: Path, folder: Path, *backbones: str) -> FitResult:
-    return headstart.fit(source, folder, options=FitOptions(backbones=backbones, offline=True))
+    return headstart.fit(source, folder, options=FitOptions(backbones=backbones, offline=True, strategy="probe"))
 
 
 def test_ants_and_bees_with_mobilenet_and_the_better_of_two_networks_is_chosen(shared, tmp_path):

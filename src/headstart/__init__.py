@@ -21,18 +21,20 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError
     from headstart.estimators import TransferClassifier, TransferRegressor
     from headstart.model import AdaptedModel
-    from headstart.pipeline import FitOptions, Reading, evaluate, fit, load, predict
+    from headstart.pipeline import CurveOptions, FitOptions, Reading, curve, evaluate, fit, load, predict
 
 __all__ = [
     "AdaptedModel",
     "Artifact",
     "Backbone",
+    "CurveOptions",
     "Dataset",
     "FitOptions",
     "HeadstartError",
     "Reading",
     "TransferClassifier",
     "TransferRegressor",
+    "curve",
     "evaluate",
     "fit",
     "inspect",
@@ -44,12 +46,14 @@ _HOME = {
     "AdaptedModel": "model",
     "Artifact": "artifact",
     "Backbone": "backbones",
+    "CurveOptions": "pipeline",
     "Dataset": "data",
     "FitOptions": "pipeline",
     "HeadstartError": "errors",
     "Reading": "pipeline",
     "TransferClassifier": "estimators",
     "TransferRegressor": "estimators",
+    "curve": "pipeline",
     "evaluate": "pipeline",
     "fit": "pipeline",
     "inspect": "data",

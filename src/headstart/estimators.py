@@ -1,6 +1,8 @@
 """The scikit-learn face: estimators over lists of paths, images, arrays or strings.
 
-They choose and fit like ``headstart fit``, without the measuring: wrap them in
+They choose a backbone and fit like ``headstart fit --strategy``, without the measuring; the default is the probe and no
+ladder, because in a cross-validation or a search a fit has to be quick and to depend on nothing but data and seed: a
+climb looks at the time. Any call string is taken, ``finetune(last=2)`` too. Wrap them in
 `sklearn.model_selection.cross_val_score` or a search of your own. Features come from the same store, so a
 cross-validation runs the network once.
 """
@@ -103,7 +105,7 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc]  # s
     Args:
         backbone: An address such as ``starter:minilm-l6``, a `Backbone`, or several of either to choose among by
             cross-validation; by default the ones that need no network.
-        strategy: How to adapt it, such as ``probe(head='knn')``.
+        strategy: How to adapt it, such as ``probe(head='knn')`` or ``finetune(last=2)``.
         modality: ``image`` or ``text``; ``auto`` takes strings for texts unless all of them name image files.
         metric: The score that will matter; under ``balanced_accuracy`` and ``macro_f1`` all classes weigh alike. By
             default accuracy, of labels micro F1.
@@ -188,7 +190,7 @@ class TransferRegressor(RegressorMixin, _Transfer):  # type: ignore[misc]  # sci
     Args:
         backbone: An address such as ``starter:minilm-l6``, a `Backbone`, or several of either to choose among by
             cross-validation; by default the ones that need no network.
-        strategy: How to adapt it, such as ``probe(head='knn')``.
+        strategy: How to adapt it, such as ``probe(head='knn')`` or ``finetune(last=2)``.
         modality: ``image`` or ``text``; ``auto`` takes strings for texts unless all of them name image files.
         metric: The score that will matter; by default the root mean squared error.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.

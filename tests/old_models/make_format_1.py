@@ -17,7 +17,7 @@ if __name__ == "__main__":
     texts, labels = make_texts(90)
     data = Path(tempfile.mkdtemp()) / "texts.csv"
     data.write_text("text,label\n" + "".join(f"{t},{y}\n" for t, y in zip(texts, labels, strict=True)))
-    options = headstart.FitOptions(backbones=("toy:text",), offline=True)
+    options = headstart.FitOptions(backbones=("toy:text",), offline=True, strategy="probe")
     headstart.fit(data, HERE / "format-1", options=options)
     model = headstart.load(HERE / "format-1").model
     recorded = {"texts": NEW, "probabilities": model.predict_proba(NEW).tolist()}

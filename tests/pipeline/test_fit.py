@@ -16,8 +16,8 @@ from headstart.errors import ArtifactError, BudgetError, DataError, OptionError
 from headstart.features import FeatureSource
 from tests.conftest import make_texts
 
-TEXT = FitOptions(backbones=("toy:text",), offline=True)
-IMAGE = FitOptions(backbones=("toy:image",), offline=True)
+TEXT = FitOptions(backbones=("toy:text",), offline=True, strategy="probe")
+IMAGE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe")
 
 
 def write(path: Path, texts: list[str], labels: list[str], **columns: list[str]) -> Path:
@@ -80,7 +80,7 @@ def test_with_permuted_labels_the_interval_contains_chance_in_nine_of_ten_runs(t
         texts, labels = make_texts(60, seed=seed, classes=2)
         shuffled = list(np.random.default_rng(seed).permutation(labels))
         data = write(tmp_path / f"{seed}.csv", texts, shuffled)
-        options = FitOptions(backbones=("toy:text",), offline=True, seed=seed)
+        options = replace(TEXT, seed=seed)
         interval = headstart.fit(data, tmp_path / f"m{seed}", options=options).outcome.score.interval
         contained += interval.low <= 0.5 <= interval.high
     assert contained >= 18
@@ -193,7 +193,7 @@ def test_a_second_candidate_that_time_does_not_allow_is_left_out_and_said(texts_
         return ensure(self, backbone, dataset)
 
     monkeypatch.setattr(FeatureSource, "ensure", no_time)
-    options = FitOptions(backbones=("toy:text", "starter:minilm-l6"))
+    options = FitOptions(backbones=("toy:text", "starter:minilm-l6"), strategy="probe")
     result = headstart.fit(texts_csv, tmp_path / "m", options=options)
     assert [rung.name for rung in result.outcome.rungs] == ["probe toy:text"]
     assert any("Left out for lack of time: starter:minilm-l6" in note for note in result.notes)
@@ -218,7 +218,7 @@ def test_an_interrupted_run_goes_on_to_the_same_model_and_another_is_refused(tex
     assert (tmp_path / "m.partial" / "run.json").is_file()
     assert not (tmp_path / "m").exists()
     with pytest.raises(OptionError, match="an unfinished run is there and differs: seed was 0 and is 1"):
-        headstart.fit(texts_csv, tmp_path / "m", options=FitOptions(backbones=("toy:text",), offline=True, seed=1))
+        headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, seed=1))
     resumed = headstart.fit(texts_csv, tmp_path / "m", options=TEXT)
     assert resumed.outcome.score == whole.outcome.score
     weights = [(tmp_path / name / "weights.safetensors").read_bytes() for name in ("whole", "m")]
@@ -309,7 +309,7 @@ def test_a_budget_that_was_exceeded_says_by_how_much(texts_csv, tmp_path, monkey
 
 def test_a_network_of_ones_own_can_be_a_candidate(photos, tmp_path):
     own = backbones.load("toy:image")
-    result = headstart.fit(photos, tmp_path / "m", options=FitOptions(backbones=(own,)))
+    result = headstart.fit(photos, tmp_path / "m", options=FitOptions(backbones=(own,), strategy="probe"))
     assert result.outcome.model.backbone.name == "toy:image"
 
 

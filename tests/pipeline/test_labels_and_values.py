@@ -15,8 +15,8 @@ from headstart.evaluation import Interval, Score
 from headstart.pipeline import score_to_dict
 from tests.conftest import make_label_sets, make_texts, make_values
 
-TEXT = FitOptions(backbones=("toy:text",), offline=True)
-IMAGE = FitOptions(backbones=("toy:image",), offline=True)
+TEXT = FitOptions(backbones=("toy:text",), offline=True, strategy="probe")
+IMAGE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe")
 NUMBERS = Reading(task="regression")
 
 

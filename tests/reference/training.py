@@ -67,7 +67,9 @@ class PlainFineTuning:
                 groups.append({"params": [p], "times": decay**depth, "weight_decay": weight_decay * (p.ndim > 1)})
         for name in ("weight", "bias"):
             self.head[name].requires_grad_(True)
-            groups.append({"params": [self.head[name]], "times": 1.0, "weight_decay": weight_decay * (name == "weight")})
+            groups.append(
+                {"params": [self.head[name]], "times": 1.0, "weight_decay": weight_decay * (name == "weight")}
+            )
         optimiser = torch.optim.AdamW(groups, lr=rate)
         rising, losses = round(warmup * len(batches)), []
         for step, (batch, target) in enumerate(zip(batches, targets, strict=True)):
@@ -96,7 +98,7 @@ class PlainFineTuning:
         own, items = batch[0][0], [item for _, item in batch]
         if all(network is own for network, _ in batch):
             return own.prepare(items)
-        return Batch(torch.cat([network.prepare([item]).values for network, item in batch]))
+        return own.preparer.collate([network.preparer.read([item])[0] for network, item in batch]).to(own.device)
 
     def outputs(self, items: Sequence[object]) -> np.ndarray:
         """Return probabilities of items, one after another."""

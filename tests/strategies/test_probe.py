@@ -126,7 +126,7 @@ def test_call_strings_become_strategies(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("finetune(last=2)", r"unknown strategy 'finetune\(last=2\)'. Known strategies: probe"),
+        ("thaw(last=2)", r"unknown strategy 'thaw\(last=2\)'. Known strategies: probe"),
         ("probe('knn')", "unknown strategy"),
         ("os.system('ls')", "unknown strategy"),
         ("probe(", r"expected a strategy such as probe\(head='knn'\), found 'probe\('"),

@@ -11,6 +11,7 @@ import time
 import click
 
 from headstart import __version__
+from headstart.cli._curve import curve
 from headstart.cli._data import cache, check
 from headstart.cli._fit import demo, fit
 from headstart.cli._model import evaluate, models, predict
@@ -30,7 +31,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, fit, predict, evaluate, models, cache, demo):
+for command in (check, fit, curve, predict, evaluate, models, cache, demo):
     cli.add_command(command)
 
 

@@ -13,6 +13,7 @@ from headstart.cli._options import (
     reading,
     reading_options,
     run_options,
+    strategy_options,
 )
 
 
@@ -27,9 +28,15 @@ from headstart.cli._options import (
     metavar="NAME",
     help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among several.",
 )
-@click.option("--strategy", default="probe", show_default=True, help="How to adapt, such as \"probe(head='knn')\".")
+@strategy_options
 @metric_option
 @click.option("--budget", type=Duration(), help="Time until the model must be saved, such as 10m [default: 30m].")
+@click.option(
+    "--continue-from",
+    metavar="MODEL",
+    help="Fit again with more labels: backbone, strategy and test part stay those of this model, and DATA holds its "
+    "items and new ones. Both models are scored on that test part.",
+)
 @click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
 @click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
@@ -49,6 +56,7 @@ def fit(
     """
     from headstart import pipeline
     from headstart.cli._render import fit_text
+    from headstart.cli._rungs import RungTable
 
     read = reading(options)
     chosen = pipeline.FitOptions(
@@ -63,6 +71,7 @@ def fit(
             overwrite="model" if overwrite else "never",
             progress=progress,
             say=lambda text: click.echo(text, err=True),
+            watch=RungTable(lambda line: click.echo(line, err=True)),
             started=started,
         )
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result))
@@ -92,7 +101,9 @@ def demo(context: click.Context, *, output: str, overwrite: bool, as_json: bool)
         overwrite=overwrite,
         slim=False,
         backbones=(),
-        strategy="probe",
+        strategy=None,
+        proof="quick",
+        continue_from=None,
         metric=None,
         budget=None,
         resplit=False,

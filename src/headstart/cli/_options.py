@@ -66,6 +66,29 @@ def metric_option(command: Command) -> Command:
     )(command)
 
 
+def strategy_options(command: Command) -> Command:
+    """Add what is tried, and what it is compared with."""
+    for option in (
+        click.option(
+            "--proof",
+            type=click.Choice(["none", "quick", "full"]),
+            default="quick",
+            show_default=True,
+            help="What the model is compared with. quick: the majority class, a classical model, and a probe on the "
+            "same network with random weights. full: also the same network trained from scratch.",
+        ),
+        click.option(
+            "--strategy",
+            metavar="CALL",
+            help="How to adapt. ladder: a probe on frozen features, then deeper adaptation (tuning the last blocks, "
+            "with --budget more of them), each kept only if it is better beyond noise. Or one of them, such as "
+            '"probe(head=\'knn\')", "finetune(last=2)", contrastive, lora  [default: ladder]',
+        ),
+    ):
+        command = option(command)
+    return command
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

@@ -7,11 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli._rungs import rung_heading, rung_line
+
 if TYPE_CHECKING:
     from headstart.backbones import Candidate
     from headstart.data import Inspection
     from headstart.evaluation import Interval, Score
-    from headstart.pipeline import EvaluateResult, FitResult
+    from headstart.pipeline import CurveResult, EvaluateResult, FitResult
 
 LABEL = 14
 HOW = {
@@ -57,6 +59,7 @@ def fit_text(result: "FitResult") -> str:
             _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
         )
     lines += _baseline_lines(result)
+    lines += _continued_lines(result)
     lines += [
         _row("Transfer", VERDICT[outcome.transfer_helped]),
         _row("Time", _time(result)),
@@ -84,10 +87,10 @@ def _choice_lines(result: "FitResult") -> list[str]:
     chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
     form = _form(outcome.score.metric, outcome.score.value)
     lines = [_row("Chosen", click.style(chosen, bold=True))]
-    for rung in outcome.rungs if len(outcome.rungs) > 1 else ():
-        mark = "chosen" if rung.accepted else "not chosen"
-        value = f"{_value(rung.value, rung.interval, form)} inside training"
-        lines.append(_row("", f"{rung.name}  {value}  {rung.seconds:.1f} s  {mark}: {rung.reason}"))
+    if len(outcome.rungs) > 1:
+        width = max(len(rung.name) for rung in outcome.rungs)
+        table = [rung_heading(width), *(rung_line(rung, form, width) for rung in outcome.rungs)]
+        lines += [_row("Tried" if number == 0 else "", line) for number, line in enumerate(table)]
     return lines
 
 
@@ -125,6 +128,22 @@ def _baseline_lines(result: "FitResult") -> list[str]:
         text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}"
         lines.append(_row("Baselines" if number == 0 else "", text))
     return lines
+
+
+def _continued_lines(result: "FitResult") -> list[str]:
+    """Show the model that this one continues, and what the new labels brought."""
+    before = result.continued
+    if before is None or before.value is None:
+        return []
+    form = _form(result.outcome.score.metric, result.outcome.score.value)
+    text = f"{before.value:{form}}"
+    if before.interval is not None:
+        text = _value(before.value, before.interval, form)
+    if before.difference is None or before.difference_interval is None:
+        return [_row("Before", f"{before.model}  {text}  cross-validated on its own examples, so not paired")]
+    low, high = before.difference_interval.low, before.difference_interval.high
+    difference = f"ours minus it {before.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
+    return [_row("Before", f"{before.model}  {text}  {difference}, on the same {before.n:,} test examples")]
 
 
 def _try_it(result: "FitResult") -> str:
@@ -247,6 +266,38 @@ def prediction_line(row: Mapping[str, Any]) -> str:
     probabilities = "|".join(f"{row['probabilities'][label]:.3f}" for label in labels)
     named = join_labels(labels) if "labels" in row else row["label"]
     return f"{probabilities or '-'}\t{named or '-'}\t{row['input']}"
+
+
+def curve_text(result: "CurveResult") -> str:
+    """Describe a learning curve: a table of labels by arm, and what it says.
+
+    Args:
+        result: What `headstart.curve` returned.
+
+    Returns:
+        Lines of text.
+    """
+    points = [point for arm in result.points.values() for point in arm]
+    form = _form(result.metric, max(abs(point.value) for point in points))
+    columns = {
+        arm: {point.n: _value(point.value, point.interval, form) for point in found}
+        for arm, found in result.points.items()
+    }
+    wide = {arm: max(len(arm), *map(len, found.values())) for arm, found in columns.items()}
+    lines = ["", f"{'labels':>8}  " + "  ".join(f"{arm:<{wide[arm]}}" for arm in columns)]
+    for n in sorted({point.n for point in points}):
+        lines.append(f"{n:>8,}  " + "  ".join(f"{found.get(n, ''):<{wide[arm]}}" for arm, found in columns.items()))
+    seeds, where = len(points[0].values), "of the test part" if result.how == "test" else "held out once"
+    lines += [
+        "",
+        _row("Score", f"{_words(result.metric)}, mean of {seeds} seeds, on {result.n_test:,} examples {where}"),
+        _row("Saving", click.style(result.sentence, fg="green", bold=True)),
+        _row("More labels", result.next_sentence),
+        _row("Time", f"{result.seconds:.1f} s with {result.backbone}"),
+    ]
+    if result.late > 0:
+        lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
+    return "\n".join([*lines, *([] if result.picture is None else [_row("Picture", str(result.picture))])])
 
 
 def _row(name: str, text: str) -> str:

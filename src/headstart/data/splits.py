@@ -55,7 +55,14 @@ class Plan:
     notes: tuple[str, ...] = ()
 
 
-def plan_split(dataset: Dataset, *, seed: int, resplit: bool = False, allow_straddling: bool = False) -> Plan:
+def plan_split(
+    dataset: Dataset,
+    *,
+    seed: int,
+    resplit: bool = False,
+    allow_straddling: bool = False,
+    without_test: Literal["auto", "folds"] = "auto",
+) -> Plan:
     """Decide what trains and what is scored.
 
     Args:
@@ -63,6 +70,7 @@ def plan_split(dataset: Dataset, *, seed: int, resplit: bool = False, allow_stra
         seed: Of the random parts of the decision.
         resplit: Set a given split or fold column aside and split anew.
         allow_straddling: Keep a given split although groups are on both sides of it.
+        without_test: What to do where no split is given: ``folds`` cross-validates, however many examples there are.
 
     Returns:
         The plan, with what was decided.
@@ -79,7 +87,7 @@ def plan_split(dataset: Dataset, *, seed: int, resplit: bool = False, allow_stra
     if sides:
         return _given_plan(dataset, sides, notes)
     units = united_groups(dataset)
-    if len(dataset) >= HOLDOUT_FROM:
+    if len(dataset) >= HOLDOUT_FROM and without_test == "auto":
         train, test = make_folds(_targets(dataset), groups=units, n_splits=5, seed=seed)[0]
         sets = label_sets(dataset)
         train, test = _with_every_label(sets, units, train, test)

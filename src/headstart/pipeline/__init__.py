@@ -1,18 +1,26 @@
-"""The main jobs, each on one page: fit, evaluate, predict. The only place that saves."""
+"""The main jobs, each on one page: fit, curve, evaluate, predict. The only place that saves."""
 
+from headstart.pipeline._continue import Continued
+from headstart.pipeline._curve import CURVE_BUDGET, CurveOptions, CurveResult, curve
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
-from headstart.pipeline._options import DEFAULT_BUDGET, FitOptions, Reading, Say, say_nothing
+from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
+    "CURVE_BUDGET",
     "DEFAULT_BUDGET",
+    "LADDER",
+    "Continued",
+    "CurveOptions",
+    "CurveResult",
     "EvaluateResult",
     "FitOptions",
     "FitResult",
     "Reading",
     "Say",
+    "curve",
     "evaluate",
     "fit",
     "load",

@@ -13,8 +13,10 @@ from headstart.engine import pick_device
 from headstart.errors import BudgetError, OptionError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
+from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
+    LADDER,
     FitOptions,
     Reading,
     Say,
@@ -26,8 +28,8 @@ from headstart.pipeline._options import (
     say_nothing,
 )
 from headstart.pipeline._values import plain, score_to_dict
-from headstart.search import Outcome, climb
-from headstart.strategies import Run
+from headstart.search import Outcome, Watch, climb, watch_nothing
+from headstart.strategies import Run, Strategy
 from headstart.tasks import task_from_labels
 
 MOST_WARNINGS = 8
@@ -48,6 +50,7 @@ class FitResult:
         left_out: Items that could not be read and were skipped on request.
         late: Seconds by which the budget was exceeded.
         notes: What was inferred, converted or limited, to be said once.
+        continued: The model this one continues, beside it; None where it continues none.
     """
 
     outcome: Outcome
@@ -60,6 +63,7 @@ class FitResult:
     left_out: tuple[LeftOut, ...] = ()
     late: float = 0.0
     notes: tuple[str, ...] = field(default=())
+    continued: Continued | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it."""
@@ -81,6 +85,7 @@ class FitResult:
             "left_out": [asdict(item) for item in self.left_out],
             "seconds_over_budget": self.late,
             "notes": list(self.notes),
+            **({} if self.continued is None else {"continued": self.continued.to_dict()}),
         }
 
 
@@ -93,6 +98,7 @@ def fit(
     overwrite: Literal["never", "model"] = "never",
     progress: Progress = silent,
     say: Say = say_nothing,
+    watch: Watch = watch_nothing,
     started: float | None = None,
 ) -> FitResult:
     """Choose, adapt, measure and save a model for one data set.
@@ -104,7 +110,8 @@ def fit(
         options: What to try and how.
         overwrite: ``model`` replaces an existing model folder, and nothing else.
         progress: Told about long work.
-        say: Told what was inferred, one sentence at a time, before compute is spent.
+        say: Told what was inferred and decided, one sentence at a time.
+        watch: Told about every rung as it ends.
         started: `time.monotonic` at the start of the process, from which the budget counts.
 
     Returns:
@@ -112,24 +119,39 @@ def fit(
     """
     started = time.monotonic() if started is None else started
     reading, options = reading or Reading(), options or FitOptions()
-    strategy = strategies.parse(options.strategy)
     check_options(options)
     work = PartialFolder(Path(output), overwrite=overwrite)
+    before = None if options.continue_from is None else open_before(options)
+    if before is not None:
+        reading, options = before.settle(reading, options)
+    strategy = _strategy(options)
     dataset = reading.load(source)
+    said = (*dataset.notes, *notes_on_left_out(dataset))
     metric = choose_metric(options.metric, dataset.kind)
-    options = replace(options, metric=metric)
-    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
-    for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset), *_warnings(dataset)):
+    options = replace(options, metric=metric, strategy=options.strategy or LADDER)
+    dataset, plan = _split(dataset, before, options)
+    for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *_warnings(dataset))):
         say(note)
     check_metric_defined(dataset, plan, metric)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
     try:
-        run = _run(options, work, progress, metric=metric, started=started, items=len(dataset))
+        run = _run(options, work, progress, say=say, metric=metric, started=started, items=len(dataset))
         _say_limits(options, candidates, run, say)
         task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
-        outcome = climb(dataset, plan, task, backbones=candidates, strategy=strategy, run=run)
-        result = _result(outcome, dataset, plan, run, Path(output), started)
+        outcome = climb(
+            dataset,
+            plan,
+            task,
+            backbones=candidates,
+            strategy=strategy,
+            run=run,
+            effort="usual" if options.budget is None else "more",
+            proof=options.proof,
+            watch=watch,
+        )
+        continued = None if before is None else before.compare(dataset, outcome, run=run)
+        result = replace(_result(outcome, dataset, plan, run, Path(output), started), continued=continued)
         seen = _seen(dataset, plan)
         # The place it was made at is nobody's business where the model is shipped.
         measured = result.to_dict() | {"model": Path(output).name}
@@ -137,7 +159,26 @@ def fit(
         work.close()
     finally:
         work.leave()
-    return replace(result, seconds=time.monotonic() - started)
+    return _timed(result, run, started)
+
+
+def _strategy(options: FitOptions) -> Strategy | None:
+    """Return the strategy asked for; None is the ladder."""
+    return None if options.strategy in (None, LADDER) else strategies.parse(str(options.strategy))
+
+
+def _split(dataset: Dataset, before: Before | None, options: FitOptions) -> tuple[Dataset, Plan]:
+    """Decide what trains and what is scored, and leave out what may do neither."""
+    if before is not None:
+        return before.split(dataset, options)
+    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
+    return dataset, plan
+
+
+def _timed(result: FitResult, run: Run, started: float) -> FitResult:
+    """Bring the times up to the saved model."""
+    now = time.monotonic()
+    return replace(result, seconds=now - started, late=max(0.0, now - (run.deadline or now)))
 
 
 def _warnings(dataset: Dataset) -> list[str]:
@@ -221,11 +262,28 @@ def _suggestion(modality: str) -> str:
 
 
 def _run(
-    options: FitOptions, work: PartialFolder, progress: Progress, *, metric: str, started: float, items: int
+    options: FitOptions,
+    work: PartialFolder,
+    progress: Progress,
+    *,
+    say: Say,
+    metric: str,
+    started: float,
+    items: int,
 ) -> Run:
     deadline = started + (options.budget or DEFAULT_BUDGET)
     features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=items)
-    return Run(features, seed=options.seed, deadline=deadline, progress=progress, metric=metric, decide=work.decide)
+    return Run(
+        features,
+        seed=options.seed,
+        deadline=deadline,
+        progress=progress,
+        metric=metric,
+        decide=work.decide,
+        say=say,
+        folder=work.folder,
+        checkpoint_seconds=options.checkpoint_seconds,
+    )
 
 
 def _seen(dataset: Dataset, plan: Plan) -> dict[str, Any]:

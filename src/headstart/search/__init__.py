@@ -22,14 +22,13 @@ from headstart.evaluation import Fold, Interval, class_scores, find_metric, nade
 from headstart.model import AdaptedModel
 from headstart.search._judging import Judgement, Prior, judge
 from headstart.search._ladder import Best, Climb, ProbeContender, steps_above
-from headstart.search._problem import MIN_OUTER_FOLDS, Outcome, Problem, Proof, Rung, watch_nothing
+from headstart.search._owed import Owed
+from headstart.search._problem import MIN_OUTER_FOLDS, Outcome, Problem, Proof, Rung, Watch, watch_nothing
 from headstart.search._proof import compare_all, guarded, measure_baselines, random_weights, scratch
 from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Run, Strategy, Tuning, inner_folds
 from headstart.tasks import Task
 
-__all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "climb", "judge"]
-
-SECONDS_TO_SAVE: Final = 2.0
+__all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "Watch", "climb", "judge", "watch_nothing"]
 
 
 def climb(
@@ -64,21 +63,32 @@ def climb(
     assert dataset.labels is not None
     y = np.asarray(task.encode(dataset.labels))
     problem = Problem(dataset, plan, task, tuple(backbones), strategy, run, y, effort, proof, watch)
+    began, passes = time.monotonic(), run.features.seconds
     tried, rungs, notes = _try_all(problem)
     run.features.deadline = None  # there is a model: its score is owed
     first = _best(tried)
+    fits = time.monotonic() - began - (run.features.seconds - passes)
+    owed = Owed(problem, _pretrained(problem, first), fits)
     n_splits = len(problem.splits)
-    others = {} if proof == "none" else measure_baselines(problem, n_splits)
-    best, above, more = _climb_on(problem, first)
-    ours, limits = _measure(problem, tried, best)
+    others = {} if proof == "none" else measure_baselines(problem, n_splits, reserve=owed.all)
+    best, above, more = _climb_on(problem, first, owed)
+    ours, limits = _measure(problem, tried, best, reserve=owed.random + owed.saving)
     comparisons = compare_all(problem, ours, {k: replace(m, folds=m.folds[: len(ours)]) for k, m in others.items()})
     start = best.tuned.start if best.tuned else _pretrained(problem, best.fitted)
     adaptation = sum(rung.seconds for rung in (*rungs, *above))
     if proof != "none":
-        comparisons |= guarded(problem, lambda: random_weights(problem, start), "the comparison with random weights")
+        comparisons |= guarded(
+            problem,
+            lambda: random_weights(problem, start),
+            "the comparison with random weights",
+            needs=owed.random + owed.saving,
+        )
     if proof == "full":
         comparisons |= guarded(
-            problem, lambda: scratch(problem, start, ours, seconds=adaptation), "training from scratch"
+            problem,
+            lambda: scratch(problem, start, ours, seconds=adaptation, reserve=owed.saving),
+            "training from scratch",
+            needs=owed.saving,
         )
     n = len(np.unique(np.concatenate([fold.items for fold in ours if fold.items is not None])))
     return Outcome(
@@ -90,6 +100,7 @@ def climb(
         transfer_helped=verdict(comparisons, metric=run.metric),
         rungs=(*rungs, *above),
         notes=(*notes, *more, *limits),
+        predictions=tuple(ours),
     )
 
 
@@ -156,32 +167,26 @@ def _rung(fit: Fitted, best: Fitted, seconds: float, problem: Problem) -> Rung:
     return Rung(name, value, interval, seconds, fit is best, reason)
 
 
-def _climb_on(problem: Problem, first: Fitted) -> tuple[Best, list[Rung], list[str]]:
+def _climb_on(problem: Problem, first: Fitted, owed: Owed) -> tuple[Best, list[Rung], list[str]]:
     """Climb from the probe; a strategy that was asked for is all that is tried."""
     if problem.strategy is not None:
         return Best(first, problem.strategy, None), [], []
+    # Whether there was a budget may differ when a run is resumed; what it tries may not.
+    problem = replace(problem, effort=problem.run.decide("effort", lambda: problem.effort))
     folds = inner_folds(problem.train, problem.y[problem.plan.train], seed=problem.run.seed, n_splits=TUNING_FOLDS)
     probe = Best(first, Probe(), ProbeContender(problem, Probe(), first, folds))
-    ladder = Climb(problem, probe, reserve=lambda: _still_owed(problem))
+    ladder = Climb(problem, probe, owed=owed)
     best = ladder.run(steps_above(problem, first.model.backbone))
     return best, ladder.rungs, ladder.notes
 
 
-def _still_owed(problem: Problem) -> float:
-    """Predict what scoring and saving still take: a pass over the test part at the rate of the passes so far."""
-    features = problem.run.features
-    rate = features.seconds / features.computed if features.computed else 0.01
-    scored = len(problem.plan.test) if problem.plan.test is not None else 0
-    return 1.2 * rate * scored + SECONDS_TO_SAVE
-
-
-def _measure(problem: Problem, tried: Sequence[Fitted], best: Best) -> tuple[list[Fold], list[str]]:
-    """Predict the test part once, or repeat the choice in outer folds."""
+def _measure(problem: Problem, tried: Sequence[Fitted], best: Best, *, reserve: float) -> tuple[list[Fold], list[str]]:
+    """Predict the test part once, or repeat the choice in outer folds; ``reserve`` seconds are needed after that."""
     if not problem.plan.folds:
         split = problem.splits[0]
         return [problem.fold(split, predict(best, problem.dataset.take(split[1]), problem.run))], []
     if best.tuned is not None:
-        return _outer(problem, lambda inside: _retrained(problem, best, inside), CHOSEN_ONCE)
+        return _outer(problem, lambda inside: _retrained(problem, best, inside), CHOSEN_ONCE, reserve=reserve)
     first, owed = problem.strategy or Probe(), replace(problem.run, deadline=None)
     candidates = [_pretrained(problem, fit) for fit in tried]
 
@@ -191,7 +196,7 @@ def _measure(problem: Problem, tried: Sequence[Fitted], best: Best) -> tuple[lis
             fit = best.strategy.fit(_pretrained(problem, fit), inside, problem.task, run=owed)
         return Best(fit, best.strategy, None)
 
-    return _outer(problem, again, None if best.strategy == first else CHOSEN_ONCE)
+    return _outer(problem, again, None if best.strategy == first else CHOSEN_ONCE, reserve=reserve)
 
 
 CHOSEN_ONCE: Final = (
@@ -224,10 +229,12 @@ def predict(best: Best, dataset: Dataset, run: Run) -> NDArray[np.float64]:
     return model.head.outputs(run.features.features(model.backbone, dataset, view=model.view))
 
 
-def _outer(problem: Problem, choose: Callable[[Dataset], Best], limit: str | None) -> tuple[list[Fold], list[str]]:
+def _outer(
+    problem: Problem, choose: Callable[[Dataset], Best], limit: str | None, *, reserve: float
+) -> tuple[list[Fold], list[str]]:
     """Repeat a choice inside every outer fold; when time runs short, on fewer of them."""
     run, splits, done = problem.run, problem.splits, list[Fold]()
-    if limit is not None:  # trainings cost: one repeat of the folds is enough
+    if limit is not None or isinstance(problem.strategy, Tuning):  # trainings cost: one repeat of the folds is enough
         splits = splits[: max(MIN_OUTER_FOLDS, round(len(problem.dataset) / len(splits[0][1])))]
     started = time.monotonic()
 
@@ -240,7 +247,7 @@ def _outer(problem: Problem, choose: Callable[[Dataset], Best], limit: str | Non
         for number in range(len(splits)):
             measure(number)
             next_ends = time.monotonic() + (time.monotonic() - started) / len(done)
-            if run.deadline is not None and len(done) >= MIN_OUTER_FOLDS and next_ends > run.deadline:
+            if run.deadline is not None and len(done) >= MIN_OUTER_FOLDS and next_ends > run.deadline - reserve:
                 break
         return len(done)
 

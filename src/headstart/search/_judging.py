@@ -73,7 +73,7 @@ def judge(
 
     The standard error is that of the mean over units (groups, or items where there are none), widened by
     sqrt(1 + j * n_test / n_train), which is the correction of Nadeau and Bengio (2003) written for items instead of
-    fold means.
+    fold means. Few units tell little of their own spread: the probability is Student's, of units - 1 degrees.
 
     Args:
         gains: (n,) loss of the rung below minus loss of this one, for every item held out so far.
@@ -88,7 +88,7 @@ def judge(
     """
     gain, error = _mean_and_error(gains, units)
     error *= sqrt(1 + look * test_per_train)
-    mean, spread = _posterior(gain, error, prior)
+    mean, spread = _posterior(gain, _as_normal(gain, error, len(np.unique(units)) - 1), prior)
     probability = float(stats.norm.cdf(mean / spread)) if spread > 0 else float(mean > 0)
     needed = float(stats.norm.cdf(stats.norm.ppf(prior.confidence) * sqrt(looks / look)))
     answer: Literal["better", "not better", "open"] = "open"
@@ -109,6 +109,15 @@ def _mean_and_error(gains: NDArray[np.float64], units: NDArray[Any]) -> tuple[fl
     if m < 2:
         return gain, inf
     return gain, float(np.sqrt(m / (m - 1) * np.square(residuals).sum()) / sizes.sum())
+
+
+def _as_normal(gain: float, error: float, degrees: int) -> float:
+    """Return the standard error under which a normal gives the probability that Student's t gives."""
+    if error in (0.0, inf):
+        return error
+    if abs(gain) < 1e-6 * error:
+        return error * float(stats.norm.pdf(0) / stats.t.pdf(0, degrees))
+    return abs(gain) / float(stats.norm.isf(stats.t.sf(abs(gain) / error, degrees)))
 
 
 def _posterior(gain: float, error: float, prior: Prior) -> tuple[float, float]:

@@ -1,7 +1,8 @@
 """The climb: from the probe to deeper adaptation, one rung at a time, while the gain is real and time lasts."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from math import inf
@@ -15,6 +16,7 @@ from headstart.data import Indices
 from headstart.errors import BackboneError, BudgetError, StoreError, TrainingError
 from headstart.evaluation import Interval, bootstrap_interval, find_metric
 from headstart.search._judging import NOTHING_KNOWN, Judgement, Prior, judge
+from headstart.search._owed import CAUTION, Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung
 from headstart.strategies import (
     TUNING_FOLDS,
@@ -33,7 +35,9 @@ from headstart.strategies import (
 
 FEW: Final = 16  # labels per class up to which contrastive tuning of texts has a prior
 # Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
-CONTRASTIVE_WITH_FEW: Final = Prior(0.04, 0.06, confidence=0.5)
+CONTRASTIVE_WITH_FEW: Final = Prior(0.05, 0.06, confidence=0.5)
+
+STOPPING: Final = "Stopping here; the best so far will be measured and saved. Press Ctrl-C again to stop at once."
 
 
 @dataclass(frozen=True)
@@ -179,11 +183,11 @@ class Climb:
     Args:
         problem: The data.
         best: The probe.
-        reserve: Seconds that scoring, baselines and saving still need.
+        owed: Predicts what scoring, proof and saving still need.
     """
 
-    def __init__(self, problem: Problem, best: Best, *, reserve: Callable[[], float]) -> None:
-        self.problem, self.best, self._reserve = problem, best, reserve
+    def __init__(self, problem: Problem, best: Best, *, owed: Owed) -> None:
+        self.problem, self.best, self._owed = problem, best, owed
         self.rungs: list[Rung] = []
         self.notes: list[str] = []
 
@@ -204,16 +208,24 @@ class Climb:
             try:
                 accepted = self._try(step)
             except KeyboardInterrupt:
-                self.notes.append(f"Interrupted at {step.strategy}: the best so far is kept.")
+                self._stop(step)
                 break
             if not accepted and isinstance(step.strategy, Tuning):
                 break
         return self.best
 
+    def _stop(self, step: Step) -> None:
+        """Say how an interrupted climb goes on."""
+        self.problem.run.say(STOPPING)
+        self._report(step, None, self._began, accepted=False, reason="interrupted")
+        self.notes.append(f"Interrupted at {step.strategy}: the best so far is kept.")
+
+    _began: float = 0.0
+
     def _try(self, step: Step) -> bool:
         """Predict, cross-validate as far as needed, and train the rung if it is better."""
         started, problem = time.monotonic(), self.problem
-        name = f"{step.strategy}"
+        self._began, name = started, f"{step.strategy}"
         why_not: str = self.problem.run.decide(f"left out: {name}", lambda: self._why_not(step))
         if why_not:
             self._report(step, None, started, accepted=False, reason=f"not tried: {why_not}")
@@ -222,7 +234,8 @@ class Climb:
 
         def measure() -> str:
             try:
-                found.append(self._measure(step))
+                with self._hurried():
+                    found.append(self._measure(step))
             except (BackboneError, BudgetError, StoreError, TrainingError) as error:
                 return error.problem
             return ""
@@ -253,7 +266,7 @@ class Climb:
             return error.problem
         if run.deadline is None or self._expected is None:
             return ""
-        left = run.deadline - time.monotonic() - self._reserve() - self._expected.scoring_seconds
+        left = run.deadline - time.monotonic() - self._owed.all - self._expected.scoring_seconds
         if self._expected.seconds > left:
             return f"it may take {self._expected.seconds:.0f} s and {max(0.0, left):.0f} s are left"
         return ""
@@ -262,15 +275,33 @@ class Climb:
 
     def forecast(self, step: Step) -> "Expected | None":
         """Predict the most a rung may take: all folds and the final training."""
+        if isinstance(step.strategy, Probe):
+            missing = step.strategy.missing(self._start, self.problem.train, run=self.problem.run)
+            seconds = CAUTION * (missing * self._owed.per_item + 2 * step.strategy.views * self._owed.probe_seconds)
+            return Expected(seconds, missing * self._start.num_features * 4 / 2**20, 0.0)
         if not isinstance(step.strategy, Tuning):
             return None
         one = forecast(step.strategy, self._start, self.problem.train, run=self.problem.run)
-        trainings, outer = len(self.folds) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
+        trainings, outer = min(step.looks, len(self.folds)) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
         return Expected(
             seconds=one.gathering_seconds + trainings * one.training_seconds,
             megabytes=one.megabytes,
             scoring_seconds=outer * one.training_seconds,
         )
+
+    @contextmanager
+    def _hurried(self) -> Iterator[None]:
+        """Have a rung end in time for what follows it, its frozen passes included."""
+        problem, features = self.problem, self.problem.run.features
+        expected, deadline, before = self._expected, self.problem.run.deadline, features.deadline
+        if deadline is not None:
+            deadline -= self._owed.all + (expected.scoring_seconds if expected else 0.0)
+            features.deadline = deadline
+        self.problem = replace(problem, run=replace(problem.run, deadline=deadline))
+        try:
+            yield
+        finally:
+            self.problem, features.deadline = problem, before
 
     @property
     def _start(self) -> Backbone:

@@ -57,6 +57,7 @@ class Outcome:
         transfer_helped: True or False where the paired difference to the best baseline excludes zero, else None.
         rungs: What was tried, in order.
         notes: What limits the numbers.
+        predictions: What the model, or the choice repeated in outer folds, made of the scored items.
     """
 
     model: AdaptedModel
@@ -67,6 +68,7 @@ class Outcome:
     transfer_helped: bool | None
     rungs: tuple[Rung, ...]
     notes: tuple[str, ...]
+    predictions: tuple[Fold, ...] = ()
 
 
 class Watch(Protocol):

@@ -20,10 +20,12 @@ from headstart.evaluation import (
     majority_baseline,
     text_baseline,
 )
+from headstart.search._owed import RANDOM_AT_MOST
 from headstart.search._problem import Problem
 from headstart.strategies import Probe, Scratch, forecast
 
-RANDOM_AT_MOST = 300  # training and test examples of the probe on random weights
+FEWEST_STEPS = 60  # of training from scratch
+FEW_ROWS = 500  # from which a baseline's time is predicted
 
 
 @dataclass(frozen=True)
@@ -39,18 +41,22 @@ class Measured:
     seconds: float
 
 
-def measure_baselines(problem: Problem, splits: int) -> dict[str, Measured]:
+def measure_baselines(problem: Problem, splits: int, *, reserve: float = 0.0) -> dict[str, Measured]:
     """Fit the majority answer and the classical model on the first so many splits.
 
     Args:
         problem: The data.
         splits: How many splits ours is measured on.
+        reserve: Seconds that are needed afterwards; a model that would not leave them is left out, and that is said.
 
     Returns:
         Their predictions by name.
     """
     found = {}
     for baseline in _baselines(problem):
+        if _too_long(problem, baseline, splits, reserve):
+            problem.run.say(f"The baseline {baseline.name} was left out for lack of time.")
+            continue
         started = time.monotonic()
         folds = []
         for number, split in enumerate(problem.splits[:splits]):
@@ -59,6 +65,24 @@ def measure_baselines(problem: Problem, splits: int) -> dict[str, Measured]:
         problem.run.progress(f"baseline {baseline.name}", splits, splits)
         found[baseline.name] = Measured(folds, time.monotonic() - started)
     return found
+
+
+def _too_long(problem: Problem, baseline: Baseline, splits: int, reserve: float) -> bool:
+    """Predict a model from a fit on a few examples, where there are many and time is limited."""
+    run, (inside, outside) = problem.run, problem.splits[0]
+    deadline = run.deadline
+    if deadline is None or len(inside) * splits <= 2 * FEW_ROWS:
+        return False
+
+    def predict() -> bool:
+        few = inside[:: max(1, len(inside) // FEW_ROWS)]
+        began = time.monotonic()
+        baseline.predict(few, outside)
+        now = time.monotonic()
+        return now + (now - began) * splits * len(inside) / len(few) > deadline - reserve
+
+    late: bool = run.decide(f"left out: {baseline.name}", predict)
+    return late
 
 
 def compare_all(problem: Problem, ours: list[Fold], theirs: dict[str, Measured]) -> dict[str, Comparison]:
@@ -99,7 +123,9 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
     return {name: compare(ours, theirs, metric=run.metric, seed=run.seed, seconds=spent)}
 
 
-def scratch(problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: float) -> dict[str, Comparison]:
+def scratch(
+    problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: float, reserve: float = 0.0
+) -> dict[str, Comparison]:
     """Train the same network from random weights on the same splits, with as much time as ours took.
 
     Args:
@@ -107,16 +133,28 @@ def scratch(problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: 
         backbone: The pretrained network.
         ours: Our predictions; as many splits are trained.
         seconds: What adapting ours took.
+        reserve: Seconds that are needed afterwards.
 
     Returns:
         The comparison under its name.
+
+    Raises:
+        BudgetError: The time left holds too few steps to say anything.
     """
     started, run = time.monotonic(), problem.run
     expected = forecast(Scratch(), backbone, problem.train, run=run)
     steps = Scratch().work(len(problem.train))[0]
-    allowed: int = run.decide(
-        "steps from scratch", lambda: int(np.clip(steps * seconds / max(1e-9, expected.training_seconds), 60, steps))
-    )
+
+    def choose() -> int:
+        per_step = max(1e-9, expected.training_seconds / steps)
+        affordable = steps
+        if run.deadline is not None:
+            affordable = int((run.deadline - reserve - time.monotonic()) / len(ours) / per_step / 1.1)
+        if affordable < FEWEST_STEPS:
+            raise BudgetError(f"{FEWEST_STEPS} steps need {FEWEST_STEPS * len(ours) * per_step:.0f} s")
+        return min(affordable, int(np.clip(seconds / per_step, FEWEST_STEPS, steps)))
+
+    allowed: int = run.decide("steps from scratch", choose)
     folds = []
     for number, (inside, outside) in enumerate(problem.splits[: len(ours)]):
         run.progress("training from scratch", number, len(ours))
@@ -127,10 +165,14 @@ def scratch(problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: 
     return {name: compare(ours, folds, metric=run.metric, seed=run.seed, seconds=spent)}
 
 
-def guarded(problem: Problem, measure: Callable[[], dict[str, Comparison]], what: str) -> dict[str, Comparison]:
-    """Measure unless time is up; say what was left out."""
+def guarded(
+    problem: Problem, measure: Callable[[], dict[str, Comparison]], what: str, *, needs: float = 0.0
+) -> dict[str, Comparison]:
+    """Measure unless the time left is shorter than what it needs; say what was left out."""
     deadline = problem.run.deadline
-    late: bool = problem.run.decide(f"left out: {what}", lambda: deadline is not None and time.monotonic() > deadline)
+    late: bool = problem.run.decide(
+        f"left out: {what}", lambda: deadline is not None and time.monotonic() + needs > deadline
+    )
     if not late:
         try:
             return measure()

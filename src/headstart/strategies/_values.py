@@ -57,8 +57,9 @@ def refusal(name: str | None, value: str, text: str, hints: dict[str, Any]) -> O
 def _fits(hint: Any, name: str, value: Any) -> bool:
     if isinstance(value, str):
         return value in _choices(hint)
-    types = _numbers(hint)
-    if isinstance(value, bool) or not isinstance(value, (int, float) if float in types else tuple(types)):
+    kinds = _numbers(hint)
+    number = (isinstance(value, int) and bool(kinds)) or (isinstance(value, float) and float in kinds)
+    if isinstance(value, bool) or not number:
         return False
     return name not in RANGES or RANGES[name][0](value)
 

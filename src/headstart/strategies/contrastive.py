@@ -42,7 +42,7 @@ class Contrastive(Tuning):
     """
 
     last: Last = "auto"
-    rate: float = 2e-4
+    rate: float = 1.5e-4
     steps: int = 40
     batch: int = 48
     decay: float = 1.0

@@ -16,6 +16,7 @@ from headstart.backbones import Backbone, View
 from headstart.data import Dataset
 from headstart.errors import OptionError
 from headstart.evaluation import find_metric, metrics_for
+from headstart.features import key_of
 from headstart.linear import (
     ClassWeight,
     Fold,
@@ -119,6 +120,21 @@ class Probe(Strategy):
                 kind=task.kind,
             )
         return AdaptedModel(backbone, head, task, view, str(self))
+
+    def missing(self, backbone: Backbone, train: Dataset, *, run: Run) -> int:
+        """Count the rows of features that `fit` would have to compute.
+
+        Args:
+            backbone: The frozen network.
+            train: The examples.
+            run: The store and the seed.
+
+        Returns:
+            Items that have no row yet, over all views.
+        """
+        views = self.views if backbone.modality == "image" else 1
+        networks = seen(backbone, views, seed=run.seed)
+        return sum(len(run.features.store.missing(key_of(each), train.hashes)) for each in networks)
 
     def _rows(self, backbone: Backbone, train: Dataset, view: View, run: Run) -> NDArray[np.float32]:
         """Features of all views of the items, one view after another; texts have one."""

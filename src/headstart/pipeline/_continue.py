@@ -1,0 +1,299 @@
+"""Continuing a model with more labels: its backbone, strategy and test part stay, and both are scored on that part.
+
+What the old model was tested on stays the test part, by content, and never trains; every other item trains. So the old
+and the new score are of the same items, their difference is paired, and a test part that was looked at once is not
+looked at by training later. Training starts from the pretrained weights again: what the old model saw and what is new
+count alike.
+"""
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart import artifact, backbones
+from headstart.artifact import Artifact
+from headstart.backbones import Backbone
+from headstart.data import Dataset, LeftOut, Part, Plan, plan_split
+from headstart.errors import BackboneError, DataError, OptionError
+from headstart.evaluation import Fold, Interval, compare
+from headstart.pipeline._options import FitOptions, Reading, labels_of
+from headstart.pipeline._values import plain
+from headstart.search import Outcome
+from headstart.strategies import Run
+from headstart.tasks import task_from_labels
+
+AFRESH = "Leave out --continue-from to fit afresh."
+
+
+@dataclass(frozen=True)
+class Continued:
+    """The old model's score beside the new one.
+
+    Attributes:
+        model: Name of the old model's folder.
+        value: Its score: on the same test part, or the recorded one where it was cross-validated.
+        interval: The interval of that.
+        difference: New minus old on the same items; None where both were cross-validated.
+        difference_interval: The paired interval of that.
+        n: How many items both were scored on.
+    """
+
+    model: str
+    value: float | None
+    interval: Interval | None
+    difference: float | None = None
+    difference_interval: Interval | None = None
+    n: int = 0
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        values: dict[str, Any] = plain(asdict(self))
+        return values
+
+
+@dataclass(frozen=True)
+class Before:
+    """The model that is continued.
+
+    Attributes:
+        saved: The model folder.
+        start: The pretrained network it stands on.
+    """
+
+    saved: Artifact
+    start: Backbone
+
+    @property
+    def tested(self) -> frozenset[str]:
+        """Hashes of the items it was tested on; none where it was cross-validated."""
+        rows = zip(self.saved.data["items"], self.saved.data["parts"], strict=True)
+        return frozenset(item for item, part in rows if part == "test")
+
+    @property
+    def name(self) -> str:
+        """How messages call it."""
+        return str(self.saved.folder)
+
+    def settle(self, reading: Reading, options: FitOptions) -> tuple[Reading, FitOptions]:
+        """Fill in what was not said with what the old model did."""
+        model = self.saved.model
+        return replace(reading, task=reading.task or model.task.kind), replace(
+            options,
+            backbones=(self.start,),
+            strategy=options.strategy or model.strategy,
+            metric=options.metric or self.saved.evaluation["test"]["metric"],
+        )
+
+    def split(self, dataset: Dataset, options: FitOptions) -> tuple[Dataset, Plan]:
+        """Split new data as the old model's was split.
+
+        Args:
+            dataset: The labelled examples, old and new.
+            options: Whether groups may straddle, and the seed.
+
+        Returns:
+            The examples that are used, and which of them train.
+
+        Raises:
+            DataError: The data does not fit the model, or holds nothing of its test part.
+            OptionError: Another task is asked for, or groups are missing.
+        """
+        _check_fits(dataset, self)
+        if not self.tested:
+            note = f"{self.name} was cross-validated, and so is this."
+            plan = plan_split(
+                dataset, seed=options.seed, allow_straddling=options.allow_straddling, without_test="folds"
+            )
+            return replace(dataset, notes=(*dataset.notes, note)), plan
+        dataset = _with_test_part(dataset, self, straddling=options.allow_straddling)
+        plan = plan_split(dataset, seed=options.seed, allow_straddling=options.allow_straddling)
+        return dataset, replace(plan, how=self.saved.data["how"])
+
+    def compare(self, dataset: Dataset, outcome: Outcome, *, run: Run) -> Continued:
+        """Score the old model on the items the new one was scored on.
+
+        Args:
+            dataset: The examples.
+            outcome: The new model and its predictions.
+            run: The store and the metric.
+
+        Returns:
+            Both, and the paired difference.
+        """
+        name = self.saved.folder.name
+        if not self.tested:
+            return self._recorded(name, run.metric)
+        (ours,) = outcome.predictions
+        assert ours.items is not None
+        model = self.saved.model
+        model.backbone.to(str(self.start.device))
+        features = run.features.features(model.backbone, dataset.take(ours.items), view=model.view)
+        outputs = _in_columns(model.head.outputs(features), model.task.classes, outcome.model.task.classes)
+        theirs = Fold(ours.y, outputs, self.saved.data["n_train"], ours.groups, ours.items)
+        found = compare([ours], [theirs], metric=run.metric, seed=run.seed, seconds=0.0)
+        return Continued(
+            name, found.value, found.interval, found.difference, found.difference_interval, len(ours.items)
+        )
+
+    def _recorded(self, name: str, metric: str) -> Continued:
+        test = self.saved.evaluation["test"]
+        if test["metric"] != metric:
+            return Continued(name, test["metrics"].get(metric), None)
+        low, high = test["interval"]
+        return Continued(name, test["value"], Interval(low, high, test.get("interval_method", "as recorded")))
+
+
+def open_before(options: FitOptions) -> Before:
+    """Load the model to continue and find the pretrained network under it.
+
+    Args:
+        options: The model folder, and where its network lies if not where it was.
+
+    Returns:
+        The model.
+
+    Raises:
+        OptionError: Options do not go with it, or the network is not found.
+    """
+    assert options.continue_from is not None
+    if len(options.backbones) > 1:
+        raise OptionError(
+            f"expected the backbone of {options.continue_from} alone, found {len(options.backbones)} backbones",
+            where="--backbone",
+            fix="Leave it out; it only says where that backbone lies now.",
+        )
+    if options.resplit:
+        raise OptionError("the test part stays as it is with --continue-from", where="--resplit", fix="Leave it out.")
+    given = _loaded(options.backbones[0], options) if options.backbones else None
+    saved = artifact.load(options.continue_from, backbone=given, offline=options.offline)
+    return Before(saved, given or _start(saved, options))
+
+
+def _loaded(name: str | Backbone, options: FitOptions) -> Backbone:
+    return backbones.load(name, offline=options.offline) if isinstance(name, str) else name
+
+
+def _start(saved: Artifact, options: FitOptions) -> Backbone:
+    """Return the model's own network where it never moved, else the one it started from."""
+    base = saved.model.base
+    if base is None:
+        return saved.model.backbone
+    fix = "Say where it lies: --backbone NAME."
+    try:
+        start = _loaded(base.name, options)
+    except BackboneError as error:
+        problem = f"the network it started from, {base.name}, cannot be loaded: {error.problem}"
+        raise OptionError(problem, where=str(saved.folder), fix=fix) from error
+    if start.weights_hash != base.weights_hash:
+        problem = f"expected {base.name} with weights {base.weights_hash[:12]}, found {start.weights_hash[:12]}"
+        raise OptionError(problem, where=str(saved.folder), fix=fix)
+    return start
+
+
+def _check_fits(dataset: Dataset, before: Before) -> None:
+    model = before.saved.model
+    labels = labels_of(dataset)
+    if dataset.modality != model.backbone.modality:
+        raise DataError(
+            f"the model reads {model.backbone.modality} and the data is {dataset.modality}",
+            where=before.name,
+            fix=AFRESH,
+        )
+    if dataset.kind != model.task.kind:
+        raise OptionError(
+            f"the model does {model.task.kind} and {dataset.kind} is asked for", where="--task", fix=AFRESH
+        )
+    missing = sorted(set(model.task.classes) - set(task_from_labels(dataset.kind, labels).classes))
+    if missing:
+        raise DataError(
+            f"expected examples of every class of {before.name}, found none of {', '.join(map(repr, missing[:5]))}",
+            where=dataset.source,
+            fix=f"Add the data that model was made of. {AFRESH}",
+        )
+
+
+def _with_test_part(dataset: Dataset, before: Before, *, straddling: bool) -> Dataset:
+    """Mark the old test part as such and all else as training, and say what that changes."""
+    stays = np.array([item in before.tested for item in dataset.hashes])
+    if not stays.any():
+        raise DataError(
+            f"expected the {len(before.tested)} test items of {before.name}, found none of them",
+            where=dataset.source,
+            fix=f"Add them to the data. {AFRESH}",
+        )
+    notes = [*_notes(dataset, before, stays), *_new_classes(dataset, before)]
+    shut_out = np.zeros(len(stays), dtype=bool) if straddling else _shut_out(dataset, before, stays)
+    left_out = [_left_out(dataset, int(i), before) for i in np.flatnonzero(shut_out)]
+    if left_out:
+        notes.append(
+            f"{len(left_out)} items are left out, because their groups are in the test part of {before.name} "
+            f"(first: {left_out[0].place}; --allow-straddling trains on them)."
+        )
+    parts: tuple[Part, ...] = tuple("test" if is_test else "train" for is_test in stays)
+    marked = replace(
+        dataset,
+        parts=parts,
+        folds=None,
+        notes=(*dataset.notes, *notes),
+        left_out=(*dataset.left_out, *left_out),
+    )
+    vars(marked)["hashes"] = dataset.hashes  # files need not be read again
+    return marked.take(np.flatnonzero(~shut_out))
+
+
+def _notes(dataset: Dataset, before: Before, stays: NDArray[np.bool_]) -> list[str]:
+    """Compare the split that came with the data with the old one."""
+    given = np.array(dataset.parts or [""] * len(dataset))
+    if (strays := np.flatnonzero((given == "test") & ~stays)).size:
+        raise DataError(
+            f"expected only test items of {before.name} in the test part, found {strays.size} others",
+            where=dataset.places[strays[0]],
+            fix=f"Give them no part, or the part train. {AFRESH}",
+        )
+    n = len({dataset.hashes[i] for i in np.flatnonzero(stays)})
+    notes = [f"Continues {before.name}: its {n} test items stay the test part, all others train."]
+    if gone := len(before.tested) - n:
+        notes.append(f"{gone} test items of {before.name} are not in this data; both are scored on the others.")
+    if moved := int(((given == "train") | (given == "val"))[stays].sum()):
+        notes.append(f"{moved} items given as train or val stay in the test part.")
+    return notes
+
+
+def _new_classes(dataset: Dataset, before: Before) -> list[str]:
+    known = set(before.saved.model.task.classes)
+    new = sorted(set(task_from_labels(dataset.kind, labels_of(dataset)).classes) - known)
+    return [f"New, and not in the test part: {', '.join(map(repr, new))}."] if new else []
+
+
+def _shut_out(dataset: Dataset, before: Before, stays: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Find the items that share a group with the test part."""
+    data = before.saved.data
+    if dataset.groups is None:
+        if data["groups"] is not None:
+            raise OptionError(
+                f"{before.name} was fitted with groups and this data has none",
+                where="--group",
+                fix="Name their column.",
+            )
+        return np.zeros(len(stays), dtype=bool)
+    old = {group for group, part in zip(data["groups"] or (), data["parts"], strict=False) if part == "test"}
+    tested = old | {dataset.groups[i] for i in np.flatnonzero(stays)}
+    return np.array([group in tested for group in dataset.groups]) & ~stays
+
+
+def _left_out(dataset: Dataset, i: int, before: Before) -> LeftOut:
+    group = (dataset.groups or ())[i]
+    return LeftOut(dataset.places[i], f"group {group!r} is in the test part of {Path(before.name).name}")
+
+
+def _in_columns(outputs: NDArray[np.float64], has: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float64]:
+    """Put probabilities under the new classes; a class the old model does not know has none."""
+    if not has:
+        return outputs
+    columns = np.zeros((len(outputs), len(wanted)))
+    columns[:, [wanted.index(name) for name in has]] = outputs
+    return columns

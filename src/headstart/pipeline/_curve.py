@@ -1,0 +1,371 @@
+"""Curve: how many labels are needed, and what the head start saves of them: transfer against scratch."""
+
+import math
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Final, Literal
+
+import numpy as np
+
+from headstart import backbones
+from headstart.backbones import Backbone
+from headstart.data import Dataset, Indices, Plan, make_folds, plan_split, united_groups
+from headstart.errors import DataError, HeadstartError, OptionError
+from headstart.evaluation import (
+    CurvePoint,
+    Estimate,
+    LabelSaving,
+    fit_curve,
+    greater_is_better,
+    label_saving,
+    nested_subsets,
+    sentence,
+    sizes,
+)
+from headstart.features import FeatureSource, Progress, silent
+from headstart.pipeline._draws import FEWEST_DRAWS, PROBE, SCRATCH, Draws, with_seed
+from headstart.pipeline._fit import _candidates
+from headstart.pipeline._options import (
+    FitOptions,
+    Reading,
+    Say,
+    check_metric_defined,
+    check_options,
+    choose_metric,
+    notes_on_left_out,
+    say_nothing,
+)
+from headstart.pipeline._values import plain
+from headstart.report import plot_curve
+from headstart.strategies import Contrastive, FineTune, Run, Tuning
+from headstart.tasks import task_from_labels
+
+CURVE_BUDGET: Final = 600.0
+MORE: Final = 100  # labels, of what the next ones would bring
+PICTURES: Final = (".png", ".svg")
+THIRDS: Final = 3
+
+
+@dataclass(frozen=True)
+class CurveOptions:
+    """What `curve` may be told besides the data.
+
+    Attributes:
+        backbone: Address of the pretrained network, or a loaded one; by default one that needs no network.
+        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE.
+        budget: Seconds until the curve must be there; ten minutes where None.
+        seeds: How many draws of the training examples, at least 2.
+        most: The largest number of labels tried; all of the training part where None.
+        seed: Every random choice comes from it.
+        offline: Open no connection.
+        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
+        resplit: Split anew by group where groups straddle the given split.
+        allow_straddling: Keep a given split that groups straddle.
+    """
+
+    backbone: str | Backbone | None = None
+    metric: str | None = None
+    budget: float | None = None
+    seeds: int = 3
+    most: int | None = None
+    seed: int = 0
+    offline: bool = False
+    device: str = "auto"
+    resplit: bool = False
+    allow_straddling: bool = False
+
+
+@dataclass(frozen=True)
+class CurveResult:
+    """Scores against the number of labels, and what they say.
+
+    Attributes:
+        points: By arm (``probe``, ``finetuned``, ``scratch``), by rising number of labels.
+        transfer: The arm that stands for transfer, chosen inside the training part.
+        saving: How many labels the head start saves; None where scratch was left out.
+        sentence: The same in words.
+        gain: What 100 more labels would bring; None where there are too few sizes.
+        gaining: The arm this is about: transfer, or the probe where that was measured with more labels.
+        next_sentence: The same in words.
+        metric: What was scored.
+        task: Modality and kind.
+        backbone: The pretrained network.
+        n_test: Examples of the test part.
+        how: ``test`` (given) or ``holdout`` (held out by us).
+        seconds: From the start to the end.
+        late: Seconds by which the budget was exceeded.
+        picture: The picture written, or None.
+        notes: What was inferred, decided or given up.
+    """
+
+    points: Mapping[str, tuple[CurvePoint, ...]]
+    transfer: str
+    saving: LabelSaving | None
+    sentence: str
+    gain: Estimate | None
+    gaining: str
+    next_sentence: str
+    metric: str
+    task: str
+    backbone: str
+    n_test: int
+    how: str
+    seconds: float
+    late: float = 0.0
+    picture: Path | None = None
+    notes: tuple[str, ...] = field(default=())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart curve --json`` prints it."""
+        saving = self.saving
+        saved = {name: getattr(saving, name, None) for name in ("factor", "bound", "n", "N", "level")}
+        ends = [None, None] if saving is None else asdict(saving.interval)
+        points = [
+            {"arm": arm, "n": p.n, "value": p.value, "interval": asdict(p.interval), "values": list(p.values)}
+            for arm, points in self.points.items()
+            for p in points
+        ]
+        following = {
+            "gain": None if self.gain is None else self.gain.value,
+            "interval": [None, None] if self.gain is None else asdict(self.gain.interval),
+            "arm": self.gaining,
+            "sentence": self.next_sentence,
+        }
+        values = {
+            "task": self.task,
+            "backbone": self.backbone,
+            "metric": self.metric,
+            "points": points,
+            "transfer": self.transfer,
+            "label_saving": saved | {"interval": ends, "sentence": self.sentence},
+            f"next_{MORE}": following,
+            "test": {"n": self.n_test, "how": self.how},
+            "seconds": self.seconds,
+            "seconds_over_budget": self.late,
+            "picture": None if self.picture is None else str(self.picture),
+            "notes": self.notes,
+        }
+        return {name: plain(value) for name, value in values.items()}
+
+
+def curve(
+    source: str | Path,
+    output: str | Path | None = None,
+    *,
+    reading: Reading | None = None,
+    options: CurveOptions | None = None,
+    overwrite: Literal["never", "file"] = "never",
+    progress: Progress = silent,
+    say: Say = say_nothing,
+    started: float | None = None,
+) -> CurveResult:
+    """Measure scores against the number of labels: probe, fine-tuned, and the same network from scratch.
+
+    Args:
+        source: The labelled data.
+        output: The picture to make, ending in ``.png`` or ``.svg``; none where None.
+        reading: How the data is read.
+        options: What to try and how.
+        overwrite: ``file`` replaces an existing picture.
+        progress: Told about long work.
+        say: Told what was inferred, decided or given up, one sentence at a time.
+        started: `time.monotonic` at the start of the process, from which the budget counts.
+
+    Returns:
+        The points, the label saving and what more labels would bring.
+    """
+    started = time.monotonic() if started is None else started
+    reading, options = reading or Reading(), options or CurveOptions()
+    picture = None if output is None else _check_picture(Path(output), overwrite)
+    _check(options)
+    notes: list[str] = []
+
+    def tell(text: str) -> None:
+        notes.append(text)
+        say(text)
+
+    dataset = reading.load(source)
+    metric = choose_metric(options.metric, dataset.kind)
+    plan = _plan(dataset, options)
+    for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset)):
+        tell(note)
+    check_metric_defined(dataset, plan, metric)
+    draws = _draws(dataset, plan, options, metric=metric, started=started, progress=progress, say=tell)
+    measured = draws.measure(metric=metric, seed=options.seed)
+    points, transfer = measured.points, measured.transfer
+    saving, said = _saving(points, transfer, metric=metric, seed=options.seed)
+    gaining = max((transfer, PROBE), key=lambda arm: points[arm][-1].n)
+    gain = fit_curve(points[gaining], metric=metric, seed=options.seed).gain(MORE)
+    if picture is not None:
+        title = f"{Path(source).name}: {draws.backbone.name.rpartition('/')[2]}"
+        picture = _drawn(points, saving, picture, title=title, metric=metric, say=tell)
+    assert plan.test is not None
+    return CurveResult(
+        points=points,
+        transfer=transfer,
+        saving=saving,
+        sentence=said,
+        gain=gain,
+        gaining=gaining,
+        next_sentence=_next_sentence(gain, metric, arm=gaining, n=points[gaining][-1].n),
+        metric=metric,
+        task=dataset.task,
+        backbone=draws.backbone.name,
+        n_test=len(plan.test),
+        how=plan.how,
+        seconds=time.monotonic() - started,
+        late=max(0.0, time.monotonic() - draws.deadline),
+        picture=picture,
+        notes=tuple(notes),
+    )
+
+
+def _check_picture(path: Path, overwrite: Literal["never", "file"]) -> Path:
+    """Refuse before any compute a picture that could not be written."""
+    if path.suffix.lower() not in PICTURES:
+        raise OptionError(f"expected a name ending in .png or .svg, found {path.name!r}", where="-o")
+    if not path.parent.is_dir():
+        raise OptionError("the folder does not exist", where=str(path.parent), fix="Make it, or choose another -o.")
+    if path.is_dir() or (path.exists() and overwrite == "never"):
+        fix = "Choose another -o." if path.is_dir() else "Choose another -o, or add --overwrite."
+        raise OptionError(f"the {'folder' if path.is_dir() else 'file'} exists", where=str(path), fix=fix)
+    return path
+
+
+def _check(options: CurveOptions) -> None:
+    """Refuse what can be refused before anything is read."""
+    check_options(_as_fit(options))
+    if options.seeds < FEWEST_DRAWS:
+        fix = "Intervals come from the spread over seeds."
+        raise OptionError(f"expected at least {FEWEST_DRAWS} seeds, found {options.seeds}", where="--seeds", fix=fix)
+
+
+def _as_fit(options: CurveOptions) -> FitOptions:
+    """Return the options that `fit` has too."""
+    names = () if options.backbone is None else (options.backbone,)
+    return FitOptions(backbones=names, budget=options.budget, offline=options.offline, device=options.device)
+
+
+def _plan(dataset: Dataset, options: CurveOptions) -> Plan:
+    """Decide on one test part for all sizes and draws."""
+    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
+    if plan.folds is None:
+        return plan
+    if dataset.folds and not options.resplit:
+        train, test = plan.folds[0]
+        note = f"One test part is needed for all sizes: fold {dataset.folds[test[0]]!r} ({len(test)} examples)."
+        return Plan(train, test, "holdout", None, (note,))
+    labels = dataset.labels or ()
+    y = np.array(labels) if dataset.kind == "classification" else task_from_labels(dataset.kind, labels).encode(labels)
+    units = united_groups(dataset)
+    train, test = make_folds(y, groups=units, n_splits=min(THIRDS, int(units.max()) + 1), seed=options.seed)[0]
+    note = f"No test part: a third ({len(test)}) is held out, once for all draws."
+    return Plan(train, test, "holdout", None, (note,))
+
+
+def _draws(
+    dataset: Dataset,
+    plan: Plan,
+    options: CurveOptions,
+    *,
+    metric: str,
+    started: float,
+    progress: Progress,
+    say: Say,
+) -> Draws:
+    """Load the network, draw the subsets, and say what is compared and in which time."""
+    backbone = _backbone(dataset, options)
+    for note in backbone.notes:
+        say(f"{backbone.name}: {note}.")
+    if options.budget is None:
+        say(f"Time allowed: {CURVE_BUDGET / 60:.0f} min (--budget sets another).")
+    deadline = started + (options.budget or CURVE_BUDGET)
+    task = task_from_labels(dataset.kind, dataset.labels or ())
+    subsets = _subsets(dataset, plan, task.n_outputs, options)
+    above = _rung_above(dataset)
+    counts = ", ".join(str(len(subset)) for subset in subsets[0])
+    say(f"Labels: {counts}; {len(subsets)} seeds. Fine-tuned means {above}.")
+    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=len(dataset))
+    run = Run(features, seed=options.seed, progress=progress, metric=metric, say=say)
+    runs = tuple(with_seed(run, draw) for draw in range(len(subsets)))
+    return Draws(dataset, plan, task, backbone, subsets, runs, above, deadline, say)
+
+
+def _backbone(dataset: Dataset, options: CurveOptions) -> Backbone:
+    """Load the network named, or the first of those that need no network."""
+    known = [candidate.name for candidate in backbones.candidates(dataset.modality, offline=True)]
+    names = tuple(known[:1]) if options.backbone is None else (options.backbone,)
+    return _candidates(dataset, replace(_as_fit(options), backbones=names))[0]
+
+
+def _rung_above(dataset: Dataset) -> Tuning:
+    """Return the usual rung above the probe, as the ladder of `headstart.search` has it."""
+    text_classes = dataset.modality == "text" and dataset.kind == "classification"
+    return Contrastive() if text_classes else FineTune()
+
+
+def _subsets(dataset: Dataset, plan: Plan, n_outputs: int, options: CurveOptions) -> tuple[tuple[Indices, ...], ...]:
+    """Draw the training examples of every size, as positions in the data set; sizes that a draw lacks are left out."""
+    train = dataset.take(plan.train)
+    n_classes = 1 if dataset.kind == "regression" else n_outputs
+    wanted = sizes(len(train), n_classes, options.most)
+    fewest = sizes(len(train), n_classes)[0]
+    if wanted[0] < fewest:
+        raise OptionError(
+            f"expected at least {fewest} labels, found {options.most}", where="--most", fix=f"Give {fewest} or more."
+        )
+    y = np.asarray(task_from_labels(dataset.kind, dataset.labels or ()).encode(train.labels or ()))
+    groups = None if train.groups is None else np.array(train.groups)
+    drawn = [nested_subsets(y, groups, wanted, seed=options.seed + draw) for draw in range(options.seeds)]
+    units = united_groups(train)
+    usable = [size for size in range(len(wanted)) if all(_usable(each, size, units) for each in drawn)]
+    if not usable:
+        fix = "Add examples that are not copies, or from other groups."
+        raise DataError("expected at least 2 separate training examples or groups", where=dataset.source, fix=fix)
+    return tuple(tuple(plan.train[each[size]] for size in usable) for each in drawn)
+
+
+def _usable(drawn: Sequence[Indices], size: int, units: Indices) -> bool:
+    """Whether settings can be chosen on a subset, and it is larger than the one before."""
+    larger = size == 0 or len(drawn[size]) > len(drawn[size - 1])
+    return larger and len(np.unique(units[drawn[size]])) > 1
+
+
+def _saving(
+    points: Mapping[str, tuple[CurvePoint, ...]], transfer: str, *, metric: str, seed: int
+) -> tuple[LabelSaving | None, str]:
+    if SCRATCH not in points:
+        return None, "How many labels transfer saves is not known: nothing was trained from scratch."
+    found = label_saving(points[transfer], points[SCRATCH], metric=metric, seed=seed)
+    return found, sentence(found, metric)
+
+
+def _next_sentence(gain: Estimate | None, metric: str, *, arm: str, n: int) -> str:
+    if gain is None:
+        return f"What {MORE} more labels would bring cannot be said from fewer than four sizes."
+    sign = 1 if greater_is_better(metric) else -1
+    ends = [sign * end for end in (gain.value, gain.interval.low, gain.interval.high)]
+    decimals = max(0, 1 - math.floor(math.log10(max(map(abs, ends))))) if any(ends) else 2
+    value, low, high = (f"{end:+.{decimals}f}" if end else "0" for end in ends)
+    name = metric.replace("_", " ")
+    return f"{MORE} more labels than {n} would bring about {value} {name} ({arm}; interval {low} to {high})."
+
+
+def _drawn(
+    points: Mapping[str, tuple[CurvePoint, ...]],
+    saving: LabelSaving | None,
+    path: Path,
+    *,
+    title: str,
+    metric: str,
+    say: Say,
+) -> Path | None:
+    """Draw the picture; without it the numbers are still worth having."""
+    try:
+        plot_curve(points, saving, path, title=title, metric=metric)
+    except HeadstartError as error:
+        say(f"No picture: {error}")
+        return None
+    return path

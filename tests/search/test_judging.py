@@ -1,0 +1,100 @@
+"""The sequential test: how often it says yes to nothing, how often to something, and what it does at the edges."""
+
+from math import inf, sqrt
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from headstart.search import Prior, judge
+
+LOOKS, RATIO = 3, 0.5
+
+
+def climb_once(rng, *, gain, n=20, prior=None, clusters=None):
+    """Look after each of three folds, until the answer is clear; returns it and the look."""
+    effects = np.zeros(LOOKS * n) if clusters is None else np.repeat(rng.normal(0, 1, LOOKS * clusters), n // clusters)
+    gains = gain + effects + rng.normal(0, 1, LOOKS * n)
+    units = np.arange(LOOKS * n) if clusters is None else np.repeat(np.arange(LOOKS * clusters), n // clusters)
+    for look in range(1, LOOKS + 1):
+        more = {} if prior is None else {"prior": prior}
+        found = judge(gains[: look * n], units[: look * n], look=look, looks=LOOKS, test_per_train=RATIO, **more)
+        if found.answer != "open":
+            return found.answer == "better", look
+    raise AssertionError("the last look is always an answer")
+
+
+def accepted(gain, *, times=1000, **more):
+    rng = np.random.default_rng(0)
+    return float(np.mean([climb_once(rng, gain=gain, **more)[0] for _ in range(times)]))
+
+
+@pytest.mark.parametrize("n", [4, 20, 60])
+def test_where_there_is_no_gain_a_rung_is_hardly_ever_accepted(n):
+    assert accepted(0.0, n=n) <= 0.05 + 2 * sqrt(0.05 * 0.95 / 1000)
+
+
+@pytest.mark.parametrize("clusters", [2, 5])
+def test_groups_that_gain_or_lose_together_do_not_count_as_many(clusters):
+    assert accepted(0.0, n=20, clusters=clusters) <= 0.05 + 2 * sqrt(0.05 * 0.95 / 1000)
+
+
+def test_few_units_give_the_probability_of_student():
+    gains = np.array([0.3, 0.1, 0.5, -0.1])
+    found = judge(gains, np.arange(4), look=3, looks=3, test_per_train=0.0)
+    assert found.probability == pytest.approx(1 - stats.ttest_1samp(gains, 0, alternative="greater").pvalue)
+    for gain in (1e-9, -1e-9):
+        near = judge(gains - gains.mean() + gain, np.arange(4), look=3, looks=3, test_per_train=0.0)
+        assert near.probability == pytest.approx(0.5, abs=1e-6)
+
+
+def test_power_grows_with_the_gain_and_with_the_items():
+    by_gain = [accepted(gain, times=300) for gain in (0.0, 0.3, 0.6, 1.2)]
+    assert by_gain == sorted(by_gain)
+    assert by_gain[-1] > 0.95
+    assert accepted(0.3, times=300, n=100) > accepted(0.3, times=300, n=20)
+
+
+def test_a_clear_winner_and_a_hopeless_rung_cost_one_fold():
+    rng = np.random.default_rng(1)
+    assert climb_once(rng, gain=3.0) == (True, 1)
+    assert climb_once(rng, gain=-3.0) == (False, 1)
+
+
+def test_a_prior_moves_the_answer_towards_what_is_known():
+    known, doubted = Prior(0.3, 0.1), Prior(-0.3, 0.1)
+    rates = [accepted(0.2, times=300, prior=prior) for prior in (doubted, None, known)]
+    assert rates[0] < rates[1] < rates[2]
+    gains, units = np.random.default_rng(0).normal(0, 1, 5000), np.arange(5000)
+    flat, told = (
+        judge(gains, units, look=3, looks=3, test_per_train=0.5, prior=p) for p in (Prior(), Prior(0.02, 10.0))
+    )
+    assert told.probability == pytest.approx(flat.probability, abs=1e-3)
+    assert (told.gain, told.error) == (flat.gain, flat.error)
+
+
+def test_clusters_and_shared_training_items_widen_the_error():
+    gains = np.repeat(np.random.default_rng(0).normal(0, 1, 12), 5)
+    apart = judge(gains, np.arange(60), look=1, looks=3, test_per_train=0.0)
+    together = judge(gains, np.repeat(np.arange(12), 5), look=1, looks=3, test_per_train=0.0)
+    assert together.error == pytest.approx(sqrt(5 * 59 / 60 * 12 / 11 * 60 / 60) * apart.error, rel=0.01)
+    assert apart.error == pytest.approx(gains.std(ddof=1) / sqrt(60))
+    later = judge(gains, np.arange(60), look=2, looks=3, test_per_train=0.5)
+    assert later.error == pytest.approx(sqrt(2) * apart.error)
+
+
+@pytest.mark.parametrize(("gain", "answer"), [(0.0, "not better"), (-0.1, "not better"), (0.1, "better")])
+def test_equal_gains_of_all_items_are_beyond_doubt(gain, answer):
+    found = judge(np.full(9, gain), np.arange(9), look=1, looks=3, test_per_train=0.5)
+    assert (found.answer, found.gain) == (answer, pytest.approx(gain))
+    with_prior = judge(np.full(9, gain), np.arange(9), look=1, looks=3, test_per_train=0.5, prior=Prior(0.1, 0.1))
+    assert with_prior.answer == answer
+
+
+def test_one_group_says_nothing_by_itself_and_leaves_the_prior():
+    gains, units = np.array([1.0, 2.0, 1.5]), np.zeros(3)
+    answers = [judge(gains, units, look=look, looks=3, test_per_train=0.5) for look in (1, 2, 3)]
+    assert [found.answer for found in answers] == ["open", "open", "not better"]
+    assert {(found.error, found.probability) for found in answers} == {(inf, 0.5)}
+    told = judge(gains, units, look=3, looks=3, test_per_train=0.5, prior=Prior(0.2, 0.1))
+    assert (told.answer, told.probability) == ("better", pytest.approx(0.977, abs=1e-3))
