@@ -1,11 +1,15 @@
 """The budget: what would not leave time for what is owed is left out, and that is said."""
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import headstart
 from headstart.search._owed import Owed
+from headstart.search._proof import _too_long
 from headstart.strategies import TuningForecast
 from tests.conftest import make_texts
 from tests.pipeline.test_fit import TEXT, write
@@ -14,12 +18,20 @@ from tests.pipeline.test_ladder import LADDER
 
 def test_rungs_baselines_and_proof_that_do_not_fit_are_left_out_and_said(tmp_path, monkeypatch):
     monkeypatch.setattr(Owed, "random", property(lambda self: 1e6))
-    data, said = write(tmp_path / "d.csv", *make_texts(1300)), []
+    data, said = write(tmp_path / "d.csv", *make_texts(600)), []
     result = headstart.fit(data, tmp_path / "m", options=replace(LADDER, budget=600.0), say=said.append)
     assert result.outcome.baselines == {}
-    assert result.outcome.rungs[1].reason.startswith("not tried: it may take")
-    for what in ("The baseline TF-IDF + logistic regression", "the comparison with random weights"):
-        assert f"{what} was left out for lack of time." in said
+    assert result.outcome.rungs[1].reason == "not tried: no time is left"
+    assert "The baselines were left out for lack of time." in said
+    assert "the comparison with random weights was left out for lack of time." in said
+
+
+def test_a_baseline_is_predicted_from_a_fit_on_a_few_examples():
+    slow = SimpleNamespace(name="slow", predict=lambda *_: time.sleep(0.2))
+    run = SimpleNamespace(deadline=time.monotonic() + 1000, decide=lambda _name, choose: choose())
+    problem = SimpleNamespace(run=run, splits=[(np.arange(50_000), np.arange(10))])
+    assert _too_long(problem, slow, 1, 990.0)
+    assert not _too_long(problem, slow, 1, 0.0)
 
 
 def test_training_from_scratch_is_given_up_where_time_holds_too_few_steps(texts_csv, tmp_path, monkeypatch):

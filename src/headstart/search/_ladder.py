@@ -258,6 +258,8 @@ class Climb:
         """Say why a rung cannot be tried, or nothing."""
         run, strategy = self.problem.run, step.strategy
         backbone = self.best.fitted.model.backbone
+        if run.deadline is not None and time.monotonic() + self._owed.all > run.deadline:
+            return "no time is left"  # a forecast takes seconds too
         try:
             if isinstance(strategy, Tuning):
                 strategy.cut_of(backbone)

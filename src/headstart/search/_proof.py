@@ -52,7 +52,13 @@ def measure_baselines(problem: Problem, splits: int, *, reserve: float = 0.0) ->
     Returns:
         Their predictions by name.
     """
-    found = {}
+    found: dict[str, Measured] = {}
+    run = problem.run
+    deadline = run.deadline
+    late = run.decide("left out: baselines", lambda: deadline is not None and time.monotonic() + reserve > deadline)
+    if late:
+        run.say("The baselines were left out for lack of time.")
+        return found
     for baseline in _baselines(problem):
         if _too_long(problem, baseline, splits, reserve):
             problem.run.say(f"The baseline {baseline.name} was left out for lack of time.")
