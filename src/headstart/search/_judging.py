@@ -5,7 +5,7 @@ at a time, and the climb asks after each whether enough is known, so that a clea
 fold instead of all. Asking several times must not make a false yes more likely: early answers have to be surer, by the
 boundary of O'Brien and Fleming (Biometrics, 1979), z_j = z * sqrt(J / j) at look j of J.
 
-What is known from elsewhere may count. With sixteen labels per class no fold can show anything beyond noise, and
+What is known from elsewhere may count. With sixteen labels per class a fold shows nothing beyond noise, and
 staying with the probe is a guess as much as leaving it. So where a method has been measured on other data with so few
 labels, its gain has a normal prior, and what is more probable than not after one fold is taken; the report says so.
 """

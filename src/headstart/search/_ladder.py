@@ -33,7 +33,8 @@ from headstart.strategies import (
     item_losses,
 )
 
-FEW: Final = 16  # labels per class up to which contrastive tuning of texts has a prior
+FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
+FEW: Final = 64  # labels per class up to which contrastive tuning of texts has a prior
 # Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
 CONTRASTIVE_WITH_FEW: Final = Prior(0.05, 0.06, confidence=0.5)
 
@@ -92,11 +93,16 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
 
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:
+    """Contrastive tuning: of all layers at a small rate where labels are fewest, else of half of them."""
     counts = np.bincount(problem.y[problem.plan.train])
-    if np.median(counts[counts > 0]) > FEW:
-        return Step(Contrastive())
+    per_class = float(np.median(counts[counts > 0]))
+    strategy = Contrastive()
+    if per_class <= FEWEST:
+        strategy = Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5)
+    if per_class > FEW:
+        return Step(strategy)
     why = f"up to {FEW} labels per class show little by themselves, so its gain on other data sets counts too"
-    return Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5), CONTRASTIVE_WITH_FEW, why)
+    return Step(strategy, CONTRASTIVE_WITH_FEW, why)
 
 
 class Contender(Protocol):
