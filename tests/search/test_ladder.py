@@ -244,5 +244,5 @@ def test_a_comparison_that_cannot_be_made_or_has_no_time_is_left_out_and_said(mo
     assert "No comparison with random weights: no layer's reset_parameters draws the weight w." in said
     assert "training from scratch was given up: no layer's reset_parameters draws the weight w." in said
     late = go(pictures(40), proof="full", say=said.append, deadline=time.monotonic() - 1)
-    assert len(late.baselines) == 2
+    assert not late.baselines
     assert "training from scratch was left out for lack of time." in said

@@ -436,4 +436,6 @@ def _reason(judgement: Judgement, step: Step) -> str:
     how_sure = f"gain in loss {judgement.gain:+.3f} ± {judgement.error:.3f}"
     if judgement.answer != "better":
         return f"not better beyond noise: {how_sure}"
-    return f"better: {how_sure}" + (f"; {step.why}" if step.why and judgement.probability > 0 else "")
+    if step.why:
+        return f"better with probability {judgement.probability:.2f}: {how_sure}; {step.why}"
+    return f"better: {how_sure}"
