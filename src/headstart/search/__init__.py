@@ -21,11 +21,11 @@ from headstart.errors import BudgetError
 from headstart.evaluation import Fold, Interval, class_scores, find_metric, nadeau_bengio, score, verdict
 from headstart.model import AdaptedModel
 from headstart.search._judging import Judgement, Prior, judge
-from headstart.search._ladder import Best, Climb, ProbeContender, steps_above
+from headstart.search._ladder import Best, Climb, steps_above
 from headstart.search._owed import Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Outcome, Problem, Proof, Rung, Watch, watch_nothing
 from headstart.search._proof import compare_all, guarded, measure_baselines, random_weights, scratch
-from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Run, Strategy, Tuning, inner_folds
+from headstart.strategies import Fitted, Probe, Run, Strategy, Tuning
 from headstart.tasks import Task
 
 __all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "Watch", "climb", "judge", "watch_nothing"]
@@ -173,9 +173,7 @@ def _climb_on(problem: Problem, first: Fitted, owed: Owed) -> tuple[Best, list[R
         return Best(first, problem.strategy, None), [], []
     # Whether there was a budget may differ when a run is resumed; what it tries may not.
     problem = replace(problem, effort=problem.run.decide("effort", lambda: problem.effort))
-    folds = inner_folds(problem.train, problem.y[problem.plan.train], seed=problem.run.seed, n_splits=TUNING_FOLDS)
-    probe = Best(first, Probe(), ProbeContender(problem, Probe(), first, folds))
-    ladder = Climb(problem, probe, owed=owed)
+    ladder = Climb(problem, first, owed=owed)
     best = ladder.run(steps_above(problem, first.model.backbone))
     return best, ladder.rungs, ladder.notes
 

@@ -4,15 +4,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from math import inf
-from typing import Any, Final, Protocol, final
+from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
-from headstart.data import Indices
+from headstart.data import Dataset, Indices
 from headstart.errors import BackboneError, BudgetError, StoreError, TrainingError
 from headstart.evaluation import Interval, bootstrap_interval, find_metric
 from headstart.search._judging import NOTHING_KNOWN, Judgement, Prior, judge
@@ -74,13 +73,10 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     if not backbone.cuts:
         return []
     text, classes = backbone.modality == "text", problem.task.kind == "classification"
-    usual = [Step(FineTune())] if not text else []
-    if not text:
-        usual.insert(0, Step(Probe(views=2)))
-    elif classes:
-        usual.append(_contrastive(problem, backbone))
+    if text:
+        usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
     else:
-        usual.append(Step(FineTune()))
+        usual = [Step(Probe(views=2)), Step(FineTune())]
     if problem.effort == "usual":
         return usual
     deeper: list[Step] = []
@@ -105,62 +101,65 @@ def _contrastive(problem: Problem, backbone: Backbone) -> Step:
     return Step(strategy, CONTRASTIVE_WITH_FEW, why)
 
 
-class Contender(Protocol):
-    """Something that can be held to the same folds as another."""
-
-    def held_out(self, number: int) -> NDArray[np.float64]:
-        """(n, K) outputs on a fold for a model fitted on the rest of the training part."""
+Predict = Callable[[Dataset, Dataset], NDArray[np.float64]]
+"""Fits on the first data set and gives (n, K) outputs on the second."""
 
 
 @final
 @dataclass
-class ProbeContender:
-    """The probe chosen by cross-validation."""
+class Contender:
+    """Something that can be held to the same folds as another.
+
+    Attributes:
+        problem: The data.
+        folds: Positions in the training part.
+        predict: How it is fitted and asked.
+    """
 
     problem: Problem
-    strategy: Probe
-    fitted: Fitted
     folds: Sequence[tuple[Indices, Indices]]
+    predict: Predict
     _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
 
     def held_out(self, number: int) -> NDArray[np.float64]:
-        """Refit with the settings chosen and predict the fold."""
+        """Return (n, K) outputs on a fold for a model fitted on the rest of the training part; fitted once."""
         if number not in self._known:
-            problem, (inside, outside) = self.problem, self.folds[number]
-            backbone, run = self.fitted.model.backbone, problem.run
-            model = self.strategy.refit(
-                backbone, problem.train.take(inside), problem.task, chosen=self.fitted.chosen, run=run
-            )
-            features = run.features.features(backbone, problem.train.take(outside), view=model.view)
-            self._known[number] = model.head.outputs(features)
+            inside, outside = (self.problem.train.take(part) for part in self.folds[number])
+            self._known[number] = self.predict(inside, outside)
         return self._known[number]
 
-
-@final
-@dataclass
-class TunedContender:
-    """A strategy that moves weights."""
-
-    problem: Problem
-    strategy: Tuning
-    backbone: Backbone
-    folds: Sequence[tuple[Indices, Indices]]
-    _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-
-    def held_out(self, number: int) -> NDArray[np.float64]:
-        """Train on the rest and predict the fold."""
-        if number not in self._known:
-            problem, (inside, outside) = self.problem, self.folds[number]
-            train, run = problem.train, problem.run
-            tuned = self.strategy.tune(self.backbone, train.take(inside), problem.task, run=run)
-            self._known[number] = tuned.outputs(train.take(outside), run=run)
-        return self._known[number]
+    def first(self, looks: int) -> NDArray[np.float64]:
+        """Return the outputs on the first so many folds, one after another."""
+        return np.concatenate([self.held_out(number) for number in range(looks)])
 
     def temperature(self, looks: int, y: NDArray[Any]) -> Temperature:
-        """Fit the temperature on the folds so far."""
-        outputs = np.concatenate([self.held_out(number) for number in range(looks)])
-        truth = np.concatenate([y[self.folds[number][1]] for number in range(looks)])
-        return Temperature.fit(outputs, truth)
+        """Fit the temperature on the first so many folds."""
+        return Temperature.fit(self.first(looks), y[held_out_of(self.folds, looks)])
+
+
+def held_out_of(folds: Sequence[tuple[Indices, Indices]], looks: int) -> Indices:
+    """Return the positions held out by the first so many folds, one fold after another."""
+    return np.concatenate([outside for _, outside in folds[:looks]])
+
+
+def probing(problem: Problem, strategy: Probe, fitted: Fitted) -> Predict:
+    """Refit a probe with the settings chosen before."""
+    backbone, run = fitted.model.backbone, problem.run
+
+    def predict(inside: Dataset, outside: Dataset) -> NDArray[np.float64]:
+        model = strategy.refit(backbone, inside, problem.task, chosen=fitted.chosen, run=run)
+        return model.head.outputs(run.features.features(backbone, outside, view=model.view))
+
+    return predict
+
+
+def tuning(problem: Problem, strategy: Tuning, backbone: Backbone) -> Predict:
+    """Train a strategy that moves weights."""
+
+    def predict(inside: Dataset, outside: Dataset) -> NDArray[np.float64]:
+        return strategy.tune(backbone, inside, problem.task, run=problem.run).outputs(outside, run=problem.run)
+
+    return predict
 
 
 @dataclass(frozen=True)
@@ -188,20 +187,16 @@ class Climb:
 
     Args:
         problem: The data.
-        best: The probe.
+        first: The probe that was fitted; folds on which all rungs are compared are cut here.
         owed: Predicts what scoring, proof and saving still need.
     """
 
-    def __init__(self, problem: Problem, best: Best, *, owed: Owed) -> None:
-        self.problem, self.best, self._owed = problem, best, owed
+    def __init__(self, problem: Problem, first: Fitted, *, owed: Owed) -> None:
+        self.problem, self._owed = problem, owed
+        self.folds = inner_folds(problem.train, self.y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
+        self.best = Best(first, Probe(), Contender(problem, self.folds, probing(problem, Probe(), first)))
         self.rungs: list[Rung] = []
         self.notes: list[str] = []
-
-    @cached_property
-    def folds(self) -> Sequence[tuple[Indices, Indices]]:
-        """The inner folds on which all rungs are compared."""
-        problem = self.problem
-        return inner_folds(problem.train, self.y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
 
     @property
     def y(self) -> NDArray[Any]:
@@ -320,13 +315,13 @@ class Climb:
         problem, strategy = self.problem, step.strategy
         if isinstance(strategy, Probe):
             fitted = strategy.fit(self._start, problem.train, problem.task, run=problem.run)
-            probe = ProbeContender(problem, strategy, fitted, self.folds)
+            probe = Contender(problem, self.folds, probing(problem, strategy, fitted))
             judgement = self._race(probe, step, lambda _looks: Temperature())
             better = Best(fitted, strategy, probe) if judgement.answer == "better" else None
             return judgement, better
         assert isinstance(strategy, Tuning)
         strategy.gather(self._start, problem.train, run=problem.run)
-        tuned = TunedContender(problem, strategy, self._start, self.folds)
+        tuned = Contender(problem, self.folds, tuning(problem, strategy, self._start))
         judgement = self._race(tuned, step, lambda looks: tuned.temperature(looks, self.y))
         if judgement.answer != "better":
             return judgement, None
@@ -340,9 +335,7 @@ class Climb:
         judgement: Judgement | None = None
         looks = min(step.looks, len(folds))
         for look in range(1, looks + 1):
-            outside = np.concatenate([folds[number][1] for number in range(look)])
-            ours = np.concatenate([contender.held_out(number) for number in range(look)])
-            theirs = np.concatenate([self.best.contender.held_out(number) for number in range(look)])
+            outside, ours, theirs = held_out_of(folds, look), contender.first(look), self.best.contender.first(look)
             gains = item_losses(y[outside], self.best.temperature.calibrate(theirs)) - item_losses(
                 y[outside], temperature(look).calibrate(ours)
             )
@@ -363,7 +356,7 @@ class Climb:
 
     _looked: int = 0
 
-    def _train(self, strategy: Tuning, contender: TunedContender) -> Best:
+    def _train(self, strategy: Tuning, contender: Contender) -> Best:
         """Train the accepted rung on the whole training part."""
         problem = self.problem
         temperature = contender.temperature(self._looked, self.y)
@@ -373,7 +366,7 @@ class Climb:
         fitted = Fitted(tuned.model, loss, values, chosen, tuned.seconds)
         return Best(fitted, strategy, contender, tuned, temperature)
 
-    def _scores(self, contender: TunedContender, temperature: Temperature) -> tuple[float, tuple[float, ...]]:
+    def _scores(self, contender: Contender, temperature: Temperature) -> tuple[float, tuple[float, ...]]:
         """Mean loss and the wanted metric on the folds looked at."""
         metric = find_metric(self.problem.run.metric, self.problem.task.kind)
         outs = [temperature.calibrate(contender.held_out(number)) for number in range(self._looked)]
@@ -383,7 +376,7 @@ class Climb:
         return loss, tuple(float("nan") if value is None else value for value in values)
 
     def _report(self, step: Step, judgement: Judgement | None, started: float, *, accepted: bool, reason: str) -> None:
-        value, interval = self._held_out_score(step) if judgement else (None, _unmeasured(self.problem))
+        value, interval = self._held_out_score() if judgement else (None, _unmeasured(self.problem))
         rung = Rung(
             name=f"{step.strategy} {self._start.name}",
             value=value,
@@ -398,15 +391,13 @@ class Climb:
         self.rungs.append(rung)
         self.problem.watch(rung)
 
-    def _held_out_score(self, step: Step) -> tuple[float | None, Interval]:
+    def _held_out_score(self) -> tuple[float | None, Interval]:
         """Score the folds looked at, as one set of items."""
-        del step
         contender = self._last
         metric = find_metric(self.problem.run.metric, self.problem.task.kind)
         if contender is None:
             return None, _unmeasured(self.problem)
-        outside = np.concatenate([self.folds[number][1] for number in range(self._looked)])
-        out = np.concatenate([contender.held_out(number) for number in range(self._looked)])
+        outside, out = held_out_of(self.folds, self._looked), contender.first(self._looked)
         y = self.y[outside]
         value = metric.score(y, out)
         if value is None:

@@ -14,11 +14,14 @@ from headstart.data import Dataset, Indices, make_folds, united_groups
 from headstart.engine import Engine, LocalEngine
 from headstart.errors import DataError
 from headstart.features import FeatureSource, Progress, silent
+from headstart.linear import ClassWeight
 from headstart.model import AdaptedModel
 from headstart.strategies._values import check_values
 from headstart.tasks import Task
 
 FOLDS: Final = 5
+# Scores under which a rare class counts as much as a common one; training then weighs the classes alike too.
+ALIKE: Final = ("balanced_accuracy", "macro_f1")
 
 
 def say_nothing(_text: str) -> None:
@@ -138,6 +141,11 @@ def inner_folds(
             fix="Add examples that are not copies, or from other groups.",
         )
     return make_folds(y, groups=units, n_splits=min(n_splits, separate), seed=seed)
+
+
+def class_weight_for(metric: str) -> ClassWeight:
+    """Return how training weighs the classes where a metric is wanted."""
+    return "balanced" if metric in ALIKE else "none"
 
 
 def over_views(

@@ -21,7 +21,7 @@ from headstart.errors import BackboneError
 from headstart.evaluation import find_metric
 from headstart.linear import LinearModel, fit_cross_validated
 from headstart.model import AdaptedModel, Base, Head
-from headstart.strategies._base import Fitted, Run, Strategy, inner_folds, over_views
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._thawed import Thawed, Views, boundary
 from headstart.tasks import Task
@@ -29,8 +29,6 @@ from headstart.training import Group, Settings, Trained, train
 
 Last = int | Literal["auto", "all"]
 TUNING_FOLDS: Final = 3
-# Scores under which a rare class counts as much as a common one; training then weighs the classes alike too.
-ALIKE: Final = ("balanced_accuracy", "macro_f1")
 
 
 @dataclass(frozen=True)
@@ -243,15 +241,15 @@ def item_losses(y: NDArray[Any], outputs: NDArray[np.float64]) -> NDArray[np.flo
     return np.asarray(-np.log(np.maximum(outputs[np.arange(len(y)), y], floor)))
 
 
-def fit_probe(material: Material, X: NDArray[np.float32], *, run: Run, views: int = 1) -> LinearModel:
-    """Fit a probe with cross-validated strength; ``X`` holds all items, one view after another."""
+def fit_probe(material: Material, X: NDArray[np.float32], *, run: Run) -> LinearModel:
+    """Fit a probe on features (N, D) of the plain view, with cross-validated strength."""
     folds = inner_folds(material.train, material.y, seed=run.seed)
     model, _ = fit_cross_validated(
         X,
-        np.concatenate([material.y] * views),
-        over_views(folds, len(material.y), views),
+        material.y,
+        folds,
         n_classes=material.task.n_outputs,
-        class_weight="balanced" if run.metric in ALIKE else "none",
+        class_weight=class_weight_for(run.metric),
         kind=material.task.kind,
     )
     return model
@@ -268,7 +266,8 @@ def train_thawed(
     run: Run,
 ) -> Trained:
     """Run the training loop, with a checkpoint folder of this training's own where the run has one."""
-    fingerprint = _fingerprint(strategy, material, run)
+    # Only checkpoints need it, and it hashes the whole network.
+    fingerprint = "" if run.folder is None else _fingerprint(strategy, material, run)
     return train(
         module,
         groups,

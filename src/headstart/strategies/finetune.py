@@ -17,11 +17,10 @@ from torch import Tensor, nn
 from headstart.backbones import Backbone
 from headstart.linear import LinearModel, TargetScale
 from headstart.model import Head
-from headstart.strategies._base import Run
+from headstart.strategies._base import Run, class_weight_for
 from headstart.strategies._head import LinearHead, balanced_weights, task_loss
 from headstart.strategies._thawed import Thawed, rows_and_views
 from headstart.strategies._tuning import (
-    ALIKE,
     Last,
     Material,
     Tuning,
@@ -190,7 +189,7 @@ def _train_batch_norm(backbone: Backbone) -> None:
 
 
 def _weights(material: Material, run: Run) -> Tensor | None:
-    if run.metric not in ALIKE or material.task.kind != "classification":
+    if class_weight_for(run.metric) == "none" or material.task.kind != "classification":
         return None
     return balanced_weights(material.y, material.task.n_outputs)
 

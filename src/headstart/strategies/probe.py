@@ -27,12 +27,9 @@ from headstart.linear import (
     fit_standardised,
 )
 from headstart.model import AdaptedModel, Head
-from headstart.strategies._base import Fitted, Run, Strategy, inner_folds, over_views
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds, over_views
 from headstart.strategies._thawed import seen
 from headstart.tasks import Kind, Task, kind_of
-
-# Scores under which a rare class counts as much as a common one; training then weighs the classes alike too.
-ALIKE = ("balanced_accuracy", "macro_f1")
 
 
 @final
@@ -144,7 +141,7 @@ class Probe(Strategy):
 
     def _weights(self, metric: str) -> ClassWeight:
         if self.class_weight == "auto":
-            return "balanced" if metric in ALIKE else "none"
+            return class_weight_for(metric)
         return self.class_weight
 
     def _trial(
