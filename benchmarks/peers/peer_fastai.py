@@ -4,7 +4,8 @@
 
 The whole training part trains, nothing is held out of it. Squares of 224 pixels, `aug_transforms`, the normalisation of
 the weights' own configuration (fastai's default for timm networks), fastai's defaults otherwise. fastai drops the last
-batch where it is not full, so batches are 64, or the whole training part where that is smaller. The clock covers
+batch where it is not full, so its 64 would leave few images no batch at all, or one: a batch is at most a quarter of
+the training part, as someone with so few images would set it, and each epoch has four steps or more. The clock covers
 `fine_tune` alone: the network and the loaders are made before. Prints one JSON document.
 """
 
@@ -27,6 +28,9 @@ from fastai.vision.all import (
 from subsets import read_part
 
 
+STEPS_PER_EPOCH = 4  # at least
+
+
 def loaders(folder: Path, *, batch_size: int) -> DataLoaders:
     paths, labels = read_part(folder, "train")
     known = dict(zip(paths, labels, strict=True))
@@ -37,7 +41,7 @@ def loaders(folder: Path, *, batch_size: int) -> DataLoaders:
         item_tfms=Resize(224),
         batch_tfms=aug_transforms(),
     )
-    return block.dataloaders(paths, bs=min(batch_size, len(paths)))
+    return block.dataloaders(paths, bs=min(batch_size, max(1, len(paths) // STEPS_PER_EPOCH)))
 
 
 def run(folder: Path, *, weights: str, seed: int, batch_size: int) -> dict:

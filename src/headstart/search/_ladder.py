@@ -33,6 +33,7 @@ from headstart.strategies import (
 )
 
 FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
+STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
 FEW: Final = 64  # labels per class up to which contrastive tuning of texts has a prior
 # Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
 CONTRASTIVE_WITH_FEW: Final = Prior(0.05, 0.06, confidence=0.5)
@@ -94,7 +95,8 @@ def _contrastive(problem: Problem, backbone: Backbone) -> Step:
     per_class = float(np.median(counts[counts > 0]))
     strategy = Contrastive()
     if per_class <= FEWEST:
-        strategy = Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5)
+        steps = min(Contrastive.steps, STEPS_PER_CLASS * problem.task.n_outputs)
+        strategy = Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5, steps=steps)
     if per_class > FEW:
         return Step(strategy)
     why = f"up to {FEW} labels per class show little by themselves, so its gain on other data sets counts too"

@@ -15,7 +15,8 @@ from headstart.engine import keep_freed_memory
 from headstart.features import Inputs, LiveActivations, key_of
 from headstart.strategies._base import Run
 from headstart.strategies._thawed import Held, Thawed, Views, placed, seen
-from headstart.strategies._tuning import Tuning
+from headstart.strategies._tuning import Tuning, auto_precision
+from headstart.training import in_precision
 
 SECONDS_PER_UPDATE: Final = 2.2e-9  # per parameter, of the fused optimiser on two cores
 BYTES_PER_PARAMETER: Final = 16  # weight, gradient, and two moments of the optimiser
@@ -104,7 +105,10 @@ def trainable(backbone: Backbone, cut: str | None) -> list[nn.Parameter]:
 
 def _timed(thawed: Thawed, rows: NDArray[np.intp]) -> float:
     began = time.perf_counter()
-    torch.autograd.backward(thawed.features(rows).float().square().mean())
-    if thawed.backbone.device.type == "cuda":
+    device = thawed.backbone.device
+    with in_precision(auto_precision(device), device):
+        loss = thawed.features(rows).float().square().mean()
+    torch.autograd.backward(loss)
+    if device.type == "cuda":
         torch.cuda.synchronize()
     return time.perf_counter() - began

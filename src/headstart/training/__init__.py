@@ -26,6 +26,7 @@ time (``every_seconds``), what is computed does not. Training shorter than ``eve
 from headstart.training._batches import Batches, balanced, epochs
 from headstart.training._groups import Group, Layer, layer_wise, layers_of
 from headstart.training._loop import train
+from headstart.training._precision import in_precision
 from headstart.training._schedule import Schedule, factor
 from headstart.training._settings import Settings, Trained
 
@@ -39,6 +40,7 @@ __all__ = [
     "balanced",
     "epochs",
     "factor",
+    "in_precision",
     "layer_wise",
     "layers_of",
     "train",

@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Final, final
@@ -11,7 +11,6 @@ from typing import Any, Final, final
 import numpy as np
 import torch
 from torch import Tensor, nn
-from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from headstart.backbones import hash_state
 from headstart.errors import OptionError, TrainingError
@@ -20,6 +19,7 @@ from headstart.training._checkpoint import Checkpoint
 from headstart.training._clock import Clock
 from headstart.training._groups import Group, check_groups, frozen, weights
 from headstart.training._optimiser import Optimiser
+from headstart.training._precision import in_precision
 from headstart.training._random import own_random_state, seed_step
 from headstart.training._schedule import factor
 from headstart.training._settings import Settings, Trained
@@ -178,7 +178,7 @@ class _Run:
                 for p in group.parameters.values():
                     p.requires_grad_()
         seed_step(settings.seed, state.step, self._device)
-        with _precision(settings, self._device):
+        with in_precision(settings.precision, self._device):
             value = loss(state.step)
         self._pending.append(value.detach())
         if self._device.type == "cpu" or len(self._pending) >= STEPS_BETWEEN_READINGS:
@@ -346,19 +346,3 @@ def _device(groups: Sequence[Group]) -> torch.device:
 
 def _copies(values: dict[str, Tensor]) -> dict[str, Tensor]:
     return {name: value.clone() for name, value in values.items()}
-
-
-@contextmanager
-def _precision(settings: Settings, device: torch.device) -> Iterator[None]:
-    """Run the forward pass in the precision asked for.
-
-    On a processor torch's fused attention takes ten times as long backward in bfloat16 as in float32 (torch 2.15: 1.9 s
-    of 5.8 s in benchmarks/LOG.md); written out as products it does not.
-    """
-    if settings.precision == "float32":
-        yield
-        return
-    kind = torch.float16 if settings.precision == "float16" else torch.bfloat16
-    written_out = sdpa_kernel(SDPBackend.MATH) if device.type == "cpu" else nullcontext()
-    with written_out, torch.autocast(device.type, dtype=kind):
-        yield

@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from headstart.errors import OptionError
 from headstart.training._schedule import Schedule
 
+Precision = Literal["float32", "bfloat16", "float16"]
+
 
 @final
 @dataclass(frozen=True)
@@ -39,7 +41,7 @@ class Settings:
     schedule: Schedule = "cosine"
     warmup: float = 0.1
     clip: float | None = 1.0
-    precision: Literal["float32", "bfloat16", "float16"] = "float32"
+    precision: Precision = "float32"
     average: float | None = None
     patience: int | None = None
     check_every: int = 25
