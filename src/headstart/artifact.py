@@ -35,6 +35,7 @@ import torch
 
 from headstart import backbones
 from headstart.backbones import Backbone
+from headstart.data import hash_item
 from headstart.errors import ArtifactError, BackboneError, writing
 from headstart.linear import LINKS, KNearest, LinearModel, Link
 from headstart.model import AdaptedModel, Base, Head
@@ -304,7 +305,7 @@ def _read_json(path: Path) -> dict[str, Any]:
 
 def _write_manifest(folder: Path, number: int) -> None:
     files = {
-        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": _sha256(path)}
+        path.relative_to(folder).as_posix(): {"bytes": path.stat().st_size, "sha256": hash_item(path)}
         for path in sorted(folder.rglob("*"))
         if path.is_file() and path.name != MANIFEST
     }
@@ -335,7 +336,7 @@ def _check_files(folder: Path, manifest: Mapping[str, Any]) -> None:
             raise ArtifactError(
                 "a file of the model is missing", where=str(path), fix="Copy the model folder again, whole."
             )
-        if path.stat().st_size != facts["bytes"] or _sha256(path) != facts["sha256"]:
+        if path.stat().st_size != facts["bytes"] or hash_item(path) != facts["sha256"]:
             raise _changed(path, f"its content does not match {MANIFEST}")
 
 
@@ -349,8 +350,3 @@ def _changed(path: Path, problem: str) -> ArtifactError:
 
 def _checksum(values: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -18,7 +18,7 @@ import signal, sys
 import headstart.search as search
 import headstart.search._ladder as ladder
 from headstart.cli import main
-from headstart.search._ladder import Step
+from headstart.search._rungs import Step
 from headstart.strategies import Contrastive
 
 signal.signal(signal.SIGINT, signal.default_int_handler)

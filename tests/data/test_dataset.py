@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from headstart.data import Dataset, LeftOut, concatenate, hash_item, load
+from headstart.data import Dataset, LeftOut, hash_item, load
 from headstart.errors import DataError
 
 TEXTS = Dataset(
@@ -59,11 +59,3 @@ def test_the_fingerprint_follows_content_and_columns_but_not_places(make_images)
         TEXTS.take([0, 1]),
     ]
     assert len({dataset.fingerprint for dataset in others}) == len(others)
-
-
-def test_joining_keeps_the_columns_that_all_have():
-    other = replace(TEXTS.take([0]), groups=None, notes=("Read.", "More."), left_out=())
-    joined = concatenate([TEXTS, other])
-    assert joined.items == ("a", "b", "c", "a")
-    assert (joined.labels, joined.groups) == (("x", "y", "x", "x"), None)
-    assert (joined.notes, joined.left_out) == (("Read.", "More."), TEXTS.left_out)

@@ -11,10 +11,11 @@ import pytest
 import headstart
 from headstart import CurveOptions, Reading, backbones
 from headstart.data import Dataset, Plan
-from headstart.errors import BackboneError, BudgetError, DataError, MissingExtraError, OptionError
+from headstart.errors import BackboneError, BudgetError, DataError, MissingExtraError, OptionError, TrainingError
 from headstart.features import FeatureSource
 from headstart.pipeline import _curve, _draws
-from headstart.pipeline._draws import Costs, Draws, Extent, affordable
+from headstart.pipeline._affordable import Costs, Extent, affordable
+from headstart.pipeline._draws import Draws
 from headstart.strategies import FineTune, Probe, Run, Scratch, Tuning, TuningForecast
 from headstart.tasks import task_from_labels
 from tests.conftest import make_label_sets, make_texts, make_values
@@ -302,13 +303,15 @@ def measure(monkeypatch):
     dataset = Dataset("text", tuple(texts), tuple(texts), labels=tuple(labels))
     task, toy = task_from_labels("classification", labels), backbones.load("toy:text")
 
-    def run(*, probe=0.0, tuned=1.0, scratch=1.0, forecast=1.0, budget=1e6) -> tuple[dict, list[str]]:
+    def run(*, probe=0.0, tuned=1.0, scratch=1.0, forecast=1.0, budget=1e6, wild=np.inf) -> tuple[dict, list[str]]:
         clock, said = Clock(), []
         monkeypatch.setattr(_draws, "time", clock)
         monkeypatch.setattr(_draws, "forecast", lambda *a, **k: TuningForecast(0.0, forecast, 1.0))
 
         def predict(self, strategy, train, run, *, cross_validate):
             took = {Probe: probe, Scratch: scratch}.get(type(strategy), tuned)
+            if isinstance(strategy, Scratch) and len(train) >= wild:
+                raise TrainingError("expected finite losses, found nan")
             clock.now += took * (4 if cross_validate else 1) * len(train) / 80
             p = np.random.default_rng([len(train), run.seed]).uniform(0.3, 1, len(self._y))
             return np.where(np.arange(2) == self._y[:, None], p[:, None], 1 - p[:, None]), 1.0
@@ -357,3 +360,13 @@ def test_a_forecast_that_was_too_high_gives_its_draws_back(measure):
     points, said = measure(tuned=1, scratch=1, forecast=10, budget=70)
     assert points["finetuned"][1] == 3
     assert "There is time for 3 seeds after all." in said
+
+
+@pytest.mark.parametrize(
+    ("wild", "sizes", "kept"), [(80, 3, "is trained with up to 40 labels only"), (20, 0, "is left out")]
+)
+def test_training_from_scratch_that_fails_costs_no_other_arm(measure, wild, sizes, kept):
+    points, said = measure(wild=wild)
+    assert points.get("scratch", (0, 3)) == (sizes, 3)
+    assert (points["probe"], points["finetuned"]) == ((4, 3), (4, 3))
+    assert f"Training failed: scratch {kept}: expected finite losses, found nan." in said

@@ -10,8 +10,8 @@ from headstart import backbones, search
 from headstart.data import Dataset, Plan, make_folds
 from headstart.errors import BackboneError, StoreError
 from headstart.features import FeatureSource
-from headstart.search import _ladder, _proof, climb
-from headstart.search._ladder import Step
+from headstart.search import _ladder, _proof, _race, climb
+from headstart.search._rungs import Step
 from headstart.strategies import Contrastive, FineTune, Probe, Run, Tuning, TuningForecast
 from tests.strategies.small import pictures, task_of, topics
 
@@ -121,6 +121,27 @@ def test_an_interrupt_keeps_the_best_so_far_and_says_so(rungs_before):
     assert outcome.model.strategy == (str(WORDS) if rungs_before else "probe()")
 
 
+def test_an_interrupt_at_the_baselines_keeps_the_probe(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(search, "measure_baselines", interrupted)
+    outcome = go(topics(60), TINY, proof="full")
+    assert outcome.notes == ("Interrupted at the baselines: they are left out, and the first rung is kept.",)
+    assert (outcome.model.strategy, len(outcome.rungs), outcome.baselines) == ("probe()", 1, {})
+    assert outcome.score.n == 20
+
+
+def test_an_interrupted_climb_goes_on_to_no_proof():
+    def progress(what, done, _total):
+        if what.startswith("finetune"):
+            raise KeyboardInterrupt
+
+    outcome = go(topics(60), TINY, proof="full", progress=progress)
+    assert not any("random weights" in name or "scratch" in name for name in outcome.baselines)
+    assert "majority class" in outcome.baselines
+
+
 def test_a_rung_that_fails_is_given_up(monkeypatch):
     wild = FineTune(last=1, rate=1e30, steps=5, batch=8)
     rung = go(pictures(40), wild).rungs[1]
@@ -182,7 +203,7 @@ def test_the_score_of_a_tuned_model_without_a_test_part_trains_it_in_outer_folds
 
 def test_the_probe_that_was_accepted_is_the_one_that_outer_folds_measure(monkeypatch):
     data, fitted = pictures(48), []
-    monkeypatch.setattr(_ladder, "judge", lambda *_, **__: search.Judgement("better", 0.1, 0.01, 1.0))
+    monkeypatch.setattr(_race, "judge", lambda *_, **__: search.Judgement("better", 0.1, 0.01, 1.0))
     fit = Probe.fit
 
     def spy(self, backbone, train, task, *, run):

@@ -13,7 +13,7 @@ from headstart.backbones import Backbone, hash_state
 from headstart.data import Dataset
 from headstart.errors import BackboneError, DataError, OptionError
 from headstart.evaluation import all_metrics
-from headstart.features import Activations, FeatureSource
+from headstart.features import Activations, FeatureSource, Inputs
 from headstart.linear import LinearModel
 from headstart.strategies import Contrastive, FineTune, LoRA, Run, Scratch, _tuning, forecast
 from headstart.strategies._head import LinearHead, balanced_weights, task_loss
@@ -278,3 +278,11 @@ def test_a_forecast_counts_what_is_missing_and_what_runs_live():
     assert forecast(strategy, backbone, train, run=Run(source)).gathering_seconds == 0
     assert forecast(strategy, backbone, train, run=Run(FeatureSource(), decide=live)).gathering_seconds == 0
     assert forecast(Scratch(steps=2), backbone, train, run=Run(source)).gathering_seconds == 0
+
+
+def test_a_forecast_without_a_cut_counts_the_inputs_of_every_view():
+    train = pictures(30)
+    one, four = (FineTune(last="all", steps=2, views=views) for views in (1, 4))
+    few, many = (forecast(strategy, toy(train), train, run=Run(FeatureSource())).megabytes for strategy in (one, four))
+    per_view = 30 * np.asarray(Inputs(toy(train), train.items).prepared[0]).nbytes / 2**20
+    assert many - few == pytest.approx(3 * per_view)

@@ -165,7 +165,7 @@ def test_a_damaged_checkpoint_counts_as_none(tmp_path, damage):
     assert same(resumed, whole)
 
 
-@pytest.mark.parametrize("at", ["write_tensors", "_sha256", "_flush", "replace", "after"])
+@pytest.mark.parametrize("at", ["write_tensors", "hash_item", "_flush", "replace", "after"])
 def test_a_write_that_fails_midway_leaves_the_checkpoint_before(tmp_path, monkeypatch, at):
     whole, broken, resumed = mlp(), mlp(), mlp()
     expected = run(whole)
@@ -175,11 +175,11 @@ def test_a_write_that_fails_midway_leaves_the_checkpoint_before(tmp_path, monkey
     def dies(*_: object, **__: object) -> None:
         raise StoppedError
 
-    found = iter([checkpoint._sha256])  # the first time it reads what is there, the second what was written
+    found = iter([checkpoint.hash_item])  # the first time it reads what is there, the second what was written
     target, name, instead = {
         "replace": (Path, "replace", dies),
         "after": (Path, "unlink", dies),
-        "_sha256": (checkpoint, "_sha256", lambda path: next(found, dies)(path)),
+        "hash_item": (checkpoint, "hash_item", lambda path: next(found, dies)(path)),
     }.get(at, (checkpoint, at, dies))
     with monkeypatch.context() as patch:
         patch.setattr(target, name, instead)

@@ -14,6 +14,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from headstart.backbones._names import parse_name
+from headstart.data import hash_item
 from headstart.engine import cache_folder
 from headstart.errors import BackboneError, writing
 
@@ -49,7 +50,7 @@ def write_pack(name: str, source: Path, target: Path) -> list[str]:
     files = [path.relative_to(source).as_posix() for path in kept]
     with _whole_or_absent(target) as partial:
         _copy(files, source, partial)
-        hashes = {inside: _sha256(partial / inside) for inside in files}
+        hashes = {inside: hash_item(partial / inside) for inside in files}
         (partial / PACK).write_text(json.dumps({"format": FORMAT, "name": name, "files": hashes}, indent=1), "utf-8")
     return files
 
@@ -122,12 +123,7 @@ def _check(folder: Path, inside: str, expected: str) -> None:
     path = PurePosixPath(inside)
     if path.is_absolute() or ".." in path.parts:
         raise BackboneError(f"the pack names a file outside its folder, {inside!r}", where=str(folder / PACK))
-    if not (folder / inside).is_file() or _sha256(folder / inside) != expected:
+    if not (folder / inside).is_file() or hash_item(folder / inside) != expected:
         raise BackboneError(
             "the file is missing or does not match its SHA-256", where=str(folder / inside), fix="Copy the pack again."
         )
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -9,7 +9,7 @@
 
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Finding, Inspection, inspect, warnings_about
-from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, concatenate, hash_item
+from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, hash_item
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load, load_items
 from headstart.data.splits import Fold, Indices, Plan, make_folds, plan_split, united_groups
@@ -28,7 +28,6 @@ __all__ = [
     "Part",
     "Plan",
     "check_table_name",
-    "concatenate",
     "describe_image",
     "hash_item",
     "inspect",

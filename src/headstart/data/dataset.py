@@ -140,14 +140,3 @@ def hash_item(item: Item) -> str:
     array = np.ascontiguousarray(item)
     header = f"{getattr(item, 'mode', '')} {array.dtype.str} {array.shape} ".encode()
     return hashlib.sha256(header + array.tobytes()).hexdigest()
-
-
-def concatenate(datasets: Sequence[Dataset]) -> Dataset:
-    """Join data sets of one modality and kind; a column is kept where all of them have it."""
-    first = datasets[0]
-    columns: dict[str, Any] = {}
-    for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "notes", "left_out"):
-        values = [getattr(dataset, name) for dataset in datasets]
-        columns[name] = None if any(value is None for value in values) else tuple(x for value in values for x in value)
-    columns["notes"] = tuple(dict.fromkeys(columns["notes"]))
-    return replace(first, **columns)

@@ -1,7 +1,8 @@
 """The main jobs, each on one page: fit, curve, evaluate, predict. The only place that saves."""
 
 from headstart.pipeline._continue import Continued
-from headstart.pipeline._curve import CURVE_BUDGET, CurveOptions, CurveResult, curve
+from headstart.pipeline._curve import CURVE_BUDGET, curve
+from headstart.pipeline._curve_result import CurveOptions, CurveResult
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing

@@ -3,9 +3,9 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 
@@ -25,7 +25,9 @@ from headstart.evaluation import (
     sizes,
 )
 from headstart.features import FeatureSource, Progress, silent
-from headstart.pipeline._draws import FEWEST_DRAWS, PROBE, SCRATCH, Draws, with_seed
+from headstart.pipeline._affordable import FEWEST_DRAWS
+from headstart.pipeline._curve_result import MORE, CurveOptions, CurveResult
+from headstart.pipeline._draws import PROBE, SCRATCH, Draws, with_seed
 from headstart.pipeline._fit import _candidates
 from headstart.pipeline._options import (
     FitOptions,
@@ -37,117 +39,13 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
-from headstart.pipeline._values import plain
 from headstart.report import plot_curve
 from headstart.strategies import Contrastive, FineTune, Run, Tuning
 from headstart.tasks import task_from_labels
 
 CURVE_BUDGET: Final = 600.0
-MORE: Final = 100  # labels, of what the next ones would bring
 PICTURES: Final = (".png", ".svg")
 THIRDS: Final = 3
-
-
-@dataclass(frozen=True)
-class CurveOptions:
-    """What `curve` may be told besides the data.
-
-    Attributes:
-        backbone: Address of the pretrained network, or a loaded one; by default one that needs no network.
-        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE.
-        budget: Seconds until the curve must be there; ten minutes where None.
-        seeds: How many draws of the training examples, at least 2.
-        most: The largest number of labels tried; all of the training part where None.
-        seed: Every random choice comes from it.
-        offline: Open no connection.
-        device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
-        resplit: Split anew by group where groups straddle the given split.
-        allow_straddling: Keep a given split that groups straddle.
-    """
-
-    backbone: str | Backbone | None = None
-    metric: str | None = None
-    budget: float | None = None
-    seeds: int = 3
-    most: int | None = None
-    seed: int = 0
-    offline: bool = False
-    device: str = "auto"
-    resplit: bool = False
-    allow_straddling: bool = False
-
-
-@dataclass(frozen=True)
-class CurveResult:
-    """Scores against the number of labels, and what they say.
-
-    Attributes:
-        points: By arm (``probe``, ``finetuned``, ``scratch``), by rising number of labels.
-        transfer: The arm that stands for transfer, chosen inside the training part.
-        saving: How many labels the head start saves; None where scratch was left out.
-        sentence: The same in words.
-        gain: What 100 more labels would bring; None where there are too few sizes.
-        gaining: The arm this is about: transfer, or the probe where that was measured with more labels.
-        next_sentence: The same in words.
-        metric: What was scored.
-        task: Modality and kind.
-        backbone: The pretrained network.
-        n_test: Examples of the test part.
-        how: ``test`` (given) or ``holdout`` (held out by us).
-        seconds: From the start to the end.
-        late: Seconds by which the budget was exceeded.
-        picture: The picture written, or None.
-        notes: What was inferred, decided or given up.
-    """
-
-    points: Mapping[str, tuple[CurvePoint, ...]]
-    transfer: str
-    saving: LabelSaving | None
-    sentence: str
-    gain: Estimate | None
-    gaining: str
-    next_sentence: str
-    metric: str
-    task: str
-    backbone: str
-    n_test: int
-    how: str
-    seconds: float
-    late: float = 0.0
-    picture: Path | None = None
-    notes: tuple[str, ...] = field(default=())
-
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON values, as ``headstart curve --json`` prints it."""
-        saving = self.saving
-        saved = {name: getattr(saving, name, None) for name in ("factor", "bound", "n", "N", "level")}
-        ends = [None, None] if saving is None else asdict(saving.interval)
-        points = [
-            {"arm": arm, "n": p.n, "value": p.value, "interval": asdict(p.interval), "values": list(p.values)}
-            for arm, points in self.points.items()
-            for p in points
-        ]
-        following = {
-            "gain": None if self.gain is None else self.gain.value,
-            "interval": [None, None] if self.gain is None else asdict(self.gain.interval),
-            "arm": self.gaining,
-            "sentence": self.next_sentence,
-        }
-        values = {
-            "task": self.task,
-            "backbone": self.backbone,
-            "metric": self.metric,
-            "points": points,
-            "transfer": self.transfer,
-            "label_saving": saved | {"interval": ends, "sentence": self.sentence},
-            f"next_{MORE}": following,
-            "test": {"n": self.n_test, "how": self.how},
-            "seconds": self.seconds,
-            "seconds_over_budget": self.late,
-            "picture": None if self.picture is None else str(self.picture),
-            "notes": self.notes,
-        }
-        return {name: plain(value) for name, value in values.items()}
 
 
 def curve(

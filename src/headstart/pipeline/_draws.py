@@ -7,7 +7,7 @@ interval from two is very wide. Everything given up is said.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, final
 
@@ -16,16 +16,13 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices, Plan
-from headstart.errors import BackboneError, BudgetError
+from headstart.errors import BackboneError, BudgetError, TrainingError
 from headstart.evaluation import CurvePoint, Fold, curve_point
+from headstart.pipeline._affordable import FEWEST_DRAWS, FEWEST_SIZES, Costs, Extent, affordable
 from headstart.strategies import TUNING_FOLDS, Probe, Run, Scratch, Strategy, Tuned, Tuning, forecast
 from headstart.tasks import Task
 
 PROBE, TUNED, SCRATCH = "probe", "finetuned", "scratch"
-FEWEST_DRAWS: Final = 2  # one has no spread to tell an interval from
-ENOUGH_SIZES: Final = 3  # of scratch: below, draws are given up before sizes
-FOR_A_LAW: Final = 4  # sizes of fine-tuning: below, a curve cannot be extended
-FEWEST_SIZES: Final = 2  # one size is no curve
 SECONDS_TO_DRAW: Final = 8.0  # intervals, label saving and picture
 PROBE_SHARE: Final = 1 / 3  # of the time left, at most, for probes
 # Scores that a temperature moves; the others need no cross-validation of every training.
@@ -43,73 +40,6 @@ class Measured:
 
     points: dict[str, tuple[CurvePoint, ...]]
     transfer: str
-
-
-@dataclass(frozen=True)
-class Costs:
-    """What one arm takes, by size.
-
-    Attributes:
-        training: Seconds of one training at each size, prediction of the test part included.
-        first: Seconds of activations and of cross-validation, besides, in a first draw that ends at each size.
-        again: Seconds of activations in every later draw that ends at each size.
-    """
-
-    training: tuple[float, ...] = ()
-    first: tuple[float, ...] = ()
-    again: tuple[float, ...] = ()
-
-    def total(self, draws: int, sizes: int) -> float:
-        """Return the seconds of so many draws of the first so many sizes."""
-        if not sizes or not self.training:
-            return 0.0
-        activations = self.first[sizes - 1] + (draws - 1) * self.again[sizes - 1]
-        return draws * sum(self.training[:sizes]) + activations
-
-
-@dataclass(frozen=True)
-class Extent:
-    """How much is measured: draws, and of each arm the first so many sizes."""
-
-    draws: int
-    tuned: int
-    scratch: int
-
-
-def affordable(tuned: Costs, scratch: Costs, *, draws: int, sizes: int, left: float) -> Extent | None:
-    """Choose how much is measured in the time left.
-
-    Args:
-        tuned: What the fine-tuned arm takes.
-        scratch: What training from scratch takes.
-        draws: How many draws are wanted, at least two.
-        sizes: How many sizes there are.
-        left: Seconds left.
-
-    Returns:
-        What fits first of: all; fewer sizes from scratch, at least three; fewer fine-tuned, at least four; two draws;
-        fewer sizes of both, at least two; no fine-tuning; no scratch. None where not even two draws of two fine-tuned
-        sizes fit.
-    """
-    for extent in _extents(draws, sizes, with_scratch=bool(scratch.training)):
-        if tuned.total(extent.draws, extent.tuned) + scratch.total(extent.draws, extent.scratch) <= left:
-            return extent
-    return None
-
-
-def _extents(draws: int, sizes: int, *, with_scratch: bool) -> Iterator[Extent]:
-    """From the most wanted to the least."""
-    enough, fewest = min(ENOUGH_SIZES, sizes), min(FEWEST_SIZES, sizes)
-    if with_scratch:
-        for count in range(draws, FEWEST_DRAWS - 1, -1):
-            yield from (Extent(count, sizes, scratch) for scratch in range(sizes, enough - 1, -1))
-            yield from (Extent(count, tuned, enough) for tuned in range(sizes - 1, FOR_A_LAW - 1, -1))
-        for tuned in range(sizes, fewest - 1, -1):
-            yield from (Extent(FEWEST_DRAWS, tuned, scratch) for scratch in range(enough, fewest - 1, -1))
-        yield from (Extent(FEWEST_DRAWS, 0, scratch) for scratch in range(enough, fewest - 1, -1))
-    for count in range(draws, FEWEST_DRAWS - 1, -1):
-        yield from (Extent(count, tuned, 0) for tuned in range(sizes, min(FOR_A_LAW, sizes) - 1, -1))
-    yield from (Extent(FEWEST_DRAWS, tuned, 0) for tuned in range(sizes, fewest - 1, -1))
 
 
 @final
@@ -220,15 +150,25 @@ class Draws:
         while draw < extent.draws:
             for size in range(extent.tuned if TUNED in arms else 0):
                 self._train(TUNED, self.above, draw, size, cross_validate=draw == 0 and size == extent.tuned - 1)
-            for size in range(extent.scratch):
-                if draw == 0 and size and not self._still_fits(costs, extent, size):
-                    extent = replace(extent, scratch=size if size >= FEWEST_SIZES else 0)
-                    self._say_sizes(SCRATCH, extent.scratch, "it takes longer than forecast")
-                    break
-                self._train(SCRATCH, Scratch(), draw, size)
+            extent = self._from_scratch(costs, extent, draw)
             draw += 1
             if draw < len(self.runs):
                 extent = self._again(costs, extent, draw)
+        return extent
+
+    def _from_scratch(self, costs: dict[str, Costs], extent: Extent, draw: int) -> Extent:
+        """Train one draw from scratch; where a size does not fit or fails, only smaller ones are kept of every draw."""
+        for size in range(extent.scratch):
+            lead, why = "For lack of time", "it takes longer than forecast"
+            if draw > 0 or size == 0 or self._still_fits(costs, extent, size):
+                try:
+                    self._train(SCRATCH, Scratch(), draw, size)
+                    continue
+                except TrainingError as error:
+                    lead, why = "Training failed:", error.problem
+            kept = size if size >= FEWEST_SIZES else 0
+            self._say_sizes(SCRATCH, kept, why, lead=lead)
+            return replace(extent, scratch=kept)
         return extent
 
     def _extent(self, costs: dict[str, Costs], sizes: int) -> Extent:
@@ -257,9 +197,9 @@ class Draws:
             self.say(f"For lack of time {found.draws} seeds instead of {draws}.")
         return found
 
-    def _say_sizes(self, arm: str, sizes: int, why: str) -> None:
+    def _say_sizes(self, arm: str, sizes: int, why: str, *, lead: str = "For lack of time") -> None:
         kept = f"is trained with up to {self._n[sizes - 1]} labels only" if sizes else "is left out"
-        self.say(f"For lack of time {arm} {kept}: {why}.")
+        self.say(f"{lead} {arm} {kept}: {why}.")
 
     def _still_fits(self, costs: dict[str, Costs], extent: Extent, size: int) -> bool:
         """Whether the next size from scratch fits twice, at the pace of those before."""

@@ -135,8 +135,14 @@ def fit(
     check_metric_defined(dataset, plan, metric)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
+    decided: list[str] = []
+
+    def tell(text: str) -> None:
+        decided.append(text)
+        say(text)
+
     try:
-        run = _run(options, work, progress, say=say, metric=metric, started=started, items=len(dataset))
+        run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(dataset))
         _say_limits(options, candidates, run, say)
         task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
         outcome = climb(
@@ -151,7 +157,8 @@ def fit(
             watch=watch,
         )
         continued = None if before is None else before.compare(dataset, outcome, run=run)
-        result = replace(_result(outcome, dataset, plan, run, Path(output), started), continued=continued)
+        result = _result(outcome, dataset, plan, run, Path(output), started)
+        result = replace(result, continued=continued, notes=(*result.notes, *decided))
         seen = _seen(dataset, plan)
         # The place it was made at is nobody's business where the model is shipped.
         measured = result.to_dict() | {"model": Path(output).name}

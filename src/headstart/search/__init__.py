@@ -9,7 +9,7 @@ none, from outer folds in which the choice is repeated as far as time allows, wi
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
 import numpy as np
@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Plan
 from headstart.errors import BudgetError
-from headstart.evaluation import Fold, Interval, class_scores, find_metric, nadeau_bengio, score, verdict
+from headstart.evaluation import Comparison, Fold, Interval, class_scores, find_metric, nadeau_bengio, score, verdict
 from headstart.model import AdaptedModel
 from headstart.search._judging import Judgement, Prior, judge
-from headstart.search._ladder import Best, Climb, steps_above
+from headstart.search._ladder import STOPPING, Best, Climb
 from headstart.search._owed import Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Outcome, Problem, Proof, Rung, Watch, watch_nothing
-from headstart.search._proof import compare_all, guarded, measure_baselines, random_weights, scratch
+from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
+from headstart.search._rungs import steps_above
 from headstart.strategies import Fitted, Probe, Run, Strategy, Tuning
 from headstart.tasks import Task
 
@@ -69,27 +70,14 @@ def climb(
     first = _best(tried)
     fits = time.monotonic() - began - (run.features.seconds - passes)
     owed = Owed(problem, _pretrained(problem, first), fits)
-    n_splits = len(problem.splits)
-    others = {} if proof == "none" else measure_baselines(problem, n_splits, reserve=owed.all)
-    best, above, more = _climb_on(problem, first, owed)
+    others, climbed = _climb_on(problem, first, owed)
+    best = climbed.best
     ours, limits = _measure(problem, tried, best, reserve=owed.random + owed.saving)
     comparisons = compare_all(problem, ours, {k: replace(m, folds=m.folds[: len(ours)]) for k, m in others.items()})
-    start = best.tuned.start if best.tuned else _pretrained(problem, best.fitted)
-    adaptation = sum(rung.seconds for rung in (*rungs, *above))
-    if proof != "none":
-        comparisons |= guarded(
-            problem,
-            lambda: random_weights(problem, start),
-            "the comparison with random weights",
-            needs=owed.random + owed.saving,
-        )
-    if proof == "full":
-        comparisons |= guarded(
-            problem,
-            lambda: scratch(problem, start, ours, seconds=adaptation, reserve=owed.saving),
-            "training from scratch",
-            needs=owed.saving,
-        )
+    rungs = [*rungs, *climbed.rungs]
+    if not climbed.interrupted:
+        start = best.tuned.start if best.tuned else _pretrained(problem, best.fitted)
+        comparisons |= _prove(problem, start, ours, owed=owed, seconds=sum(rung.seconds for rung in rungs))
     n = len(np.unique(np.concatenate([fold.items for fold in ours if fold.items is not None])))
     return Outcome(
         model=best.fitted.model,
@@ -98,8 +86,8 @@ def climb(
         classes=class_scores(ours, task.classes),
         baselines=comparisons,
         transfer_helped=verdict(comparisons, metric=run.metric),
-        rungs=(*rungs, *above),
-        notes=(*notes, *more, *limits),
+        rungs=tuple(rungs),
+        notes=(*notes, *climbed.notes, *limits),
         predictions=tuple(ours),
     )
 
@@ -167,15 +155,58 @@ def _rung(fit: Fitted, best: Fitted, seconds: float, problem: Problem) -> Rung:
     return Rung(name, value, interval, seconds, fit is best, reason)
 
 
-def _climb_on(problem: Problem, first: Fitted, owed: Owed) -> tuple[Best, list[Rung], list[str]]:
+@dataclass(frozen=True)
+class Climbed:
+    """Where the climb ended, what it tried, and whether it was interrupted."""
+
+    best: Best
+    rungs: Sequence[Rung] = ()
+    notes: Sequence[str] = ()
+    interrupted: bool = False
+
+
+def _climb_on(problem: Problem, first: Fitted, owed: Owed) -> tuple[dict[str, Measured], Climbed]:
+    """Measure the baselines and climb from the probe; an interrupt keeps what there is."""
+    others: dict[str, Measured] = {}
+    if problem.proof != "none":
+        try:
+            others = measure_baselines(problem, len(problem.splits), reserve=owed.all)
+        except KeyboardInterrupt:
+            problem.run.say(STOPPING)
+            note = "Interrupted at the baselines: they are left out, and the first rung is kept."
+            return others, Climbed(Best(first, problem.strategy or Probe(), None), (), (note,), interrupted=True)
+    return others, _climb(problem, first, owed)
+
+
+def _climb(problem: Problem, first: Fitted, owed: Owed) -> Climbed:
     """Climb from the probe; a strategy that was asked for is all that is tried."""
     if problem.strategy is not None:
-        return Best(first, problem.strategy, None), [], []
+        return Climbed(Best(first, problem.strategy, None))
     # Whether there was a budget may differ when a run is resumed; what it tries may not.
     problem = replace(problem, effort=problem.run.decide("effort", lambda: problem.effort))
     ladder = Climb(problem, first, owed=owed)
     best = ladder.run(steps_above(problem, first.model.backbone))
-    return best, ladder.rungs, ladder.notes
+    return Climbed(best, ladder.rungs, ladder.notes, ladder.interrupted)
+
+
+def _prove(problem: Problem, start: Backbone, ours: list[Fold], *, owed: Owed, seconds: float) -> dict[str, Comparison]:
+    """Compare with the same network without its pretraining, as far as asked for and time lasts."""
+    found: dict[str, Comparison] = {}
+    if problem.proof != "none":
+        found |= guarded(
+            problem,
+            lambda: random_weights(problem, start),
+            "the comparison with random weights",
+            needs=owed.random + owed.saving,
+        )
+    if problem.proof == "full":
+        found |= guarded(
+            problem,
+            lambda: scratch(problem, start, ours, seconds=seconds, reserve=owed.saving),
+            "training from scratch",
+            needs=owed.saving,
+        )
+    return found
 
 
 def _measure(problem: Problem, tried: Sequence[Fitted], best: Best, *, reserve: float) -> tuple[list[Fold], list[str]]:

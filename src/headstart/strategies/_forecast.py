@@ -54,7 +54,8 @@ def forecast(strategy: Tuning, backbone: Backbone, train: Dataset, *, run: Run) 
     steps, size = strategy.work(len(train))
     sample = train.take(np.linspace(0, len(train) - 1, min(size, len(train))).astype(np.intp))
     per_item, megabytes = _gathering(start, sample, cut)
-    views, missing, live = strategy.views_of(start), 0, 0.0
+    views, live = strategy.views_of(start), 0.0
+    missing = views * len(train) if cut is None else 0  # without a cut every view is kept in memory
     if cut is not None and placed(run, start, train, cut=cut, views=views) == "live":
         live = per_item * len(sample)
     elif cut is not None:
@@ -73,7 +74,8 @@ def forecast(strategy: Tuning, backbone: Backbone, train: Dataset, *, run: Run) 
 def _gathering(backbone: Backbone, sample: Dataset, cut: str | None) -> tuple[float, float]:
     """Seconds and megabytes per item of the frozen part."""
     if cut is None:
-        return 0.0, 0.0
+        read = Inputs(backbone, sample.items[:8]).prepared
+        return 0.0, float(np.mean([np.asarray(item).nbytes for item in read])) / 2**20
     few = LiveActivations(backbone, sample.items[:8], cut)
     few.batch(np.arange(len(few)))
     began = time.perf_counter()

@@ -8,7 +8,6 @@ killed at any moment leaves the checkpoint before or the new one, whole, and at 
 removes. One process at a time works in a folder.
 """
 
-import hashlib
 import json
 import os
 import uuid
@@ -19,7 +18,8 @@ from typing import Any, Final, final
 from torch import Tensor
 
 from headstart.backbones import read_tensors, write_tensors
-from headstart.errors import ArtifactError, BackboneError, writing
+from headstart.data import hash_item
+from headstart.errors import ArtifactError, BackboneError, DataError, writing
 
 FORMAT: Final = 1
 RECORD: Final = "checkpoint.json"
@@ -45,10 +45,10 @@ class Checkpoint:
             if record["facts"] != self._facts:
                 return None
             tensors = self.folder / Path(record["tensors"]).name
-            if _sha256(tensors) != record["sha256"]:
+            if hash_item(tensors) != record["sha256"]:
                 return None
             return record["progress"], read_tensors(tensors)
-        except (OSError, ValueError, KeyError, TypeError, BackboneError):
+        except (OSError, ValueError, KeyError, TypeError, BackboneError, DataError):
             return None
 
     def write(self, progress: Mapping[str, Any], tensors: Mapping[str, Tensor]) -> None:
@@ -66,7 +66,7 @@ class Checkpoint:
             path = self.folder / f"state-{uuid.uuid4().hex[:12]}.safetensors"
             self._sweep()
             write_tensors(path, tensors)
-            record = {"facts": self._facts, "tensors": path.name, "sha256": _sha256(path), "progress": progress}
+            record = {"facts": self._facts, "tensors": path.name, "sha256": hash_item(path), "progress": progress}
             partial = self.folder / f"{RECORD}.tmp"
             partial.write_text(json.dumps(record, indent=1), encoding="utf-8")
             _flush(path)
@@ -84,11 +84,6 @@ class Checkpoint:
         for path in self.folder.glob("state-*.safetensors"):
             if path.name != keep:
                 path.unlink(missing_ok=True)
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _flush(path: Path) -> None:

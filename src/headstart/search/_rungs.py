@@ -1,0 +1,80 @@
+"""Which rungs there are above the probe, in which order, and what is known of them from other data."""
+
+from dataclasses import dataclass
+from math import inf
+from typing import Final
+
+import numpy as np
+
+from headstart.backbones import Backbone
+from headstart.search._judging import NOTHING_KNOWN, Prior
+from headstart.search._problem import Problem
+from headstart.strategies import TUNING_FOLDS, Contrastive, FineTune, Probe, Strategy
+
+FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
+STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
+FEW: Final = 64  # labels per class up to which contrastive tuning of texts has a prior
+# Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
+CONTRASTIVE_WITH_FEW: Final = Prior(0.05, 0.06, confidence=0.5)
+
+
+@dataclass(frozen=True)
+class Step:
+    """A rung that may be tried.
+
+    Attributes:
+        strategy: How the network is adapted.
+        prior: What is known of its gain from other data.
+        why: What the prior rests on, said where it decided.
+    """
+
+    strategy: Strategy
+    prior: Prior = NOTHING_KNOWN
+    why: str = ""
+
+    @property
+    def looks(self) -> int:
+        """How many folds are looked at: with a prior one, which is there to see a disaster."""
+        return 1 if self.prior.spread < inf else TUNING_FOLDS
+
+
+def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
+    """List the rungs above the probe, cheapest first.
+
+    Args:
+        problem: Modality, task and effort decide.
+        backbone: The network chosen.
+
+    Returns:
+        The rungs; none where the network has no cut points.
+    """
+    if not backbone.cuts:
+        return []
+    text, classes = backbone.modality == "text", problem.task.kind == "classification"
+    if text:
+        usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
+    else:
+        usual = [Step(Probe(views=2)), Step(FineTune())]
+    if problem.effort == "usual":
+        return usual
+    deeper: list[Step] = []
+    half = max(1, len(backbone.cuts) // 2)
+    if text and classes:
+        deeper.append(Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=1e-4)))
+    elif not text:
+        deeper.append(Step(FineTune(last=half, views=4)))
+    return [*usual, *deeper, Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))]
+
+
+def _contrastive(problem: Problem, backbone: Backbone) -> Step:
+    """Contrastive tuning: of all layers at a small rate where labels are fewest, else of half of them."""
+    counts = np.bincount(problem.y[problem.plan.train])
+    per_class = float(np.median(counts[counts > 0]))
+    strategy = Contrastive()
+    if per_class <= FEWEST:
+        steps = min(Contrastive.steps, STEPS_PER_CLASS * problem.task.n_outputs)
+        strategy = Contrastive(last=max(1, len(backbone.cuts) - 1), rate=5e-5, steps=steps)
+    if per_class > FEW:
+        return Step(strategy)
+    why = f"up to {FEW} labels per class show little by themselves, so its gain on other data sets counts too"
+    return Step(strategy, CONTRASTIVE_WITH_FEW, why)

@@ -1,0 +1,76 @@
+"""Which rungs are tried above the probe, for which data."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from headstart.data import Plan
+from headstart.search._problem import Problem
+from headstart.search._rungs import CONTRASTIVE_WITH_FEW, steps_above
+from headstart.strategies import TUNING_FOLDS, FineTune
+from tests.strategies.small import topics
+
+SIX = tuple(f"layer.{i}" for i in range(6))
+
+
+def problem(per_class: int, *, classes: int = 2, kind: str = "classification", effort: str = "usual") -> Problem:
+    y = np.repeat(np.arange(classes), per_class)
+    task = SimpleNamespace(kind=kind, n_outputs=classes)
+    everything = Plan(np.arange(len(y)), np.arange(0), "test")
+    return Problem(
+        topics(4), everything, task, (), None, None, y if kind == "classification" else y.astype(float), effort
+    )
+
+
+def network(modality: str = "text", cuts: tuple[str, ...] = SIX) -> SimpleNamespace:
+    return SimpleNamespace(modality=modality, cuts=cuts)
+
+
+def named(problem: Problem, backbone: SimpleNamespace) -> list[str]:
+    return [str(step.strategy) for step in steps_above(problem, backbone)]
+
+
+@pytest.mark.parametrize(
+    ("per_class", "classes", "expected"),
+    [
+        (8, 2, "contrastive(last=5, rate=5e-05, steps=20)"),
+        (16, 3, "contrastive(last=5, rate=5e-05, steps=30)"),
+        (16, 6, "contrastive(last=5, rate=5e-05)"),
+        (17, 2, "contrastive()"),
+        (65, 2, "contrastive()"),
+    ],
+)
+def test_texts_move_more_layers_less_where_labels_are_fewest(per_class, classes, expected):
+    assert named(problem(per_class, classes=classes), network()) == [expected]
+
+
+def test_gains_on_other_data_count_up_to_64_labels_per_class_and_one_fold_is_looked_at():
+    (few,), (many,) = (steps_above(problem(n), network()) for n in (64, 65))
+    assert (few.prior, few.looks) == (CONTRASTIVE_WITH_FEW, 1)
+    assert few.why
+    assert (many.looks, many.why) == (TUNING_FOLDS, "")
+
+
+def test_a_class_in_the_test_part_alone_does_not_count():
+    one = problem(16, classes=3)
+    y = np.concatenate([one.y, np.full(5, 3)])
+    assert named(replace(one, y=y), network()) == ["contrastive(last=5, rate=5e-05, steps=30)"]
+
+
+def test_what_is_tried_for_values_and_for_images():
+    assert named(problem(50, kind="regression"), network()) == ["finetune()"]
+    assert named(problem(50), network("image")) == ["probe(views=2)", "finetune()"]
+
+
+def test_more_effort_goes_deeper():
+    last = str(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))
+    assert named(problem(50, effort="more"), network()) == ["contrastive()", "contrastive(last=5, rate=0.0001)", last]
+    image = ["probe(views=2)", "finetune()", str(FineTune(last=3, views=4)), last]
+    assert named(problem(50, effort="more"), network("image")) == image
+    assert named(problem(50, kind="regression", effort="more"), network()) == ["finetune()", last]
+
+
+def test_a_network_without_cuts_stays_with_the_probe():
+    assert steps_above(problem(8), network(cuts=())) == []
