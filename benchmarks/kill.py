@@ -2,12 +2,14 @@
 
     python benchmarks/kill.py ../shared/data/text/trec6 [--rows 600] [--kills 3] [--seed 0] [--backbone NAME]
 
-Both runs use the command line, the default ladder and a store of their own. The hashes must be equal.
+Both runs are processes of their own, with the default ladder and a store of their own; trainings write a checkpoint
+every second, so that kills meet them. The hashes must be equal.
 """
 
 import argparse
 import csv
 import hashlib
+import json
 import os
 import random
 import signal
@@ -29,9 +31,24 @@ def some_rows(source: Path, folder: Path, rows: int) -> Path:
     return folder
 
 
+FIT = """
+import sys, headstart
+data, output, backbone = sys.argv[1:]
+options = headstart.FitOptions(backbones=(backbone,), offline=True, checkpoint_seconds=1.0)
+headstart.fit(data, output, options=options)
+"""
+
+
 def command(data: Path, output: Path, backbone: str) -> list[str]:
-    words = ["fit", str(data), "-o", str(output), "--backbone", backbone, "--offline"]
-    return [sys.executable, "-m", "headstart", *words]
+    return [sys.executable, "-c", FIT, str(data), str(output), backbone]
+
+
+def held(left: Path) -> str:
+    """Say what a killed run left, and how far each checkpoint is."""
+    names = sorted(path.name for path in left.iterdir()) if left.exists() else ["nothing"]
+    records = [json.loads(path.read_bytes())["progress"] for path in left.glob("training/*/*.json")]
+    steps = sorted(record["step"] for record in records)
+    return ", ".join(names) + (f"; checkpoints at steps {', '.join(map(str, steps))}" if steps else "")
 
 
 def run(words: list[str], cache: Path, seconds: float | None) -> int:
@@ -73,9 +90,7 @@ def main() -> None:
             status = run(words, folder / "cache-killed", moment)
             if status == -signal.SIGKILL:
                 kills += 1
-                left = folder / "killed.partial"
-                held = sorted(path.name for path in left.iterdir()) if left.exists() else []
-                print(f"killed after {moment:.0f} s; left: {', '.join(held)}")
+                print(f"killed after {moment:.0f} s; left: {held(folder / 'killed.partial')}", flush=True)
             elif status:
                 sys.exit(f"The run failed with status {status}.")
         print(f"killed {kills} times: {digest(folder / 'killed')}")

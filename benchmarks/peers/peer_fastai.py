@@ -27,7 +27,6 @@ from fastai.vision.all import (
 )
 from subsets import read_part
 
-
 STEPS_PER_EPOCH = 4  # at least
 
 

@@ -7,7 +7,7 @@
       ArtifactError(ValueError)          a model folder: missing, changed, of another version
       StoreError(OSError)                the activation store: disk full, not writable
       BudgetError(RuntimeError)          the time allowed cannot hold the work
-      TrainingError(RuntimeError)        training has left the finite numbers
+      TrainingError(RuntimeError)        training has left the finite numbers, or its memory
       MissingExtraError(ImportError)     an optional dependency is not installed
 
 A message says where the problem is, what was expected, what was found, and what to type next. Everything else that
@@ -84,7 +84,7 @@ class BudgetError(HeadstartError, RuntimeError):
 
 
 class TrainingError(HeadstartError, RuntimeError):
-    """A loss or a weight is no longer a finite number."""
+    """A loss or a weight is no longer a finite number, or memory ran out."""
 
 
 class MissingExtraError(HeadstartError, ImportError):

@@ -38,6 +38,7 @@ def test_fit_json_is_one_document(run, texts_csv, tmp_path):
     values = json.loads(out)
     assert values["backbone"] == "toy:text"
     assert values["model"] == str(tmp_path / "m")
+    assert {other["compared"] for other in values["baselines"].values()} == {"ours", "pretrained probe"}
 
 
 def test_predict_reads_lines_of_standard_input_and_answers_as_python_does(run, model):

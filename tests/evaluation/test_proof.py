@@ -1,5 +1,7 @@
 """Scores and paired comparisons of procedures measured on the same splits."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -118,6 +120,33 @@ def test_the_difference_is_ours_minus_theirs_and_paired(folds):
     assert same.difference_interval.low <= 0 <= same.difference_interval.high
 
 
+def test_folds_that_only_one_has_a_value_in_are_in_no_difference():
+    rare = Fold(np.zeros(200, dtype=np.intp), a_fold(0.5).probabilities, 800)
+    good, bad = (a_fold(right, seed=4) for right in (0.9, 0.6))
+    one = compare([good, good, rare], [bad, bad, rare], metric="auroc", seed=0, seconds=0)
+    two = compare([good, good], [bad, bad], metric="auroc", seed=0, seconds=0)
+    assert (one.difference, one.difference_interval.skipped) == (two.difference, 1)
+    assert one.difference_interval.low <= one.difference <= one.difference_interval.high
+
+
+def test_a_metric_with_a_value_in_one_fold_alone_is_an_error_that_says_so():
+    rare = Fold(np.zeros(200, dtype=np.intp), a_fold(0.8).probabilities, 800)
+    folds, message = [a_fold(0.8), rare, rare], "auroc is not defined on all but one of the folds: class 1 has no exam"
+    with pytest.raises(DataError, match=message):
+        score(folds, metric="auroc", how="cv", n=600, seed=0)
+    with pytest.raises(DataError, match=message):
+        compare(folds, folds, metric="auroc", seed=0, seconds=0)
+
+
+def test_ranks_that_each_has_in_other_folds_cannot_be_compared():
+    rng = np.random.default_rng(0)
+    y = rng.normal(size=50)
+    ranked, constant = (Fold(y, p, 100) for p in (rng.normal(size=(50, 1)), np.zeros((50, 1))))
+    ours, theirs = [ranked, ranked, ranked, constant, constant], [constant, constant, ranked, ranked, ranked]
+    with pytest.raises(DataError, match="spearman is not defined on all but one of the folds: the values or the pred"):
+        compare(ours, theirs, metric="spearman", seed=0, seconds=0)
+
+
 def other(value: float, low: float, high: float) -> Comparison:
     return Comparison(value, Interval(0, 1, ""), 0.0, Interval(low, high, ""), 0.0)
 
@@ -140,3 +169,9 @@ def other(value: float, low: float, high: float) -> Comparison:
 )
 def test_the_verdict_is_against_every_one_of_the_others_and_knows_which_way_is_better(metric, others, expected):
     assert verdict(others, metric=metric) is expected
+
+
+def test_a_comparison_of_something_else_than_ours_decides_nothing():
+    probes = replace(other(0.2, -0.5, -0.3), compared="pretrained probe")
+    assert verdict({"random weights": probes}, metric="accuracy") is None
+    assert verdict({"random weights": probes, "a": other(0.5, 0.1, 0.3)}, metric="accuracy") is True

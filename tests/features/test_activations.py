@@ -291,3 +291,13 @@ def test_real_networks_give_the_features_of_a_whole_pass_from_the_middle(name, s
         for precision, tolerance in (("float32", 1e-5), ("float16", 1e-2)):
             found = FeatureSource().activations(backbone, dataset, cut=cut, precision=precision).batch(rows)
             torch.testing.assert_close(backbone.forward_from(found, cut), expected, rtol=tolerance, atol=tolerance)
+
+
+def test_live_texts_have_sizes_before_they_are_read_so_that_like_goes_with_like(monkeypatch):
+    texts = dataset_of("toy:text").items
+    monkeypatch.setattr(type(backbones.load("toy:text").preparer), "read", None)
+    sizes = LiveActivations(backbones.load("toy:text"), texts, "layer1").sizes
+    assert np.argsort(sizes, kind="stable").tolist() == sorted(range(40), key=lambda i: len(texts[i]) // 4)
+    assert sizes.min() >= 1
+    pictures = dataset_of("toy:image").items
+    assert set(LiveActivations(backbones.load("toy:image"), pictures, "conv2").sizes.tolist()) == {1}

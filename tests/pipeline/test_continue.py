@@ -1,5 +1,6 @@
 """Continuing a model: the test part stays, the rest trains, both models are scored on the same items."""
 
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,7 +9,9 @@ import pytest
 
 import headstart
 from headstart import FitOptions, Reading, backbones
-from headstart.errors import BackboneError, DataError, OptionError
+from headstart.errors import BackboneError, BudgetError, DataError, OptionError
+from headstart.features import FeatureSource, key_of
+from headstart.pipeline import _fit
 from tests.conftest import make_texts
 from tests.pipeline.test_fit import TEXT, write
 
@@ -112,6 +115,89 @@ def test_a_cross_validated_model_is_continued_by_cross_validation(texts_csv, tmp
     assert (result.outcome.score.how, result.outcome.score.n) == ("cv", 510)
     assert result.continued.value == headstart.load(tmp_path / "old").evaluation["test"]["value"]
     assert result.continued.difference is None
+
+
+@pytest.mark.parametrize(
+    ("split", "how", "this"),
+    [
+        ({}, "cv", "so is this"),
+        ({"split": ["train"] * 90 + ["test"] * 30}, "test", "this is scored on the test part of the new data"),
+    ],
+)
+def test_how_a_cross_validated_model_is_continued_is_said(texts_csv, tmp_path, split, how, this):
+    headstart.fit(texts_csv, tmp_path / "old", options=replace(TEXT, proof="none"))
+    data = write(tmp_path / "new.csv", *make_texts(120), **split)
+    result, said = again(data, tmp_path / "new", tmp_path / "old", proof="none")
+    assert result.outcome.score.how == how
+    assert f"{tmp_path / 'old'} was cross-validated, and {this}." in said
+
+
+@pytest.fixture
+def tuned(tmp_path):
+    """A model of 500 texts whose network was trained, and more texts."""
+    data = write(tmp_path / "old.csv", *make_texts(500))
+    options = replace(TEXT, strategy="finetune(last=1, steps=5)", proof="none")
+    headstart.fit(data, tmp_path / "old", options=options)
+    return tmp_path / "old", write(tmp_path / "new.csv", *make_texts(520))
+
+
+def no_time_for(network):
+    ensure = FeatureSource.ensure
+
+    def short(self, backbone, dataset):
+        if backbone.weights_hash == network.weights_hash:
+            raise BudgetError("frozen passes need 99 s", where=backbone.name)
+        return ensure(self, backbone, dataset)
+
+    return short
+
+
+def test_the_old_model_is_asked_before_time_is_spent_on_the_new_one(tuned, tmp_path, monkeypatch):
+    climb, stored = _fit.climb, []
+    old, data = tuned
+    network = headstart.load(old).model.backbone
+
+    def spy(dataset, plan, *words, run, **more):
+        stored.append(len(run.features.store.missing(key_of(network), dataset.take(plan.test).hashes)))
+        return climb(dataset, plan, *words, run=run, **more)
+
+    monkeypatch.setattr(_fit, "climb", spy)
+    shutil.rmtree(tmp_path / "headstart-cache")
+    result, _ = again(data, tmp_path / "new", old, proof="none")
+    assert stored == [0]
+    monkeypatch.setattr(FeatureSource, "ensure", no_time_for(network))
+    late, said = again(data, tmp_path / "late", old, proof="none")
+    assert f"{old} is not scored on the test part for lack of time: frozen passes need 99 s." in said
+    assert (late.continued.value, late.continued.difference) == (None, None)
+    assert late.outcome.score.value == result.outcome.score.value
+
+
+def test_a_model_that_was_left_out_stays_so_when_the_run_is_resumed(tuned, tmp_path):
+    old, data = tuned
+
+    def stop(*_, **__):
+        raise KeyboardInterrupt
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(FeatureSource, "ensure", no_time_for(headstart.load(old).model.backbone))
+        patch.setattr(_fit, "climb", stop)
+        with pytest.raises(KeyboardInterrupt):
+            again(data, tmp_path / "new", old, proof="none")
+    resumed, said = again(data, tmp_path / "new", old, proof="none")
+    assert resumed.continued.value is None
+    assert any("is not scored on the test part for lack of time" in line for line in said)
+
+
+def test_a_metric_without_a_value_for_the_old_model_leaves_only_its_score_out(held_out, tmp_path, monkeypatch):
+    def undefined(*_, **__):
+        raise DataError("spearman is not defined on this test part")
+
+    monkeypatch.setattr("headstart.pipeline._continue.compare", undefined)
+    data = write(tmp_path / "new.csv", *make_texts(520))
+    result, said = again(data, tmp_path / "new", held_out, proof="none")
+    assert f"No comparison with {held_out}: spearman is not defined on this test part." in said
+    assert result.continued.value is None
+    assert result.outcome.score.n == 100
 
 
 def test_a_tuned_model_starts_from_the_pretrained_weights_again(tmp_path):

@@ -5,19 +5,14 @@ from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import pytest
 
 import headstart
-from headstart import CurveOptions, Reading, backbones
-from headstart.data import Dataset, Plan
-from headstart.errors import BackboneError, BudgetError, DataError, MissingExtraError, OptionError, TrainingError
-from headstart.features import FeatureSource
+from headstart import CurveOptions, Reading
+from headstart.errors import BackboneError, BudgetError, DataError, MissingExtraError, OptionError
 from headstart.pipeline import _curve, _draws
 from headstart.pipeline._affordable import Costs, Extent, affordable
-from headstart.pipeline._draws import Draws
-from headstart.strategies import FineTune, Probe, Run, Scratch, Tuning, TuningForecast
-from headstart.tasks import task_from_labels
+from headstart.strategies import Probe, Scratch, Tuning, TuningForecast
 from tests.conftest import make_label_sets, make_texts, make_values
 
 QUICK = CurveOptions(backbone="toy:text", offline=True, seeds=2, most=30)
@@ -256,7 +251,7 @@ def test_without_two_draws_of_two_sizes_there_is_no_curve():
     assert affordable(costs(2, 1, 1), Costs(), draws=3, sizes=1, left=4) == Extent(2, 1, 0)
 
 
-def test_a_curve_costs_activations_once_and_augmented_views_again():
+def test_a_curve_costs_activations_once_and_those_of_new_examples_again():
     one = Costs((1.0, 2.0, 4.0), (10.0, 20.0, 40.0), (3.0, 6.0, 9.0))
     assert one.total(3, 2) == 3 * (1 + 2) + 20 + 2 * 6
     assert one.total(3, 0) == 0
@@ -284,89 +279,3 @@ def test_scratch_is_left_out_where_two_sizes_do_not_fit_and_the_time_for_them_is
     assert "nothing was trained from scratch" in result.sentence
     assert any("scratch is left out: everything would take" in note for note in result.notes)
     assert any("For 2 sizes from scratch give about" in note for note in result.notes)
-
-
-class Clock:
-    """A clock that trainings advance."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def monotonic(self) -> float:
-        return self.now
-
-
-@pytest.fixture
-def measure(monkeypatch):
-    """Measure with trainings that take the seconds told, by a clock that they alone advance."""
-    texts, labels = make_texts(120, classes=2)
-    dataset = Dataset("text", tuple(texts), tuple(texts), labels=tuple(labels))
-    task, toy = task_from_labels("classification", labels), backbones.load("toy:text")
-
-    def run(*, probe=0.0, tuned=1.0, scratch=1.0, forecast=1.0, budget=1e6, wild=np.inf) -> tuple[dict, list[str]]:
-        clock, said = Clock(), []
-        monkeypatch.setattr(_draws, "time", clock)
-        monkeypatch.setattr(_draws, "forecast", lambda *a, **k: TuningForecast(0.0, forecast, 1.0))
-
-        def predict(self, strategy, train, run, *, cross_validate):
-            took = {Probe: probe, Scratch: scratch}.get(type(strategy), tuned)
-            if isinstance(strategy, Scratch) and len(train) >= wild:
-                raise TrainingError("expected finite losses, found nan")
-            clock.now += took * (4 if cross_validate else 1) * len(train) / 80
-            p = np.random.default_rng([len(train), run.seed]).uniform(0.3, 1, len(self._y))
-            return np.where(np.arange(2) == self._y[:, None], p[:, None], 1 - p[:, None]), 1.0
-
-        monkeypatch.setattr(Draws, "_predict", predict)
-        plan, subsets = (
-            Plan(np.arange(80), np.arange(80, 120), "holdout"),
-            [[np.arange(n) for n in (10, 20, 40, 80)]] * 3,
-        )
-        runs = [Run(FeatureSource(), seed=seed) for seed in range(3)]
-        draws = Draws(dataset, plan, task, toy, subsets, runs, FineTune(), budget, said.append)
-        found = draws.measure(metric="accuracy", seed=0)
-        return {arm: (len(points), len(points[0].values)) for arm, points in found.points.items()}, said
-
-    return run
-
-
-def test_with_time_enough_everything_is_measured(measure):
-    points, said = measure()
-    assert points == {"probe": (4, 3), "finetuned": (4, 3), "scratch": (4, 3)}
-    assert not any("lack of time" in note for note in said)
-
-
-def test_probes_that_take_a_third_of_the_time_bound_the_labels_of_all_arms(measure):
-    points, said = measure(probe=60, budget=700)
-    assert points["probe"] == (3, 3)
-    assert "For lack of time nothing is tried with more than 40 labels." in said
-
-
-def test_scratch_that_takes_longer_than_forecast_gives_up_its_largest_sizes(measure):
-    points, said = measure(scratch=60, budget=125)
-    assert points["scratch"] == (3, 2)
-    assert "For lack of time scratch is trained with up to 40 labels only: it takes longer than forecast." in said
-
-
-def test_fine_tuning_that_takes_longer_than_forecast_costs_draws_and_then_scratch(measure):
-    points, said = measure(tuned=20, budget=180)
-    assert points["finetuned"] == (4, 2)
-    assert "For lack of time 2 seeds instead of 3." in said
-    points, said = measure(tuned=20, scratch=10, budget=150)
-    assert points == {"probe": (4, 2), "finetuned": (4, 2)}
-    assert "For lack of time scratch is left out: it takes longer than forecast." in said
-
-
-def test_a_forecast_that_was_too_high_gives_its_draws_back(measure):
-    points, said = measure(tuned=1, scratch=1, forecast=10, budget=70)
-    assert points["finetuned"][1] == 3
-    assert "There is time for 3 seeds after all." in said
-
-
-@pytest.mark.parametrize(
-    ("wild", "sizes", "kept"), [(80, 3, "is trained with up to 40 labels only"), (20, 0, "is left out")]
-)
-def test_training_from_scratch_that_fails_costs_no_other_arm(measure, wild, sizes, kept):
-    points, said = measure(wild=wild)
-    assert points.get("scratch", (0, 3)) == (sizes, 3)
-    assert (points["probe"], points["finetuned"]) == ((4, 3), (4, 3))
-    assert f"Training failed: scratch {kept}: expected finite losses, found nan." in said

@@ -1,16 +1,19 @@
 """The climb on small made-up problems: what is accepted, refused, given up, replayed, and how it is measured."""
 
+import re
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
 from headstart import backbones, search
 from headstart.data import Dataset, Plan, make_folds
-from headstart.errors import BackboneError, StoreError
+from headstart.errors import BackboneError, StoreError, TrainingError
 from headstart.features import FeatureSource
-from headstart.search import _ladder, _proof, _race, climb
+from headstart.search import Prior, _ladder, _proof, _race, climb
 from headstart.search._rungs import Step
 from headstart.strategies import Contrastive, FineTune, Probe, Run, Tuning, TuningForecast
 from tests.strategies.small import pictures, task_of, topics
@@ -48,7 +51,8 @@ class Decisions(dict):
 @contextmanager
 def ladder(*steps):
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(search, "steps_above", lambda _problem, _backbone: [Step(strategy) for strategy in steps])
+        wanted = [step if isinstance(step, Step) else Step(step) for step in steps]
+        patch.setattr(search, "steps_above", lambda _problem, _backbone: wanted)
         yield
 
 
@@ -71,6 +75,9 @@ def test_a_rung_is_accepted_where_what_is_to_be_learnt_needs_it():
     assert rung.accepted
     assert rung.name == f"{WORDS} toy:text"
     assert rung.reason.startswith("better: gain in loss +0.")
+    before, after = re.search(r" ± 0\.\d{3}; accuracy (0\.\d+) to ([01]\.\d+) on the same items$", rung.reason).groups()
+    assert float(before) < float(after)
+    assert after == f"{rung.value:.3f}"
     assert rung.value > probe.value
     assert rung.interval.low <= rung.value <= rung.interval.high
     assert outcome.model.strategy == str(WORDS)
@@ -98,6 +105,32 @@ def test_a_rung_the_deadline_cannot_hold_is_not_tried_and_says_what_it_needs(mon
     assert (rung.predicted_seconds, rung.predicted_megabytes, rung.value) == (4100.0, 7.0, None)
 
 
+def test_a_rung_that_memory_cannot_hold_is_not_tried_and_that_is_replayed(monkeypatch):
+    monkeypatch.setattr(_ladder, "forecast", lambda *_, **__: TuningForecast(0.0, 1.0, 1234.5, 1e9))
+    decisions, known = Decisions(), []
+    for free in (1234.0, None, 1e9):
+        monkeypatch.setattr(_ladder, "free_memory", lambda device, free=free: known.append(device) or free)
+        outcome = go(topics(60), TINY, decide=decisions)
+        assert outcome.rungs[1].reason == "not tried: it may take 1,234 MB of memory and 1,234 MB are free"
+    assert known == ["cpu"]
+    assert go(topics(60), TINY).rungs[1].reason.startswith("not better")
+
+
+def test_a_rung_whose_forecast_or_training_runs_out_of_memory_is_left(monkeypatch):
+    def full(*_, **__):
+        raise TrainingError("expected memory for every step, found too little")
+
+    monkeypatch.setattr(_ladder, "forecast", full)
+    assert go(topics(60), TINY).rungs[1].reason == "not tried: expected memory for every step, found too little"
+    monkeypatch.undo()
+    monkeypatch.setattr("headstart.strategies.finetune.task_loss", lambda *_, **__: torch.empty(2**60))
+    outcome = go(topics(60), TINY)
+    assert re.match(
+        r"given up: expected memory for every step, found none left for another \d+", outcome.rungs[1].reason
+    )
+    assert outcome.model.strategy == "probe()"
+
+
 def test_time_for_outer_folds_is_kept_back(monkeypatch):
     monkeypatch.setattr(_ladder, "forecast", lambda *_, **__: TuningForecast(0.0, 100.0, 7.0))
     data = topics(60)
@@ -121,13 +154,38 @@ def test_an_interrupt_keeps_the_best_so_far_and_says_so(rungs_before):
     assert outcome.model.strategy == (str(WORDS) if rungs_before else "probe()")
 
 
+def test_what_a_rung_may_take_is_said_before_it_starts_and_not_again(monkeypatch):
+    happened, decisions = [], Decisions()
+    monkeypatch.setattr(_ladder, "forecast", lambda *_, **__: TuningForecast(1.5, 1000.0, 1234.5))
+    told = {"say": happened.append, "progress": lambda what, *_: happened.append(what), "decide": decisions}
+    go(topics(60), TINY, FineTune(last=9), **told)
+    (said,) = [text for text in happened if text.endswith(" expected.")]
+    assert said == f"{TINY}: up to 4002 s and 1,235 MB expected."
+    assert happened.index(said) < happened.index(str(TINY))
+    happened.clear()
+    go(topics(60), TINY, FineTune(last=9), **told)
+    assert str(TINY) in happened
+    assert said not in happened
+
+
+def test_a_rung_is_expected_to_take_the_folds_that_the_best_was_accepted_without(monkeypatch):
+    took = {str(WORDS): 100.0, str(TINY): 1000.0}
+    monkeypatch.setattr(_ladder, "forecast", lambda strategy, *_, **__: TuningForecast(0.0, took[str(strategy)], 7.0))
+    known = Step(WORDS, Prior(0.05, 0.06, confidence=0.5), "it gained on other data sets")
+    _, first, second = go(topics(110), known, TINY).rungs
+    assert first.accepted
+    assert re.match(r"better with probability [01]\.\d\d: gain in loss \+0\.", first.reason)
+    assert first.reason.endswith(" on the same items; it gained on other data sets")
+    assert (first.predicted_seconds, second.predicted_seconds) == (2 * 100.0, 4 * 1000.0 + 2 * 100.0)
+
+
 def test_an_interrupt_at_the_baselines_keeps_the_probe(monkeypatch):
     def interrupted(*_, **__):
         raise KeyboardInterrupt
 
     monkeypatch.setattr(search, "measure_baselines", interrupted)
     outcome = go(topics(60), TINY, proof="full")
-    assert outcome.notes == ("Interrupted at the baselines: they are left out, and the first rung is kept.",)
+    assert outcome.notes[0] == "Interrupted at the baselines: they are left out, and the first rung is kept."
     assert (outcome.model.strategy, len(outcome.rungs), outcome.baselines) == ("probe()", 1, {})
     assert outcome.score.n == 20
 
@@ -157,6 +215,14 @@ def test_a_rung_that_fails_is_given_up(monkeypatch):
     assert outcome.model.strategy == "probe()"
 
 
+def test_a_rung_whose_folds_hold_too_few_groups_is_given_up():
+    data, plan = topics(60), held_out(topics(60))
+    groups = tuple("test" if i in plan.test else "ab"[i // 3 % 2] for i in range(60))
+    outcome = go(replace(data, groups=groups), TINY, plan=plan)
+    assert outcome.rungs[1].reason.startswith("given up: expected at least 2 separate examples or groups")
+    assert (outcome.model.strategy, outcome.score.n) == ("probe()", 20)
+
+
 def test_a_rung_that_does_not_fit_the_network_is_not_tried(monkeypatch):
     outcome = go(pictures(40), FineTune(last=9))
     assert outcome.rungs[1].reason == "not tried: expected fewer than 3 blocks to thaw, found last=9"
@@ -184,6 +250,20 @@ def test_decisions_are_recorded_and_replayed_whatever_the_time(monkeypatch):
     assert again.rungs[1].accepted
     assert again.model.backbone.weights_hash == first.model.backbone.weights_hash
     assert again.score == first.score
+    assert [again.rungs[1].seconds] == [first.rungs[1].seconds] == [decisions[f"seconds of {WORDS}"]]
+
+
+def test_a_rung_that_was_interrupted_is_timed_anew_when_it_is_tried_again():
+    def progress(what, done, _total):
+        if what.startswith("finetune"):
+            raise KeyboardInterrupt
+
+    decisions = Decisions()
+    go(topics(60), TINY, decide=decisions, progress=progress)
+    assert f"seconds of {TINY}" not in decisions
+    decisions[f"given up: {TINY}"] = ""  # as if it had been finished, and its seconds
+    decisions[f"seconds of {TINY}"] = 77.0
+    assert go(topics(60), TINY, decide=decisions).rungs[1].seconds == 77.0
 
 
 def test_the_score_of_a_tuned_model_without_a_test_part_trains_it_in_outer_folds_past_the_deadline():

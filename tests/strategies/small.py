@@ -10,10 +10,11 @@ from unittest.mock import patch
 import numpy as np
 from torch import Tensor
 
+from headstart import backbones
 from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.features import FeatureSource
-from headstart.strategies import FineTune, Run, Tuned, Tuning, _tuning, finetune
+from headstart.strategies import Contrastive, FineTune, LoRA, Run, Scratch, Tuned, Tuning, _tuning, finetune
 from headstart.strategies._head import LinearHead
 from headstart.strategies._thawed import rows_and_views, seen
 from headstart.tasks import Classification, Task, task_from_labels
@@ -22,6 +23,12 @@ from tests.backbones.layouts import WORDS
 from tests.conftest import make_image, make_texts
 from tests.reference.training import PlainFineTuning
 
+FAST = {
+    "finetune": FineTune(last=1, steps=12, batch=8, rate=3e-3),
+    "contrastive": Contrastive(last=1, steps=8, batch=12, rate=1e-3),
+    "lora": LoRA(last=1, steps=12, batch=8, rank=2),
+    "scratch": Scratch(steps=12, batch=8, views=2),
+}
 COLOURS = {"red": (150, 100, 100), "green": (100, 150, 100), "blue": (100, 100, 150)}
 
 
@@ -52,6 +59,10 @@ def topics(n: int, *, seed: int = 0) -> Dataset:
 
 def data_for(backbone: Backbone, n: int, *, seed: int = 0) -> Dataset:
     return pictures(n, seed=seed) if backbone.modality == "image" else sentences(n, seed=seed)
+
+
+def toy(dataset: Dataset) -> Backbone:
+    return backbones.load(f"toy:{dataset.modality}")
 
 
 def task_of(dataset: Dataset) -> Task:
@@ -147,7 +158,7 @@ def three_ways(strategy: FineTune, backbone: Backbone, train: Dataset, test: Dat
     plain = PlainFineTuning(backbone, strategy.cut_of(backbone), head)
     task, n, views = task_of(train), len(train), strategy.views_of(backbone)
     assert isinstance(task, Classification)
-    y, networks = task.encode(train.labels or ()), seen(backbone, views, seed=3)
+    y, networks = task.encode(train.labels or ()), seen(backbone, strategy.reading_of(backbone))
     batches, targets = [], []
     order = epochs(n, strategy.batch, 3)
     for step in range(strategy.steps):

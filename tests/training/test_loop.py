@@ -283,3 +283,46 @@ def test_settings_that_do_not_fit_each_other_or_the_device_are_refused():
         train(module, groups, loss_of(module), settings=replace(PLAIN, patience=2))
     with pytest.raises(OptionError, match="expected a CUDA device for float16, found cpu"):
         train(module, groups, loss_of(module), settings=replace(PLAIN, precision="float16"))
+
+
+@pytest.mark.parametrize(
+    ("error", "found"),
+    [
+        (
+            torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 20.00 MiB. GPU 0"),
+            "none left for another 20.00 MiB",
+        ),
+        (RuntimeError("MPS backend out of memory (MPS allocated: 17.5 GB)"), "too little"),
+        (
+            RuntimeError("DefaultCPUAllocator: can't allocate memory: you tried to allocate 4096 bytes."),
+            "none left for another 4096 bytes",
+        ),
+        (
+            RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate 4096 bytes."),
+            "none left for another 4096 bytes",
+        ),
+        (MemoryError(), "too little"),
+    ],
+)
+def test_running_out_of_memory_is_a_training_error_that_says_what_to_change(error, found):
+    module = mlp()
+
+    def loss(step: int) -> torch.Tensor:
+        if step == 2:
+            raise error
+        return loss_of(module)(step)
+
+    with pytest.raises(
+        TrainingError, match=rf"rung: expected memory for every step, found {found}. Try a smaller batch"
+    ):
+        train(module, everything(module), loss, settings=PLAIN, name="rung")
+
+
+def test_other_errors_inside_a_loss_pass_unchanged():
+    def loss(step: int) -> torch.Tensor:
+        raise RuntimeError("mat1 and mat2 shapes cannot be multiplied")
+
+    module = mlp()
+    with pytest.raises(RuntimeError, match="shapes cannot be multiplied") as caught:
+        train(module, everything(module), loss, settings=PLAIN)
+    assert not isinstance(caught.value, TrainingError)

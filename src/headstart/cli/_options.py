@@ -81,7 +81,8 @@ def strategy_options(command: Command) -> Command:
             "--strategy",
             metavar="CALL",
             help="How to adapt. ladder: a probe on frozen features, then deeper adaptation (tuning the last blocks, "
-            "with --budget more of them), each kept only if it is better beyond noise. Or one of them, such as "
+            "with --budget more of them), each kept only if it is better beyond noise (of few texts: more probably "
+            "better than not). Or one of them, such as "
             '"probe(head=\'knn\')", "finetune(last=2)", contrastive, lora  [default: ladder]',
         ),
     ):

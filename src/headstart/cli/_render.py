@@ -21,11 +21,13 @@ HOW = {
     "holdout": "on {n:,} examples held out once",
     "cv": "by repeating the whole choice on outer folds, {n:,} examples scored",
 }
+TRAINED_ANEW = "by training what was chosen anew on outer folds, {n:,} examples scored"
 VERDICT = {
     True: "yes: better than every model without pretraining, beyond noise",
     False: "no: a model without pretraining is better, beyond noise",
     None: "not shown: the difference to the best model without pretraining is within noise",
 }
+NOTHING_COMPARED = "not measured: there is no model without pretraining to compare with"
 WORDS = {
     "auroc": "AUROC",
     "brier": "Brier",
@@ -53,7 +55,7 @@ def fit_text(result: "FitResult") -> str:
     if outcome.transfer_helped is False:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
     lines += _choice_lines(result)
-    lines += _score_lines(outcome.score, HOW[outcome.score.how])
+    lines += _score_lines(outcome.score, TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how])
     if result.straddling:
         lines.append(
             _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
@@ -61,7 +63,7 @@ def fit_text(result: "FitResult") -> str:
     lines += _baseline_lines(result)
     lines += _continued_lines(result)
     lines += [
-        _row("Transfer", VERDICT[outcome.transfer_helped]),
+        _row("Transfer", _verdict(result)),
         _row("Time", _time(result)),
         _row("Model", click.style(str(result.folder), bold=True)),
         _row("Try it", _try_it(result)),
@@ -71,6 +73,12 @@ def fit_text(result: "FitResult") -> str:
     if result.left_out:
         lines.append(_row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
     return "\n".join([*lines, *(_row("Note", note) for note in outcome.notes)])
+
+
+def _verdict(result: "FitResult") -> str:
+    outcome = result.outcome
+    compared = any(other.compared == "ours" for other in outcome.baselines.values())
+    return VERDICT[outcome.transfer_helped] if compared else NOTHING_COMPARED
 
 
 def _time(result: "FitResult") -> str:
@@ -124,8 +132,8 @@ def _baseline_lines(result: "FitResult") -> list[str]:
     lines = []
     for number, (name, other) in enumerate(rows):
         low, high = other.difference_interval.low, other.difference_interval.high
-        difference = f"ours minus it {other.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
-        text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}"
+        difference = f"{other.compared} minus it {other.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
+        text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}, {other.seconds:.1f} s"
         lines.append(_row("Baselines" if number == 0 else "", text))
     return lines
 

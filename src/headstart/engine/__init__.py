@@ -1,9 +1,9 @@
 """Where work runs and where it keeps things. Knows nothing about learning."""
 
 from headstart.engine._base import Engine, Resources
-from headstart.engine._device import computes_bfloat16, pick_device
+from headstart.engine._device import computes_bfloat16, device_time, pick_device
 from headstart.engine._local import LocalEngine
-from headstart.engine._memory import keep_freed_memory
+from headstart.engine._memory import free_memory, keep_freed_memory
 from headstart.engine._places import cache_folder
 
 __all__ = [
@@ -12,6 +12,8 @@ __all__ = [
     "Resources",
     "cache_folder",
     "computes_bfloat16",
+    "device_time",
+    "free_memory",
     "keep_freed_memory",
     "pick_device",
 ]

@@ -1,4 +1,6 @@
-"""Which processor a network runs on, and which number types it computes natively."""
+"""Which processor a network runs on, which number types it computes natively, and when it is done."""
+
+import time
 
 from headstart.errors import OptionError
 
@@ -45,3 +47,22 @@ def computes_bfloat16(device: str) -> bool:
     # torch has no public name for this yet; where the private one is missing, float32 is right and only slower.
     names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
     return any(bool(getattr(torch.cpu, name, bool)()) for name in names)
+
+
+def device_time(device: str) -> float:
+    """Read the clock once a device has done what it was given; a kernel only launched has taken no time yet.
+
+    Args:
+        device: A torch device name; a processor is never behind.
+
+    Returns:
+        Seconds, as `time.perf_counter` counts them.
+    """
+    import torch
+
+    kind = device.split(":")[0]
+    if kind == "cuda":
+        torch.cuda.synchronize(device)
+    elif kind == "mps":
+        torch.mps.synchronize()
+    return time.perf_counter()

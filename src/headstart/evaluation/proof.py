@@ -2,7 +2,8 @@
 
 One split is a test part: its interval comes from resampling its items, or its groups. Several splits are the outer
 folds of a cross-validation: their interval is Nadeau and Bengio's, because the folds share training examples. A fold
-in which the metric is undefined is left out and counted; where no fold has a value, that is an error, never a nan.
+in which the metric is undefined is left out and counted; where fewer than two folds have a value, which tell no
+interval, that is an error, never a nan.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,6 +25,7 @@ from headstart.evaluation.metrics import (
 from headstart.tasks import Kind, kind_of
 
 How = Literal["test", "holdout", "cv"]
+Compared = Literal["ours", "pretrained probe"]
 
 
 @dataclass(frozen=True)
@@ -74,14 +76,15 @@ class Score:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A model without pretraining, against ours on the same splits.
+    """A model without pretraining, against one with it on the same splits.
 
     Attributes:
         value: Its score.
         interval: 95 % interval of its score.
-        difference: Ours minus its.
+        difference: The score of what it is compared with, minus its.
         difference_interval: 95 % interval of the difference, paired by item or fold.
-        seconds: What fitting it cost.
+        seconds: What it cost.
+        compared: What it is compared with: ``ours``, the model to ship, or a ``pretrained probe`` on few examples.
     """
 
     value: float
@@ -89,6 +92,7 @@ class Comparison:
     difference: float
     difference_interval: Interval
     seconds: float
+    compared: Compared = "ours"
 
 
 def score(folds: list[Fold], *, metric: str, how: How, n: int, seed: int) -> Score:
@@ -124,37 +128,38 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
         seconds: What fitting the other model cost.
 
     Returns:
-        The other's score and the paired difference, ours minus theirs.
+        The other's score and the paired difference, ours minus theirs; over several folds, the mean of those in which
+        both have a value.
 
     Raises:
         DataError: The metric is not defined on what was measured.
     """
     value, interval = _value_and_interval(theirs, metric=metric, seed=seed)
-    own, _ = _value_and_interval(ours, metric=metric, seed=seed)
+    gaps = np.array(_fold_values(ours, metric)) - np.array(_fold_values(theirs, metric))
+    _check_defined(gaps, ours, metric)
     if len(ours) == 1:
         a, b = ours[0], theirs[0]
         difference = paired_interval(metric, a.y, a.probabilities, b.probabilities, groups=a.groups, seed=seed)
     else:
-        gaps = np.array(_fold_values(ours, metric)) - np.array(_fold_values(theirs, metric))
         difference = _over_folds(gaps, ours, bounds=find_metric(metric, ours[0].kind).difference_bounds)
-    return Comparison(value, interval, own - value, difference, seconds)
+    return Comparison(value, interval, float(np.nanmean(gaps)), difference, seconds)
 
 
 def verdict(comparisons: Mapping[str, Comparison], *, metric: str) -> bool | None:
     """Say whether transfer helped: whether ours is better than every one of the other models.
 
     Args:
-        comparisons: Other models by name.
+        comparisons: Other models by name; those that ours is not compared with do not count.
         metric: What they were scored by.
 
     Returns:
         True where the intervals of all differences lie on our side of zero, False where any lies on the other, else
         None.
     """
-    if not comparisons:
+    found = [other.difference_interval for other in comparisons.values() if other.compared == "ours"]
+    if not found:
         return None
     sign = 1 if greater_is_better(metric) else -1
-    found = [other.difference_interval for other in comparisons.values()]
     ends = [sorted((sign * interval.low, sign * interval.high)) for interval in found]
     if any(high < 0 for _, high in ends):
         return False
@@ -184,8 +189,7 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
 
 def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[float, Interval]:
     values = np.array(_fold_values(folds, metric))
-    if np.isnan(values).all():
-        raise _undefined(folds, metric)
+    _check_defined(values, folds, metric)
     if len(folds) == 1:
         only = folds[0]
         interval = bootstrap_interval(metric, only.y, only.probabilities, groups=only.groups, seed=seed)
@@ -193,14 +197,19 @@ def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[f
     return float(np.nanmean(values)), _over_folds(values, folds, bounds=find_metric(metric, folds[0].kind).bounds)
 
 
-def _undefined(folds: list[Fold], metric: str) -> DataError:
-    """The error for a metric without a value, naming what the first fold lacks."""
-    first = folds[0]
-    where, there = ("this test part", "there") if len(folds) == 1 else ("any of the folds", "in the first")
-    return DataError(
-        f"{metric} is not defined on {where}: {_lack(first)} {there}",
-        fix="Choose another --metric.",
-    )
+def _check_defined(values: NDArray[np.float64], folds: list[Fold], metric: str) -> None:
+    """Refuse a metric without a value, or over folds fewer than two; name what the first fold without one lacks."""
+    known = int((~np.isnan(values)).sum())
+    if known >= min(2, len(folds)):
+        return
+    if len(folds) == 1:
+        where, there = "this test part", "there"
+    elif known:
+        where, there = "all but one of the folds", "in the first of these"
+    else:
+        where, there = "any of the folds", "in the first"
+    lacking = _lack(folds[int(np.isnan(values).argmax())])
+    raise DataError(f"{metric} is not defined on {where}: {lacking} {there}", fix="Choose another --metric.")
 
 
 def _lack(fold: Fold) -> str:

@@ -20,13 +20,14 @@ from headstart.backbones import Backbone, Batch
 from headstart.data import Item
 from headstart.engine import Engine, LocalEngine, keep_freed_memory
 from headstart.errors import BackboneError
-from headstart.features._frozen import IMAGES_PER_BATCH, TOKENS_PER_BATCH, batches, window_size
+from headstart.features._frozen import IMAGES_PER_BATCH, TOKENS_PER_BATCH, batches, read_all, window_size
 
 Precision = Literal["float32", "float16"]
 
 # Activations of a window wait in memory for its end: 16,384 tokens of 768 values are 48 MB.
 TEXTS_PER_WINDOW = 256
 TOKENS_PER_WINDOW = 16384
+CHARACTERS_PER_TOKEN = 4  # of English, about; only what texts of a like size go together rests on it
 
 
 @dataclass(frozen=True)
@@ -90,7 +91,7 @@ def _pieces(backbone: Backbone, batch: Batch, *, cut: str, precision: Precision)
             raise BackboneError(
                 f"expected activations up to 65,504, found {np.abs(values).max():.3g}",
                 where=f"{backbone.name} ({cut})",
-                fix='Keep them with precision="float32".',
+                fix="Keep them in float32, the default.",
             )
     return pieces
 
@@ -198,8 +199,10 @@ class LiveActivations:
 
     @property
     def sizes(self) -> NDArray[np.intp]:
-        """(N,) ones: sizes are known only once items are read."""
-        return np.ones(len(self.items), dtype=np.intp)
+        """(N,) sizes as far as they are known before items are read: about the tokens of a text, 1 for an image."""
+        if self.backbone.modality == "image":
+            return np.ones(len(self.items), dtype=np.intp)
+        return np.array([1 + len(text) // CHARACTERS_PER_TOKEN for text in self.items], dtype=np.intp)
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """Read items and run them up to the cut.
@@ -211,7 +214,7 @@ class LiveActivations:
             What `Activations.batch` returns, up to the rounding of float32 and what stands in the padding.
         """
         backbone, chosen = self.backbone, [self.items[int(row)] for row in rows]
-        inputs = backbone.preparer.collate(_read(backbone, chosen, self.engine))
+        inputs = backbone.preparer.collate(read_all(backbone, chosen, self.engine))
         self._freeze()
         with torch.no_grad():
             parts = [backbone.forward_to(run.to(backbone.device), self.cut).values for run in runs(inputs, backbone)]
@@ -247,8 +250,13 @@ class Inputs:
 
     @cached_property
     def prepared(self) -> list[Any]:
-        """Every item as the preparer reads it: bytes of pixels, token numbers."""
-        return _read(self.backbone, self.items, self.engine)
+        """Every item as the preparer reads it: bytes of pixels, token numbers window by window."""
+        return read_all(self.backbone, self.items, self.engine)
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes they take in memory."""
+        return sum(part.nbytes for item in self.prepared for part in (item if isinstance(item, tuple) else (item,)))
 
     @cached_property
     def sizes(self) -> NDArray[np.intp]:
@@ -266,12 +274,6 @@ class Inputs:
         """
         batch = self.backbone.preparer.collate([self.prepared[int(row)] for row in rows])
         return batch.to(self.backbone.device)
-
-
-def _read(backbone: Backbone, items: Sequence[Item], engine: Engine) -> list[Any]:
-    chunk = max(1, min(backbone.preparer.chunk, len(items)))
-    chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
-    return [prepared for part in engine.map(backbone.preparer.read, chunks) for prepared in part]
 
 
 def lies_channels_last(backbone: Backbone) -> bool:

@@ -9,7 +9,6 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from statistics import median
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,9 +16,9 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, Batch
 from headstart.data import Dataset, Item
-from headstart.engine import Engine, LocalEngine, keep_freed_memory
+from headstart.engine import Engine, LocalEngine, device_time, keep_freed_memory
 from headstart.features._activations import Precision, boundary_pass, runs
-from headstart.features._frozen import TOKENS_PER_BATCH, batches, window_size
+from headstart.features._frozen import TOKENS_PER_BATCH, batches, read_all, window_size
 
 SAMPLE_BATCHES = 2
 MOST_TOKENISED = 8192  # texts; beyond, a sample spread over their lengths in characters counts for all
@@ -122,23 +121,15 @@ def block_seconds(
 
 def _time_blocks(backbone: Backbone, batch: Batch) -> list[float]:
     """Return the seconds of every block and of the tail."""
-    clock = [_now(backbone.device)]
+    device = str(backbone.device)
+    clock = [device_time(device)]
     with torch.inference_mode():
         for block in backbone.blocks:
             batch = replace(batch, values=block.forward(batch))
-            clock.append(_now(backbone.device))
+            clock.append(device_time(device))
         backbone.tail(batch)
-        clock.append(_now(backbone.device))
+        clock.append(device_time(device))
     return np.diff(clock).tolist()
-
-
-def _now(device: torch.device) -> float:
-    """Return the time once the device has done what it was given."""
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
-    return time.perf_counter()
 
 
 def _sample(
@@ -150,17 +141,11 @@ def _sample(
         return [items[i] for i in chosen], len(items) / len(chosen)
     by_length = sorted(items, key=len)
     counted = [by_length[i] for i in _spread(len(items), MOST_TOKENISED)]
-    costs = np.array([backbone.preparer.cost(p) for p in _read(backbone, counted, engine)])
+    costs = np.array([backbone.preparer.cost(p) for p in read_all(backbone, counted, engine)])
     order = np.argsort(costs, kind="stable")
     size = max(1, int(n * TOKENS_PER_BATCH[backbone.device.type] / max(1.0, costs.mean())))
     chosen = order[_spread(len(counted), size)]
     return [counted[i] for i in chosen], float(costs.mean()) * len(items) / float(costs[chosen].sum())
-
-
-def _read(backbone: Backbone, items: Sequence[Item], engine: Engine) -> list[Any]:
-    chunk = backbone.preparer.chunk
-    chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
-    return [prepared for part in engine.map(backbone.preparer.read, chunks) for prepared in part]
 
 
 def _spread(total: int, size: int) -> NDArray[np.intp]:

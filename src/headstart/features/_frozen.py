@@ -153,6 +153,11 @@ def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine, *, most
         yield from prepared
 
 
+def read_all(backbone: Backbone, items: Sequence[Item], engine: Engine) -> list[Any]:
+    """Return every item as the backbone's preparer reads it: bytes of pixels, token numbers."""
+    return list(_prepared(backbone, items, engine, most=len(items)))
+
+
 def window_size(backbone: Backbone, *, texts: int) -> int:
     """Return how many items make a window: one batch of images, or so many texts."""
     return texts if backbone.modality == "text" else IMAGES_PER_BATCH[backbone.device.type]

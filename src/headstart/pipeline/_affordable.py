@@ -17,7 +17,7 @@ class Costs:
     Attributes:
         training: Seconds of one training at each size, prediction of the test part included.
         first: Seconds of activations and of cross-validation, besides, in a first draw that ends at each size.
-        again: Seconds of activations in every later draw that ends at each size.
+        again: Seconds of activations in every later draw that ends at each size, of examples that the first lacks.
     """
 
     training: tuple[float, ...] = ()

@@ -18,9 +18,9 @@ from headstart import artifact, backbones
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import Dataset, LeftOut, Part, Plan, plan_split
-from headstart.errors import BackboneError, DataError, OptionError
+from headstart.errors import BackboneError, BudgetError, DataError, OptionError
 from headstart.evaluation import Fold, Interval, compare
-from headstart.pipeline._options import FitOptions, Reading, labels_of
+from headstart.pipeline._options import FitOptions, Reading, check_fits, labels_of
 from headstart.pipeline._values import plain
 from headstart.search import Outcome
 from headstart.strategies import Run
@@ -35,9 +35,10 @@ class Continued:
 
     Attributes:
         model: Name of the old model's folder.
-        value: Its score: on the same test part, or the recorded one where it was cross-validated.
+        value: Its score: on the same test part, or the recorded one where it was cross-validated; None where it has
+            none in this metric, or was not scored for lack of time.
         interval: The interval of that.
-        difference: New minus old on the same items; None where both were cross-validated.
+        difference: New minus old on the same items; None where the old one was cross-validated or not scored.
         difference_interval: The paired interval of that.
         n: How many items both were scored on.
     """
@@ -102,39 +103,82 @@ class Before:
             DataError: The data does not fit the model, or holds nothing of its test part.
             OptionError: Another task is asked for, or groups are missing.
         """
-        _check_fits(dataset, self)
+        check_fits(dataset, self.saved, fix=AFRESH)
+        _check_classes(dataset, self)
         if not self.tested:
-            note = f"{self.name} was cross-validated, and so is this."
             plan = plan_split(
                 dataset, seed=options.seed, allow_straddling=options.allow_straddling, without_test="folds"
             )
+            this = "so is this" if plan.test is None else "this is scored on the test part of the new data"
+            note = f"{self.name} was cross-validated, and {this}."
             return replace(dataset, notes=(*dataset.notes, note)), plan
         dataset = _with_test_part(dataset, self, straddling=options.allow_straddling)
         plan = plan_split(dataset, seed=options.seed, allow_straddling=options.allow_straddling)
         return dataset, replace(plan, how=self.saved.data["how"])
 
-    def compare(self, dataset: Dataset, outcome: Outcome, *, run: Run) -> Continued:
-        """Score the old model on the items the new one was scored on.
+    def predict(self, dataset: Dataset, plan: Plan, *, run: Run) -> NDArray[np.float64] | None:
+        """Predict the test part with the old model: first, so that what follows is held to the time that is left.
 
         Args:
             dataset: The examples.
+            plan: Which of them are the test part.
+            run: The store and the deadline of its passes.
+
+        Returns:
+            (n, K) outputs; None where the model was cross-validated, or, said, where time is too short.
+        """
+        if not self.tested:
+            return None
+        assert plan.test is not None
+        tested, found = dataset.take(plan.test), list[NDArray[np.float64]]()
+
+        def choose() -> str:
+            try:
+                found.append(self._outputs(tested, run))
+            except BudgetError as error:
+                return error.problem
+            return ""
+
+        why_not: str = run.decide(f"left out: {self.saved.folder.name}, which is continued", choose)
+        if why_not:
+            run.say(f"{self.name} is not scored on the test part for lack of time: {why_not}.")
+            return None
+        return found[0] if found else self._outputs(tested, run)
+
+    def _outputs(self, dataset: Dataset, run: Run) -> NDArray[np.float64]:
+        model, device = self.saved.model, str(self.start.device)
+        try:
+            features = run.features.features(model.backbone.to(device), dataset, view=model.view)
+        finally:
+            if model.backbone is not self.start:  # the device's memory is for the new one
+                model.backbone.to("cpu")
+        return model.head.outputs(features)
+
+    def compare(self, outcome: Outcome, outputs: NDArray[np.float64] | None, *, run: Run) -> Continued:
+        """Score the old model on the items the new one was scored on.
+
+        Args:
             outcome: The new model and its predictions.
-            run: The store and the metric.
+            outputs: What the old model predicted for the test part, from `predict`.
+            run: The metric, and whom to tell where it is not defined.
 
         Returns:
             Both, and the paired difference.
         """
-        name = self.saved.folder.name
+        name, has = self.saved.folder.name, self.saved.model.task.classes
         if not self.tested:
             return self._recorded(name, run.metric)
+        if outputs is None:
+            return Continued(name, None, None)
         (ours,) = outcome.predictions
         assert ours.items is not None
-        model = self.saved.model
-        model.backbone.to(str(self.start.device))
-        features = run.features.features(model.backbone, dataset.take(ours.items), view=model.view)
-        outputs = _in_columns(model.head.outputs(features), model.task.classes, outcome.model.task.classes)
+        outputs = _in_columns(outputs, has, outcome.model.task.classes)
         theirs = Fold(ours.y, outputs, self.saved.data["n_train"], ours.groups, ours.items)
-        found = compare([ours], [theirs], metric=run.metric, seed=run.seed, seconds=0.0)
+        try:
+            found = compare([ours], [theirs], metric=run.metric, seed=run.seed, seconds=0.0)
+        except DataError as error:
+            run.say(f"No comparison with {self.name}: {error.problem}.")
+            return Continued(name, None, None)
         return Continued(
             name, found.value, found.interval, found.difference, found.difference_interval, len(ours.items)
         )
@@ -194,20 +238,10 @@ def _start(saved: Artifact, options: FitOptions) -> Backbone:
     return start
 
 
-def _check_fits(dataset: Dataset, before: Before) -> None:
-    model = before.saved.model
-    labels = labels_of(dataset)
-    if dataset.modality != model.backbone.modality:
-        raise DataError(
-            f"the model reads {model.backbone.modality} and the data is {dataset.modality}",
-            where=before.name,
-            fix=AFRESH,
-        )
-    if dataset.kind != model.task.kind:
-        raise OptionError(
-            f"the model does {model.task.kind} and {dataset.kind} is asked for", where="--task", fix=AFRESH
-        )
-    missing = sorted(set(model.task.classes) - set(task_from_labels(dataset.kind, labels).classes))
+def _check_classes(dataset: Dataset, before: Before) -> None:
+    """Refuse data without examples of a class that the old model knows."""
+    here = task_from_labels(dataset.kind, labels_of(dataset)).classes
+    missing = sorted(set(before.saved.model.task.classes) - set(here))
     if missing:
         raise DataError(
             f"expected examples of every class of {before.name}, found none of {', '.join(map(repr, missing[:5]))}",

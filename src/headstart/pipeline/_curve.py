@@ -38,6 +38,7 @@ from headstart.pipeline._options import (
     choose_metric,
     notes_on_left_out,
     say_nothing,
+    say_once,
 )
 from headstart.report import plot_curve
 from headstart.strategies import Contrastive, FineTune, Run, Tuning
@@ -78,12 +79,7 @@ def curve(
     reading, options = reading or Reading(), options or CurveOptions()
     picture = None if output is None else _check_picture(Path(output), overwrite)
     _check(options)
-    notes: list[str] = []
-
-    def tell(text: str) -> None:
-        notes.append(text)
-        say(text)
-
+    tell, notes = say_once(say)
     dataset = reading.load(source)
     metric = choose_metric(options.metric, dataset.kind)
     plan = _plan(dataset, options)
@@ -199,7 +195,10 @@ def _backbone(dataset: Dataset, options: CurveOptions) -> Backbone:
 
 
 def _rung_above(dataset: Dataset) -> Tuning:
-    """Return the usual rung above the probe, as the ladder of `headstart.search` has it."""
+    """Return the usual rung above the probe: one for all sizes, so that points of an arm differ in labels alone.
+
+    The ladder of `headstart.search` moves more layers, less, where a class has at most 16 texts.
+    """
     text_classes = dataset.modality == "text" and dataset.kind == "classification"
     return Contrastive() if text_classes else FineTune()
 

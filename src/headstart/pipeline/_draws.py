@@ -141,10 +141,11 @@ class Draws:
 
     def _tune(self, arms: dict[str, Tuning], sizes: int) -> Extent:
         """Fine-tune and train from scratch; returns how much was made."""
-        costs = {TUNED: Costs(), SCRATCH: Costs()}
-        costs |= {arm: self._forecast(arm, strategy, sizes) for arm, strategy in arms.items()}
+        costs = self._costs(arms, sizes)
         extent = self._extent(costs, sizes)
         self.runs[0].features.deadline = None  # what has been measured is owed an end
+        if TUNED in arms and extent.tuned:
+            self.above.keep(self.backbone, self._test, run=self.runs[0])
         self._wanted = self._done + extent.draws * (extent.tuned + extent.scratch)
         draw = 0
         while draw < extent.draws:
@@ -155,6 +156,17 @@ class Draws:
             if draw < len(self.runs):
                 extent = self._again(costs, extent, draw)
         return extent
+
+    def _costs(self, arms: dict[str, Tuning], sizes: int) -> dict[str, Costs]:
+        """Forecast every arm; one whose training does not fit in memory is dropped, and that is said."""
+        costs = {TUNED: Costs(), SCRATCH: Costs()}
+        for arm, strategy in tuple(arms.items()):
+            try:
+                costs[arm] = self._forecast(arm, strategy, sizes)
+            except TrainingError as error:
+                self.say(f"There is no arm {arm}: {error.problem}.")
+                del arms[arm]
+        return costs
 
     def _from_scratch(self, costs: dict[str, Costs], extent: Extent, draw: int) -> Extent:
         """Train one draw from scratch; where a size does not fit or fails, only smaller ones are kept of every draw."""
@@ -242,7 +254,7 @@ class Draws:
         outputs, loss = self._predict(strategy, self.dataset.take(positions), run, cross_validate=whole)
         spent = time.monotonic() - started - (run.features.seconds - gathered)
         if isinstance(strategy, Tuning) and cross_validate and not self._checked:
-            spent /= 1 + _folds_per_training(strategy, len(positions))
+            spent /= 1 + self._folds_per_training(strategy, len(positions))
         self._seconds[arm, size] = spent
         if draw == 0 and loss is not None:
             self._losses[arm, size] = loss
@@ -260,7 +272,7 @@ class Draws:
         fitted = strategy.fit(self.backbone, train, self.task, run=run)
         if isinstance(strategy, Tuning):
             start = strategy.start_from(self.backbone, run=run)
-            tuned = Tuned(fitted.model, start, strategy.cut_of(self.backbone))
+            tuned = Tuned(fitted.model, start, strategy.cut_of(self.backbone), precision=strategy.activations)
             return tuned.outputs(self._test, run=run), fitted.loss
         features = run.features.features(self.backbone, self._test, view=fitted.model.view)
         return fitted.model.head.outputs(features), fitted.loss
@@ -271,18 +283,31 @@ class Draws:
         run.progress(f"forecast of {arm}", 0, 1)
         one = forecast(strategy, self.backbone, self.dataset.take(self.subsets[0][sizes - 1]), run=run)
         run.progress(f"forecast of {arm}", 1, 1)
-        steps, batch = strategy.work(int(n[-1]))
-        per_example = one.training_seconds / (steps * batch + n[-1])
-        stepped = np.array([np.prod(strategy.work(int(each))) for each in n])
+        stepped = np.array([self._examples(strategy, int(each)) for each in n])
+        per_example = one.training_seconds / (stepped[-1] + n[-1])
         # Features before and after training, and of the test part, go forward only: about a third of a step.
         training = per_example * (stepped + (2 * n + test) / 3)
-        folds = np.array([_folds_per_training(strategy, int(each)) for each in n])
+        folds = np.array([self._folds_per_training(strategy, int(each)) for each in n])
         training = training * (1 + folds) if self._checked else training
         checking = training * folds if arm == TUNED and not self._checked else np.zeros(sizes)
         gathering, views = one.gathering_seconds / n[-1], strategy.views_of(self.backbone)
         first = checking + gathering * (n + test / views)
-        again = gathering * n * (views - 1) / views  # augmented views follow the seed
+        again = gathering * np.array([self._new_per_draw(size) for size in range(sizes)])
         return Costs(*(tuple(values.tolist()) for values in (training, first, again)))
+
+    def _new_per_draw(self, size: int) -> float:
+        """How many examples of a size a later draw has that the first has not."""
+        first, *later = (draw[size] for draw in self.subsets)
+        return float(np.mean([len(np.setdiff1d(each, first)) for each in later]))
+
+    def _examples(self, strategy: Tuning, n: int) -> int:
+        """How many examples pass the network in all steps of one training on n."""
+        return int(np.prod(strategy.work(n, classes=self.task.n_outputs)))
+
+    def _folds_per_training(self, strategy: Tuning, n: int) -> float:
+        """How many trainings on n examples all folds of a cross-validation cost."""
+        inside = max(1, n * (TUNING_FOLDS - 1) // TUNING_FOLDS)
+        return TUNING_FOLDS * self._examples(strategy, inside) / self._examples(strategy, n)
 
     def _left(self) -> float:
         return self.deadline - time.monotonic() - SECONDS_TO_DRAW
@@ -298,12 +323,6 @@ class Draws:
             f"{self._n[tuned - 1]} labels is {losses[chosen]:.3f}, of {other} {losses[other]:.3f}."
         )
         return chosen
-
-
-def _folds_per_training(strategy: Tuning, n: int) -> float:
-    """How many trainings on n examples all folds of a cross-validation cost."""
-    inside = max(1, n * (TUNING_FOLDS - 1) // TUNING_FOLDS)
-    return float(TUNING_FOLDS * np.prod(strategy.work(inside)) / np.prod(strategy.work(n)))
 
 
 def _duration(seconds: float) -> str:

@@ -12,10 +12,17 @@ from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import pick_device
-from headstart.errors import DataError, OptionError
 from headstart.evaluation import ClassScores, Fold, Score, per_class, score
 from headstart.features import FeatureSource, Progress, silent
-from headstart.pipeline._options import Reading, Say, choose_metric, labels_of, notes_on_left_out, say_nothing
+from headstart.pipeline._options import (
+    Reading,
+    Say,
+    check_fits,
+    choose_metric,
+    labels_of,
+    notes_on_left_out,
+    say_nothing,
+)
 from headstart.pipeline._values import score_to_dict
 
 
@@ -75,7 +82,7 @@ def evaluate(
     metric = choose_metric(metric, task.kind)
     reading = reading or Reading()
     dataset = replace(reading, task=reading.task or task.kind).load(source)
-    _check_fits(dataset, saved)
+    check_fits(dataset, saved)
     for note in (*dataset.notes, *notes_on_left_out(dataset)):
         say(note)
     if dataset.parts and "test" in dataset.parts:
@@ -88,22 +95,6 @@ def evaluate(
     fold = Fold(y, outputs, saved.data["n_train"], groups)
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
     return EvaluateResult(found, per_class(y, outputs, task.classes), _overlap(dataset, saved))
-
-
-def _check_fits(dataset: Dataset, saved: Artifact) -> None:
-    modality = dataset.modality
-    if modality != saved.model.backbone.modality:
-        raise DataError(
-            f"the model reads {saved.model.backbone.modality} and the data is {modality}",
-            where=str(saved.folder),
-            fix="Check that model and data belong together.",
-        )
-    if dataset.kind != saved.model.task.kind:
-        raise OptionError(
-            f"the model does {saved.model.task.kind} and {dataset.kind} is asked for",
-            where="--task",
-            fix="Leave out --task.",
-        )
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

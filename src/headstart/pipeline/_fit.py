@@ -26,6 +26,7 @@ from headstart.pipeline._options import (
     comparable,
     notes_on_left_out,
     say_nothing,
+    say_once,
 )
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
@@ -135,16 +136,12 @@ def fit(
     check_metric_defined(dataset, plan, metric)
     candidates = _candidates(dataset, options)
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
-    decided: list[str] = []
-
-    def tell(text: str) -> None:
-        decided.append(text)
-        say(text)
-
+    tell, decided = say_once(say)
     try:
         run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(dataset))
         _say_limits(options, candidates, run, say)
         task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
+        known = None if before is None else before.predict(dataset, plan, run=run)
         outcome = climb(
             dataset,
             plan,
@@ -156,7 +153,7 @@ def fit(
             proof=options.proof,
             watch=watch,
         )
-        continued = None if before is None else before.compare(dataset, outcome, run=run)
+        continued = None if before is None else before.compare(outcome, known, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
         result = replace(result, continued=continued, notes=(*result.notes, *decided))
         seen = _seen(dataset, plan)

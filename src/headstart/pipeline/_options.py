@@ -9,6 +9,7 @@ from typing import Any, Literal
 import numpy as np
 
 from headstart import artifact, backbones, data
+from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Plan
 from headstart.errors import DataError, OptionError
@@ -23,6 +24,18 @@ LADDER = "ladder"
 
 def say_nothing(text: str) -> None:
     """Tell nobody."""
+
+
+def say_once(say: Say) -> tuple[Say, list[str]]:
+    """Return what says each sentence once (every training of a rung says the same), and the list of what it said."""
+    said: list[str] = []
+
+    def tell(text: str) -> None:
+        if text not in said:
+            said.append(text)
+            say(text)
+
+    return tell, said
 
 
 @dataclass(frozen=True)
@@ -132,6 +145,33 @@ def check_metric_defined(dataset: Dataset, plan: Plan, metric: str) -> None:
             f"auroc needs {needed} scored example(s) of every class, found {counts[rare[0]]} of {rare[0]!r}",
             where="--metric",
             fix="Choose another, such as accuracy or log_loss.",
+        )
+
+
+def check_fits(dataset: Dataset, saved: Artifact, *, fix: str = "") -> None:
+    """Refuse data that a saved model does not read, or labels of another kind.
+
+    Args:
+        dataset: The data.
+        saved: The model.
+        fix: What to do about either; by default advice of its own for each.
+
+    Raises:
+        DataError: The model reads another modality.
+        OptionError: The model does another kind of task.
+    """
+    model = saved.model
+    if dataset.modality != model.backbone.modality:
+        raise DataError(
+            f"the model reads {model.backbone.modality} and the data is {dataset.modality}",
+            where=str(saved.folder),
+            fix=fix or "Check that model and data belong together.",
+        )
+    if dataset.kind != model.task.kind:
+        raise OptionError(
+            f"the model does {model.task.kind} and {dataset.kind} is asked for",
+            where="--task",
+            fix=fix or "Leave out --task.",
         )
 
 

@@ -8,6 +8,7 @@ boundary of O'Brien and Fleming (Biometrics, 1979), z_j = z * sqrt(J / j) at loo
 What is known from elsewhere may count. With sixteen labels per class a fold shows nothing beyond noise, and
 staying with the probe is a guess as much as leaving it. So where a method has been measured on other data with so few
 labels, its gain has a normal prior, and what is more probable than not after one fold is taken; the report says so.
+A prior is added to what the folds show, never put in its place: with hardly any separate units it does not count.
 """
 
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from scipy import stats
 CONFIDENCE: Final = 0.95  # one-sided: a rung is only ever accepted for being better
 # A rung whose gain is this unlikely to exceed zero is given up early.
 HOPELESS: Final = 0.30
+FEWEST_UNITS: Final = 4  # held out, below which their spread is too uncertain to be weighed against a prior
 
 
 @final
@@ -52,12 +54,14 @@ class Judgement:
         gain: Mean loss saved per item, over the folds so far.
         error: Its standard error, widened because folds share training items.
         probability: That the gain is above zero, prior included.
+        prior: What other data showed, as far as it counted.
     """
 
     answer: Literal["better", "not better", "open"]
     gain: float
     error: float
     probability: float
+    prior: Prior = NOTHING_KNOWN
 
 
 def judge(
@@ -81,14 +85,17 @@ def judge(
         look: How many folds these are, from 1.
         looks: How many there will be at most.
         test_per_train: Held-out examples per training example of a fold.
-        prior: What other data showed.
+        prior: What other data showed; it does not count where fewer than four units are held out.
 
     Returns:
         The answer and the numbers behind it.
     """
+    separate = len(np.unique(units))
+    if separate < FEWEST_UNITS:
+        prior = NOTHING_KNOWN
     gain, error = _mean_and_error(gains, units)
     error *= sqrt(1 + look * test_per_train)
-    mean, spread = _posterior(gain, _as_normal(gain, error, len(np.unique(units)) - 1), prior)
+    mean, spread = _posterior(gain, _as_normal(gain, error, separate - 1), prior)
     probability = float(stats.norm.cdf(mean / spread)) if spread > 0 else float(mean > 0)
     needed = float(stats.norm.cdf(stats.norm.ppf(prior.confidence) * sqrt(looks / look)))
     answer: Literal["better", "not better", "open"] = "open"
@@ -96,7 +103,20 @@ def judge(
         answer = "better"
     elif look == looks or probability < HOPELESS:
         answer = "not better"
-    return Judgement(answer, gain, error, probability)
+    return Judgement(answer, gain, error, probability, prior)
+
+
+def weights_alike(y: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
+    """Weigh items so that every class present counts alike, as training does where the metric does.
+
+    Args:
+        y: (N,) class numbers.
+
+    Returns:
+        (N,) weights of mean 1: N / (K * n_c) for an item of a class with n_c items, one of K.
+    """
+    _, number, counts = np.unique(y, return_inverse=True, return_counts=True)
+    return np.asarray((len(y) / (len(counts) * counts))[number])
 
 
 def _mean_and_error(gains: NDArray[np.float64], units: NDArray[Any]) -> tuple[float, float]:
@@ -124,8 +144,7 @@ def _posterior(gain: float, error: float, prior: Prior) -> tuple[float, float]:
     """Combine a normal measurement with a normal prior."""
     if prior.spread == inf:
         return (gain, error) if error < inf else (0.0, 1.0)
-    weight = 0.0 if error == inf else (inf if error == 0 else 1 / error**2)
-    if weight == inf:
+    if error == 0:
         return gain, 0.0
-    own = 1 / prior.spread**2
+    weight, own = 1 / error**2, 1 / prior.spread**2
     return (gain * weight + prior.mean * own) / (weight + own), 1 / sqrt(weight + own)

@@ -4,16 +4,17 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from math import ceil, inf
 from typing import Any, Final, final
 
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
-from headstart.errors import BackboneError, BudgetError, StoreError, TrainingError
-from headstart.search._judging import Judgement
+from headstart.engine import free_memory
+from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.search._owed import CAUTION, Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung
-from headstart.search._race import AS_IT_IS, Contender, Race, probing, race, tuning, unmeasured
+from headstart.search._race import Contender, Race, probing, race, tuning, unmeasured
 from headstart.search._rungs import Step
 from headstart.strategies import (
     TUNING_FOLDS,
@@ -28,6 +29,7 @@ from headstart.strategies import (
 )
 
 STOPPING: Final = "Stopping here; the best so far will be measured and saved. Press Ctrl-C again to stop at once."
+AS_IT_IS: Final = Temperature()
 
 
 @dataclass(frozen=True)
@@ -123,12 +125,13 @@ class Climb:
         why_not: str = decide(f"left out: {name}", lambda: self._why_not(attempt))
         if why_not:
             return self._refuse(attempt, f"not tried: {why_not}")
+        self._announce(attempt)
         found: list[Best | None] = []
 
         def measure() -> str:
             try:
                 found.append(self._measure(attempt, self._hurried(attempt)))
-            except (BackboneError, BudgetError, StoreError, TrainingError) as error:
+            except (BackboneError, BudgetError, DataError, StoreError, TrainingError) as error:
                 return error.problem
             return ""
 
@@ -140,8 +143,14 @@ class Climb:
         better = found[0]
         assert attempt.race is not None
         self.best = better or self.best
-        self._report(attempt, accepted=better is not None, reason=_reason(attempt.race.judgement, attempt.step))
+        self._report(attempt, accepted=better is not None, reason=_reason(attempt.race, attempt.step))
         return better is not None
+
+    def _announce(self, attempt: Attempt) -> None:
+        """Say what the rung may take before it starts; where it is replayed, that was said."""
+        if attempt.expected is not None:
+            seconds, megabytes = ceil(attempt.expected.seconds), ceil(attempt.expected.megabytes)
+            self.problem.run.say(f"{attempt.step.strategy}: up to {seconds} s and {megabytes:,} MB expected.")
 
     def _refuse(self, attempt: Attempt, reason: str) -> bool:
         attempt.race = None
@@ -153,12 +162,15 @@ class Climb:
         run, strategy = self.problem.run, attempt.step.strategy
         if run.deadline is not None and time.monotonic() + self._owed.all > run.deadline:
             return "no time is left"  # a forecast takes seconds too
+        free = free_memory(str(self._start.device))  # and memory, which this process keeps for what follows
         try:
             if isinstance(strategy, Tuning):
                 strategy.cut_of(self.best.fitted.model.backbone)
             attempt.expected = self._expect(attempt.step)
-        except BackboneError as error:
+        except (BackboneError, TrainingError) as error:
             return error.problem
+        if free is not None and attempt.expected.megabytes > free:
+            return f"it may take {attempt.expected.megabytes:,.0f} MB of memory and {free:,.0f} MB are free"
         if run.deadline is None:
             return ""
         left = run.deadline - time.monotonic() - self._owed.all - attempt.expected.scoring_seconds
@@ -167,19 +179,30 @@ class Climb:
         return ""
 
     def _expect(self, step: Step) -> Expected:
-        """Predict the most a rung may take: all folds and the final training."""
+        """Predict the most a rung may take: all folds, those that the best lacks among them, and the final training."""
+        catching_up = self._catching_up(step)
         if isinstance(step.strategy, Probe):
             missing = step.strategy.missing(self._start, self.problem.train, run=self.problem.run)
             seconds = CAUTION * (missing * self._owed.per_item + 2 * step.strategy.views * self._owed.probe_seconds)
-            return Expected(seconds, missing * self._start.num_features * 4 / 2**20, 0.0)
+            return Expected(catching_up + seconds, missing * self._start.num_features * 4 / 2**20, 0.0)
         assert isinstance(step.strategy, Tuning)
         one = forecast(step.strategy, self._start, self.problem.train, run=self.problem.run)
         trainings, outer = min(step.looks, len(self.folds)) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
         return Expected(
-            seconds=one.gathering_seconds + trainings * one.training_seconds,
+            seconds=catching_up + one.gathering_seconds + trainings * one.training_seconds,
             megabytes=one.megabytes,
             scoring_seconds=outer * one.training_seconds,
         )
+
+    def _catching_up(self, step: Step) -> float:
+        """Predict the trainings of the best on folds that it was accepted without."""
+        best = self.best
+        assert best.contender is not None
+        missing = best.contender.missing(min(step.looks, len(self.folds)))
+        if not missing or not isinstance(best.strategy, Tuning):  # refits of a probe are next to nothing
+            return 0.0
+        one = forecast(best.strategy, self._start, self.problem.train, run=self.problem.run)
+        return missing * one.training_seconds
 
     def _hurried(self, attempt: Attempt) -> Problem:
         """Return the problem with a deadline that leaves time for what follows the rung."""
@@ -204,7 +227,7 @@ class Climb:
 
     def _measure_tuning(self, attempt: Attempt, problem: Problem, strategy: Tuning) -> Best | None:
         strategy.gather(self._start, problem.train, run=problem.run)
-        contender = Contender(problem, self.folds, tuning(problem, strategy, self._start), cools=True)
+        contender = Contender(problem, self.folds, tuning(problem, strategy, self._start))
         if not self._wins(attempt, contender):
             return None
         assert attempt.race is not None
@@ -218,9 +241,7 @@ class Climb:
         """Race against the best so far."""
         assert self.best.contender is not None
         looks = min(attempt.step.looks, len(self.folds))
-        attempt.race = race(
-            contender, self.best.contender, self.best.temperature, prior=attempt.step.prior, looks=looks
-        )
+        attempt.race = race(contender, self.best.contender, prior=attempt.step.prior, looks=looks)
         return attempt.race.judgement.answer == "better"
 
     def _report(self, attempt: Attempt, *, accepted: bool, reason: str) -> None:
@@ -229,7 +250,7 @@ class Climb:
             name=f"{attempt.step.strategy} {self._start.name}",
             value=value,
             interval=interval,
-            seconds=time.monotonic() - attempt.started,
+            seconds=self._seconds(attempt),
             accepted=accepted,
             reason=reason,
             predicted_seconds=attempt.expected.seconds if attempt.expected else None,
@@ -237,6 +258,14 @@ class Climb:
         )
         self.rungs.append(rung)
         self.problem.watch(rung)
+
+    def _seconds(self, attempt: Attempt) -> float:
+        """Return what the rung took, in the process that tried it first: a later one finds its trainings done."""
+        spent = time.monotonic() - attempt.started
+        if self.interrupted:  # it is not finished, and a later process tries it again
+            return spent
+        seconds: float = self.problem.run.decide(f"seconds of {attempt.step.strategy}", lambda: spent)
+        return seconds
 
 
 @contextmanager
@@ -250,10 +279,22 @@ def _deadline_of_passes(problem: Problem) -> Iterator[None]:
         features.deadline = before
 
 
-def _reason(judgement: Judgement, step: Step) -> str:
-    how_sure = f"gain in loss {judgement.gain:+.3f} ± {judgement.error:.3f}"
+def _reason(race: Race, step: Step) -> str:
+    """Say how a race ended, with the wanted metric of both on the items looked at."""
+    judgement, compared = race.judgement, _compared(race)
+    how_sure = f"gain in loss {judgement.gain:+.3f} ± {judgement.error:.3f}{compared}"
     if judgement.answer != "better":
         return f"not better beyond noise: {how_sure}"
-    if step.why:
+    if judgement.prior.spread < inf:
         return f"better with probability {judgement.probability:.2f}: {how_sure}; {step.why}"
     return f"better: {how_sure}"
+
+
+def _compared(race: Race) -> str:
+    """Say the wanted metric of the best so far and of the challenger, where it is defined for both."""
+    before, after = race.values()
+    if before is None or after is None:
+        return ""
+    form = ".3f" if max(abs(before), abs(after)) <= 1 else ".4g"
+    name = race.contender.problem.run.metric.replace("_", " ")
+    return f"; {name} {before:{form}} to {after:{form}} on the same items"

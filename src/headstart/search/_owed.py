@@ -1,7 +1,7 @@
 """What a search still owes once it has a model: measuring, the proof and saving, in seconds.
 
-The ladder stops where the rest of the budget is needed for these. All of them are predicted from what the probes took:
-the rate of the frozen passes, and the time of a fit.
+The ladder stops where the rest of the budget is needed for these. All of them are predicted from what the first rung
+took: the rate of the frozen passes, and the time of a fit.
 """
 
 import time
@@ -30,7 +30,8 @@ class Owed:
     Attributes:
         problem: The data.
         backbone: The network chosen.
-        probe_seconds: What one fit of all candidates took, frozen passes aside.
+        probe_seconds: What one fit of all candidates took, frozen passes aside; where a strategy that moves weights was
+            asked for, one training, which is what an outer fold costs then.
     """
 
     problem: Problem
@@ -45,7 +46,7 @@ class Owed:
 
     @property
     def scoring(self) -> float:
-        """Seconds to score a probe: a pass over the test part, or the fewest outer folds."""
+        """Seconds to score the first rung: a pass over the test part, or the fewest outer folds."""
         if self.problem.plan.folds:
             return MIN_OUTER_FOLDS * self.probe_seconds
         return CAUTION * self.per_item * len(self.problem.splits[0][1])

@@ -58,6 +58,7 @@ class Outcome:
         rungs: What was tried, in order.
         notes: What limits the numbers.
         predictions: What the model, or the choice repeated in outer folds, made of the scored items.
+        chosen_once: Whether outer folds repeat the training of what was chosen, and not all of the choosing.
     """
 
     model: AdaptedModel
@@ -69,6 +70,7 @@ class Outcome:
     rungs: tuple[Rung, ...]
     notes: tuple[str, ...]
     predictions: tuple[Fold, ...] = ()
+    chosen_once: bool = False
 
 
 class Watch(Protocol):

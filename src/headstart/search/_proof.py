@@ -3,13 +3,14 @@
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, from_scratch
-from headstart.data import Indices, read_image, united_groups
-from headstart.errors import BackboneError, BudgetError, TrainingError
+from headstart.data import Indices, read_image
+from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.evaluation import (
     Baseline,
     Comparison,
@@ -20,12 +21,15 @@ from headstart.evaluation import (
     majority_baseline,
     text_baseline,
 )
-from headstart.search._owed import RANDOM_AT_MOST
+from headstart.search._owed import CAUTION, RANDOM_AT_MOST, Owed
 from headstart.search._problem import Problem
 from headstart.strategies import Probe, Scratch, forecast
+from headstart.tasks import kind_of
 
-FEWEST_STEPS = 60  # of training from scratch
-FEW_ROWS = 500  # from which a baseline's time is predicted
+FEWEST_STEPS: Final = 60  # of training from scratch
+FEW_ROWS: Final = 500  # from which a baseline's time is predicted
+FEW_ITEMS: Final = 32  # from which the time to describe items for it is predicted
+QUANTILES: Final = 10  # that a draw of values is alike in
 
 
 @dataclass(frozen=True)
@@ -59,11 +63,14 @@ def measure_baselines(problem: Problem, splits: int, *, reserve: float = 0.0) ->
     if late:
         run.say("The baselines were left out for lack of time.")
         return found
-    for baseline in _baselines(problem):
-        if _too_long(problem, baseline, splits, reserve):
-            problem.run.say(f"The baseline {baseline.name} was left out for lack of time.")
-            continue
+    for make in (_majority, _classical):
         started = time.monotonic()
+        baseline = make(problem, reserve)
+        if baseline is None:
+            continue
+        if _too_long(problem, baseline, splits, reserve):
+            _say_left_out(problem, baseline.name)
+            continue
         folds = []
         for number, split in enumerate(problem.splits[:splits]):
             problem.run.progress(f"baseline {baseline.name}", number, splits)
@@ -71,6 +78,10 @@ def measure_baselines(problem: Problem, splits: int, *, reserve: float = 0.0) ->
         problem.run.progress(f"baseline {baseline.name}", splits, splits)
         found[baseline.name] = Measured(folds, time.monotonic() - started)
     return found
+
+
+def _say_left_out(problem: Problem, name: str) -> None:
+    problem.run.say(f"The baseline {name} was left out for lack of time.")
 
 
 def _too_long(problem: Problem, baseline: Baseline, splits: int, reserve: float) -> bool:
@@ -92,12 +103,23 @@ def _too_long(problem: Problem, baseline: Baseline, splits: int, reserve: float)
 
 
 def compare_all(problem: Problem, ours: list[Fold], theirs: dict[str, Measured]) -> dict[str, Comparison]:
-    """Compare ours with each of the others, paired by item or fold."""
+    """Compare ours with each of the others, paired by item or fold; where the metric is not defined, say so."""
+    found: dict[str, Comparison] = {}
+    for name, other in theirs.items():
+        found |= _compared(problem, name, ours, other.folds, seconds=other.seconds)
+    return found
+
+
+def _compared(
+    problem: Problem, name: str, ours: list[Fold], theirs: list[Fold], *, seconds: float
+) -> dict[str, Comparison]:
+    """Compare with one other; empty, and said, where the metric is not defined, as ranks of a constant answer are."""
     run = problem.run
-    return {
-        name: compare(ours, other.folds, metric=run.metric, seed=run.seed, seconds=other.seconds)
-        for name, other in theirs.items()
-    }
+    try:
+        return {name: compare(ours, theirs, metric=run.metric, seed=run.seed, seconds=seconds)}
+    except DataError as error:
+        run.say(f"No comparison with {name}: {error.problem}.")
+        return {}
 
 
 def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison]:
@@ -110,7 +132,8 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
         backbone: The pretrained network.
 
     Returns:
-        The comparison under its name; empty where the network cannot be made anew.
+        The comparison under its name; empty, and said, where the network cannot be made anew or the metric is not
+        defined.
     """
     started = time.monotonic()
     run = problem.run
@@ -126,11 +149,12 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
     ours, theirs = ([problem.fold((inside, outside), outputs)] for outputs in both)
     spent = time.monotonic() - started
     name = f"random weights, probe ({len(inside)} to train, {len(outside)} to test)"
-    return {name: compare(ours, theirs, metric=run.metric, seed=run.seed, seconds=spent)}
+    found = _compared(problem, name, ours, theirs, seconds=spent)
+    return {name: replace(comparison, compared="pretrained probe") for name, comparison in found.items()}
 
 
 def scratch(
-    problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: float, reserve: float = 0.0
+    problem: Problem, backbone: Backbone, ours: list[Fold], *, seconds: float, owed: Owed
 ) -> dict[str, Comparison]:
     """Train the same network from random weights on the same splits, with as much time as ours took.
 
@@ -139,10 +163,10 @@ def scratch(
         backbone: The pretrained network.
         ours: Our predictions; as many splits are trained.
         seconds: What adapting ours took.
-        reserve: Seconds that are needed afterwards.
+        owed: Predicts what predicting, and saving afterwards, take.
 
     Returns:
-        The comparison under its name.
+        The comparison under its name; empty, and said, where the metric is not defined.
 
     Raises:
         BudgetError: The time left holds too few steps to say anything.
@@ -150,25 +174,28 @@ def scratch(
     started, run = time.monotonic(), problem.run
     expected = forecast(Scratch(), backbone, problem.train, run=run)
     steps = Scratch().work(len(problem.train))[0]
+    splits = problem.splits[: len(ours)]
 
     def choose() -> int:
         per_step = max(1e-9, expected.training_seconds / steps)
+        predicting = CAUTION * owed.per_item * sum(len(outside) for _, outside in splits)
         affordable = steps
         if run.deadline is not None:
-            affordable = int((run.deadline - reserve - time.monotonic()) / len(ours) / per_step / 1.1)
+            left = run.deadline - time.monotonic() - predicting - owed.saving
+            affordable = int(left / len(splits) / per_step / 1.1)
         if affordable < FEWEST_STEPS:
-            raise BudgetError(f"{FEWEST_STEPS} steps need {FEWEST_STEPS * len(ours) * per_step:.0f} s")
+            needed = FEWEST_STEPS * len(splits) * per_step + predicting
+            raise BudgetError(f"{FEWEST_STEPS} steps need {needed:.0f} s")
         return min(affordable, int(np.clip(seconds / per_step, FEWEST_STEPS, steps)))
 
     allowed: int = run.decide("steps from scratch", choose)
     folds = []
-    for number, (inside, outside) in enumerate(problem.splits[: len(ours)]):
-        run.progress("training from scratch", number, len(ours))
+    for number, (inside, outside) in enumerate(splits):
+        run.progress("training from scratch", number, len(splits))
         tuned = Scratch(steps=allowed).tune(backbone, problem.dataset.take(inside), problem.task, run=run)
         folds.append(problem.fold((inside, outside), tuned.outputs(problem.dataset.take(outside), run=run)))
     spent = time.monotonic() - started
-    name = f"from scratch ({allowed} steps)"
-    return {name: compare(ours, folds, metric=run.metric, seed=run.seed, seconds=spent)}
+    return _compared(problem, f"from scratch ({allowed} steps)", ours, folds, seconds=spent)
 
 
 def guarded(
@@ -182,7 +209,7 @@ def guarded(
     if not late:
         try:
             return measure()
-        except (BackboneError, BudgetError, TrainingError) as error:
+        except (BackboneError, BudgetError, DataError, StoreError, TrainingError) as error:
             problem.run.say(f"{what} was given up: {error.problem}.")
             return {}
     problem.run.say(f"{what} was left out for lack of time.")
@@ -197,20 +224,64 @@ def _probe(problem: Problem, backbone: Backbone, inside: Indices, outside: Indic
 
 
 def _some(problem: Problem, part: Indices) -> Indices:
-    """Draw at most 300 positions, in order."""
-    if len(part) <= RANDOM_AT_MOST:
+    """Draw at most 300 positions, in order: one of every class, label or quantile, then each by its share."""
+    n = len(part)
+    if n <= RANDOM_AT_MOST:
         return part
-    rng = np.random.default_rng([problem.run.seed, len(part)])
-    return np.sort(rng.choice(part, RANDOM_AT_MOST, replace=False))
+    order = np.random.default_rng([problem.run.seed, n]).permutation(n)
+    rows, columns = _strata(problem.y[part[order]])
+    in_turn, counts = np.argsort(columns, kind="stable"), np.bincount(columns)
+    number = np.empty(len(rows), dtype=np.intp)  # of each example within its class, in chance order
+    number[in_turn] = np.arange(len(rows)) - (np.cumsum(counts) - counts)[columns[in_turn]]
+    # Sainte-Lague's quotients share the draw among the classes; the first of each goes before all others.
+    turn = np.where(number == 0, 0.0, (2 * number + 1) / counts[columns])
+    earliest = np.full(n, np.inf)
+    np.minimum.at(earliest, rows, turn)
+    drawn: Indices = np.sort(part[order[np.argsort(earliest, kind="stable")[:RANDOM_AT_MOST]]])
+    return drawn
 
 
-def _baselines(problem: Problem) -> list[Baseline]:
-    """Describe the items once for the models without pretraining."""
-    dataset, n_classes = problem.dataset, problem.task.n_outputs
-    y, groups, seed = problem.y, united_groups(dataset), problem.run.seed
-    if dataset.modality == "text":
-        learner = text_baseline(dataset.items, y, n_classes=n_classes, groups=groups, seed=seed)
-    else:
-        rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), dataset.items)
-        learner = image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)
-    return [majority_baseline(y, n_classes=n_classes), learner]
+def _strata(y: NDArray[Any]) -> tuple[Indices, Indices]:
+    """Pair each example with its class, its quantile, or each of its labels (or having none), in order of examples."""
+    kind = kind_of(y)
+    if kind == "multilabel":
+        rows, columns = np.nonzero(np.column_stack([y > 0, ~(y > 0).any(axis=1)]))
+        return rows, columns
+    if kind == "regression":
+        y = np.searchsorted(np.quantile(y, np.arange(1, QUANTILES) / QUANTILES), y, side="right")
+    return np.arange(len(y)), y.astype(np.intp)
+
+
+def _majority(problem: Problem, _reserve: float) -> Baseline:
+    return majority_baseline(problem.y, n_classes=problem.task.n_outputs)
+
+
+def _classical(problem: Problem, reserve: float) -> Baseline | None:
+    """Describe all items for a classical model; None, and said, where that alone would take too long."""
+    every = np.arange(len(problem.dataset))
+
+    def predict() -> str:
+        if problem.run.deadline is None:
+            return ""
+        few = every[:: max(1, len(every) // FEW_ITEMS)]
+        began = time.monotonic()
+        baseline = _described(problem, few)
+        now = time.monotonic()
+        too_long = now + (now - began) * len(every) / len(few) > problem.run.deadline - reserve
+        return baseline.name if too_long else ""
+
+    late: str = problem.run.decide("left out: describing items", predict)
+    if late:
+        _say_left_out(problem, late)
+        return None
+    return _described(problem, every)
+
+
+def _described(problem: Problem, positions: Indices) -> Baseline:
+    """Describe items once for the model without pretraining."""
+    items, n_classes = [problem.dataset.items[i] for i in positions], problem.task.n_outputs
+    y, groups, seed = problem.y[positions], problem.units(positions), problem.run.seed
+    if problem.dataset.modality == "text":
+        return text_baseline(items, y, n_classes=n_classes, groups=groups, seed=seed)
+    rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), items)
+    return image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)

@@ -1,23 +1,26 @@
-"""Two ways to adapt, held to the same folds one after another until it is clear which is better."""
+"""Two ways to adapt, held to the same folds one after another until it is clear which is better.
+
+What is compared is what each knows, not how sure it is of it: the scores of both are divided by a temperature of their
+own, fitted on the folds looked at. One number for each, so neither is favoured. And where the wanted metric counts rare
+classes as much as common ones, so do the items of theirs here.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final, final
+from dataclasses import dataclass, field, replace
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices
-from headstart.evaluation import Interval, bootstrap_interval, find_metric
-from headstart.search._judging import Judgement, Prior, judge
+from headstart.evaluation import Interval, Metric, bootstrap_interval, find_metric
+from headstart.search._judging import Judgement, Prior, judge, weights_alike
 from headstart.search._problem import Problem, Splits
-from headstart.strategies import Fitted, Probe, Temperature, Tuning, item_losses
+from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, item_losses
 
 Predict = Callable[[Dataset, Dataset], NDArray[np.float64]]
 """Fits on the first data set and gives (n, K) outputs on the second."""
-
-AS_IT_IS: Final = Temperature()
 
 
 @final
@@ -29,13 +32,11 @@ class Contender:
         problem: The data.
         folds: Positions in the training part.
         predict: How it is fitted and asked.
-        cools: Whether its scores are divided by a temperature fitted on the folds looked at.
     """
 
     problem: Problem
     folds: Splits
     predict: Predict
-    cools: bool = False
     _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
 
     @property
@@ -54,9 +55,9 @@ class Contender:
         """Return the outputs on the first so many folds, one after another."""
         return np.concatenate([self.held_out(number) for number in range(looks)])
 
-    def temperature(self, looks: int) -> Temperature:
-        """Fit the temperature on the first so many folds, if this contender's scores are cooled."""
-        return Temperature.fit(self.first(looks), self.y[held_out_of(self.folds, looks)]) if self.cools else AS_IT_IS
+    def missing(self, looks: int) -> int:
+        """Count the folds among the first so many that it has not been fitted for."""
+        return len(set(range(looks)) - set(self._known))
 
 
 def held_out_of(folds: Sequence[tuple[Indices, Indices]], looks: int) -> Indices:
@@ -76,10 +77,11 @@ def probing(problem: Problem, strategy: Probe, fitted: Fitted) -> Predict:
 
 
 def tuning(problem: Problem, strategy: Tuning, backbone: Backbone) -> Predict:
-    """Train a strategy that moves weights."""
+    """Train a strategy that moves weights; what there is to say, the final training says."""
+    run = replace(problem.run, say=lambda _: None)
 
     def predict(inside: Dataset, outside: Dataset) -> NDArray[np.float64]:
-        return strategy.tune(backbone, inside, problem.task, run=problem.run).outputs(outside, run=problem.run)
+        return strategy.tune(backbone, inside, problem.task, run=run).outputs(outside, run=run)
 
     return predict
 
@@ -94,33 +96,47 @@ class Race:
         judgement: Whether it is better, and how sure that is.
         looks: How many folds were looked at.
         temperature: Of the challenger's scores.
+        outputs: (n, K) of the challenger on those folds, at its temperature.
+        before: (n, K) of the best so far on the same items, at its own temperature.
     """
 
     contender: Contender
     judgement: Judgement
     looks: int
     temperature: Temperature
+    outputs: NDArray[np.float64]
+    before: NDArray[np.float64]
 
     def fold_scores(self) -> tuple[float, tuple[float, ...]]:
-        """Return the mean loss and the wanted metric on each fold looked at, at the temperature."""
-        problem, y = self.contender.problem, self.contender.y
-        metric = find_metric(problem.run.metric, problem.task.kind)
-        outs = [self.temperature.calibrate(self.contender.held_out(number)) for number in range(self.looks)]
-        truth = [y[self.contender.folds[number][1]] for number in range(self.looks)]
-        values = [metric.score(y, out) for y, out in zip(truth, outs, strict=True)]
-        loss = float(np.concatenate([item_losses(y, out) for y, out in zip(truth, outs, strict=True)]).mean())
+        """Return the mean loss and the wanted metric on each fold looked at."""
+        y, metric = self._y, self._metric
+        ends = np.cumsum([len(outside) for _, outside in self.contender.folds[: self.looks]])[:-1]
+        parts = zip(np.split(y, ends), np.split(self.outputs, ends), strict=True)
+        values = [metric.score(truth, out) for truth, out in parts]
+        loss = float(item_losses(y, self.outputs).mean())
         return loss, tuple(float("nan") if value is None else value for value in values)
 
     def score(self) -> tuple[float | None, Interval]:
         """Score the folds looked at, as one set of items, with an interval; None where the metric is not defined."""
-        problem, contender = self.contender.problem, self.contender
-        outside, out = held_out_of(contender.folds, self.looks), contender.first(self.looks)
-        y = contender.y[outside]
-        value = find_metric(problem.run.metric, problem.task.kind).score(y, out)
+        problem, y, (_, value) = self.contender.problem, self._y, self.values()
         if value is None:
             return None, unmeasured(problem)
-        units = problem.units(problem.plan.train[outside])
-        return value, bootstrap_interval(problem.run.metric, y, out, groups=units, seed=problem.run.seed)
+        units = problem.units(problem.plan.train[held_out_of(self.contender.folds, self.looks)])
+        return value, bootstrap_interval(problem.run.metric, y, self.outputs, groups=units, seed=problem.run.seed)
+
+    def values(self) -> tuple[float | None, float | None]:
+        """Return the wanted metric of the best so far and of the challenger, on the same items; None: not defined."""
+        return self._metric.score(self._y, self.before), self._metric.score(self._y, self.outputs)
+
+    @property
+    def _y(self) -> NDArray[Any]:
+        """Labels of the items looked at."""
+        return self.contender.y[held_out_of(self.contender.folds, self.looks)]
+
+    @property
+    def _metric(self) -> Metric:
+        problem = self.contender.problem
+        return find_metric(problem.run.metric, problem.task.kind)
 
 
 def unmeasured(problem: Problem) -> Interval:
@@ -128,13 +144,12 @@ def unmeasured(problem: Problem) -> Interval:
     return Interval(*find_metric(problem.run.metric, problem.task.kind).bounds, "not measured")
 
 
-def race(challenger: Contender, best: Contender, cooling: Temperature, *, prior: Prior, looks: int) -> Race:
+def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int) -> Race:
     """Hold both to one fold after another until the answer is clear.
 
     Args:
         challenger: Who may replace the best.
         best: The best so far, on the same folds.
-        cooling: Temperature of the best's scores.
         prior: What is known of the gain from other data.
         looks: How many folds there are to look at, at least one.
 
@@ -143,22 +158,35 @@ def race(challenger: Contender, best: Contender, cooling: Temperature, *, prior:
     """
     problem, folds, y = challenger.problem, challenger.folds, challenger.y
     inside, held = folds[0]
+    weights = _weights(problem, y)
 
     def look_at(look: int) -> Race:
-        outside, temperature = held_out_of(folds, look), challenger.temperature(look)
-        before = item_losses(y[outside], cooling.calibrate(best.first(look)))
-        after = item_losses(y[outside], temperature.calibrate(challenger.first(look)))
+        outside = held_out_of(folds, look)
+        (temperature, after), (_, before) = (_cooled(each.first(look), y[outside]) for each in (challenger, best))
+        gains = weights[outside] * (item_losses(y[outside], before) - item_losses(y[outside], after))
         judgement = judge(
-            before - after,
+            gains,
             problem.units(problem.plan.train[outside]),
             look=look,
             looks=looks,
             test_per_train=len(held) / len(inside),
             prior=prior,
         )
-        return Race(challenger, judgement, look, temperature)
+        return Race(challenger, judgement, look, temperature, after, before)
 
     so_far = look_at(1)
     while so_far.judgement.answer == "open" and so_far.looks < looks:
         so_far = look_at(so_far.looks + 1)
     return so_far
+
+
+def _cooled(outputs: NDArray[np.float64], y: NDArray[Any]) -> tuple[Temperature, NDArray[np.float64]]:
+    """Fit a temperature on outputs, and apply it; values have none."""
+    temperature = Temperature.fit(outputs, y)
+    return temperature, temperature.calibrate(outputs)
+
+
+def _weights(problem: Problem, y: NDArray[Any]) -> NDArray[np.float64]:
+    """Return how much each item's gain counts: classes alike where the metric has it so, else every item as much."""
+    alike = problem.task.kind == "classification" and class_weight_for(problem.run.metric) == "balanced"
+    return weights_alike(y) if alike else np.ones(len(y))

@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from headstart.errors import OptionError
-from headstart.strategies._base import Fitted, Run, Strategy, inner_folds
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._forecast import TuningForecast, forecast
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning, item_losses
@@ -30,6 +30,7 @@ __all__ = [
     "Tuned",
     "Tuning",
     "TuningForecast",
+    "class_weight_for",
     "forecast",
     "inner_folds",
     "item_losses",

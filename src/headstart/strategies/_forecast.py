@@ -1,25 +1,28 @@
 """What training a strategy will take, measured on one batch before it starts."""
 
-import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import nn
+from torch import Tensor, nn
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset
-from headstart.engine import keep_freed_memory
-from headstart.features import Inputs, LiveActivations, key_of
+from headstart.engine import device_time, keep_freed_memory
+from headstart.features import Inputs, LiveActivations
 from headstart.strategies._base import Run
-from headstart.strategies._thawed import Held, Thawed, Views, placed, seen
-from headstart.strategies._tuning import Tuning, auto_precision
-from headstart.training import in_precision
+from headstart.strategies._precision import auto_precision
+from headstart.strategies._thawed import Held, Thawed, Views, missing, placed
+from headstart.strategies._tuning import Tuning
+from headstart.training import in_precision, within_memory
 
 SECONDS_PER_UPDATE: Final = 2.2e-9  # per parameter, of the fused optimiser on two cores
 BYTES_PER_PARAMETER: Final = 16  # weight, gradient, and two moments of the optimiser
+FEW: Final = 8  # items whose frozen part is timed
 
 
 @dataclass(frozen=True)
@@ -29,11 +32,23 @@ class TuningForecast:
     Attributes:
         gathering_seconds: Activations at the cut that are not stored yet.
         training_seconds: One training on all examples.
-        megabytes: Memory and store for weights, optimiser and activations.
+        megabytes: Memory for weights, gradients, optimiser, inputs that are kept, and what a step keeps for the way
+            back.
+        stored_megabytes: What is added to the store.
     """
 
     gathering_seconds: float
     training_seconds: float
+    megabytes: float
+    stored_megabytes: float = 0.0
+
+
+@dataclass(frozen=True)
+class _Step:
+    """One step on a sample: its seconds without the update, how many parameters train, and megabytes kept meanwhile."""
+
+    seconds: float
+    parameters: int
     megabytes: float
 
 
@@ -48,44 +63,57 @@ def forecast(strategy: Tuning, backbone: Backbone, train: Dataset, *, run: Run) 
 
     Returns:
         Seconds and megabytes.
+
+    Raises:
+        TrainingError: One step alone takes more memory than there is.
     """
     keep_freed_memory()
-    start, cut = strategy.start_from(backbone, run=run), strategy.cut_of(backbone)
-    steps, size = strategy.work(len(train))
-    sample = train.take(np.linspace(0, len(train) - 1, min(size, len(train))).astype(np.intp))
-    per_item, megabytes = _gathering(start, sample, cut)
-    views, live = strategy.views_of(start), 0.0
-    missing = views * len(train) if cut is None else 0  # without a cut every view is kept in memory
-    if cut is not None and placed(run, start, train, cut=cut, views=views) == "live":
-        live = per_item * len(sample)
-    elif cut is not None:
-        keys = [key_of(view, cut=cut) for view in seen(start, views, seed=run.seed)]
-        missing = sum(len(run.features.store.missing(key, train.hashes)) for key in keys)
-    step_seconds, trained = _step(start, sample, cut, run)
-    update = trained * SECONDS_PER_UPDATE if start.device.type == "cpu" else 0.0
-    passes = steps + len(train) / max(1, len(sample))  # the steps, and the features before them
-    return TuningForecast(
-        gathering_seconds=missing * per_item,
-        training_seconds=steps * update + passes * (step_seconds + live),
-        megabytes=trained * BYTES_PER_PARAMETER / 2**20 + missing * megabytes,
-    )
+    with within_memory(str(strategy)):
+        return _forecast(strategy, backbone, train, run)
 
 
-def _gathering(backbone: Backbone, sample: Dataset, cut: str | None) -> tuple[float, float]:
-    """Seconds and megabytes per item of the frozen part."""
+def _forecast(strategy: Tuning, backbone: Backbone, train: Dataset, run: Run) -> TuningForecast:
+    start, cut, n = strategy.start_from(backbone, run=run), strategy.cut_of(backbone), len(train)
+    steps, size = strategy.work(n, classes=len(set(train.labels or ())))
+    sample = train.take(np.linspace(0, n - 1, min(size, n)).astype(np.intp))
+    reading = strategy.reading_of(start)
+    per_item, megabytes = _gathering(start, sample, cut, run)
+    step = _step(start, sample, cut, run)
+    # The steps, the features before them, and the checks between.
+    passes = steps + (n + strategy.checked(n)) / max(1, len(sample))
+    training = passes * step.seconds
+    if start.device.type == "cpu":
+        training += steps * step.parameters * SECONDS_PER_UPDATE
+    memory = step.parameters * BYTES_PER_PARAMETER / 2**20 + step.megabytes
+    if cut is None:  # every training reads every view anew, and keeps it in memory
+        rows = reading.views * n
+        return TuningForecast(0.0, training + rows * per_item, memory + rows * megabytes)
+    if placed(run, start, train, cut=cut, reading=reading) == "live":
+        return TuningForecast(0.0, training + passes * len(sample) * per_item, memory)
+    rows = missing(run, start, train, cut=cut, reading=reading)
+    stored = rows * megabytes * np.dtype(reading.precision).itemsize / 4
+    return TuningForecast(rows * per_item, training, memory, stored)
+
+
+def _gathering(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> tuple[float, float]:
+    """Seconds and megabytes per item of what comes before the part that trains: reading, and the frozen part."""
+    device = str(backbone.device)
     if cut is None:
-        read = Inputs(backbone, sample.items[:8]).prepared
-        return 0.0, float(np.mean([np.asarray(item).nbytes for item in read])) / 2**20
-    few = LiveActivations(backbone, sample.items[:8], cut)
+        _ = Inputs(backbone, sample.items[:1], run.engine).nbytes  # the first is slower than the rest
+        began, inputs = device_time(device), Inputs(backbone, sample.items, run.engine)
+        size = inputs.nbytes  # they are read now
+        return (device_time(device) - began) / len(inputs), size / 2**20 / len(inputs)
+    few = LiveActivations(backbone, sample.items[:FEW], cut, run.engine)
     few.batch(np.arange(len(few)))
-    began = time.perf_counter()
+    began = device_time(device)
     values = few.batch(np.arange(len(few))).values
-    return (time.perf_counter() - began) / len(few), values.nbytes / 2**20 / len(few)
+    return (device_time(device) - began) / len(few), values.nbytes / 2**20 / len(few)
 
 
-def _step(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> tuple[float, int]:
-    """Seconds of one step without the update, and how many parameters train."""
-    source = Inputs(backbone, sample.items, run.engine) if cut is None else LiveActivations(backbone, sample.items, cut)
+def _step(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> _Step:
+    """Take a step three times, without the update: once to warm up and to see what it keeps, twice for the time."""
+    items, engine = sample.items, run.engine
+    source = Inputs(backbone, items, engine) if cut is None else LiveActivations(backbone, items, cut, engine)
     rows = np.arange(len(sample))
     batch = source.batch(rows)
     copy = backbone.copy(after=cut)
@@ -93,8 +121,27 @@ def _step(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> tup
     parameters = trainable(copy, cut)
     for parameter in parameters:
         parameter.requires_grad_()
-    seconds = [_timed(thawed, rows) for _ in range(3)]
-    return float(np.median(seconds[1:])), sum(parameter.numel() for parameter in parameters)
+    with _kept(copy.network) as kept:
+        _timed(thawed, rows)
+    seconds = [_timed(thawed, rows) for _ in range(2)]
+    size = sum(parameter.numel() for parameter in parameters)
+    return _Step(float(np.median(seconds)), size, sum(kept.values()) / 2**20)
+
+
+@contextmanager
+def _kept(network: nn.Module) -> Iterator[dict[int, int]]:
+    """Collect bytes by address of what is kept for the way back; parameters and buffers are there anyway."""
+    known = {tensor.untyped_storage().data_ptr() for tensor in (*network.parameters(), *network.buffers())}
+    kept: dict[int, int] = {}
+
+    def note(tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in known:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor.detach()  # the tensor itself would keep its graph alive in a circle
+
+    with torch.autograd.graph.saved_tensors_hooks(note, lambda tensor: tensor):
+        yield kept
 
 
 def trainable(backbone: Backbone, cut: str | None) -> list[nn.Parameter]:
@@ -106,11 +153,9 @@ def trainable(backbone: Backbone, cut: str | None) -> list[nn.Parameter]:
 
 
 def _timed(thawed: Thawed, rows: NDArray[np.intp]) -> float:
-    began = time.perf_counter()
     device = thawed.backbone.device
+    began = device_time(str(device))
     with in_precision(auto_precision(device), device):
         loss = thawed.features(rows).float().square().mean()
     torch.autograd.backward(loss)
-    if device.type == "cuda":
-        torch.cuda.synchronize()
-    return time.perf_counter() - began
+    return device_time(str(device)) - began

@@ -65,8 +65,9 @@ def task_loss(
         scores: (N, K) outputs of the head, before any link.
         target: (N,) class numbers, (N, K) indicators or (N,) standardised values.
         kind: Which of these.
-        smoothing: Label smoothing of classes.
-        weights: (K,) weights of the classes.
+        smoothing: Label smoothing: of a class it spreads this share over all classes, of a label over yes and no;
+            values have none.
+        weights: (K,) weights of the classes, or (2, K) of each label's absence and presence; values have none.
 
     Returns:
         Cross entropy, mean binary cross entropy, or mean squared error.
@@ -74,12 +75,24 @@ def task_loss(
     if kind == "classification":
         return functional.cross_entropy(scores, target, weight=weights, label_smoothing=smoothing)
     if kind == "multilabel":
-        return functional.binary_cross_entropy_with_logits(scores, target)
+        each = None if weights is None else torch.where(target > 0.5, weights[1], weights[0])
+        smoothed = target * (1 - smoothing) + smoothing / 2
+        return functional.binary_cross_entropy_with_logits(scores, smoothed, weight=each)
     return functional.mse_loss(scores[:, 0], target)
 
 
 def balanced_weights(y: NDArray[Any], n_classes: int) -> Tensor:
-    """Return class weights (C,) under which all classes present weigh alike; their mean over examples is 1."""
-    counts = np.bincount(y, minlength=n_classes)
-    present = np.maximum(counts, 1)
-    return torch.from_numpy((len(y) / (np.count_nonzero(counts) * present)).astype(np.float32))
+    """Return weights under which all classes present weigh alike, or each label's presence and absence.
+
+    Args:
+        y: (N,) class numbers or (N, C) indicators.
+        n_classes: C.
+
+    Returns:
+        (C,) weights of classes, or (2, C) of labels that are absent and present. Their mean over examples is 1; a
+        label that all examples have, or none, weighs 1.
+    """
+    ones = y.sum(axis=0) if y.ndim == 2 else None
+    counts = np.bincount(y, minlength=n_classes) if ones is None else np.stack([len(y) - ones, ones])
+    present = np.count_nonzero(counts, axis=0)
+    return torch.from_numpy((len(y) / (present * np.maximum(counts, 1))).astype(np.float32))

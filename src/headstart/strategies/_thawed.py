@@ -1,5 +1,6 @@
 """The part of a network that trains, fed from activations at the cut."""
 
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
@@ -10,15 +11,16 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones import Backbone, Batch, augmented
+from headstart.backbones import Backbone, Batch, Flips, augmented
 from headstart.data import Dataset
-from headstart.features import Inputs, LiveActivations, key_of
+from headstart.features import Inputs, LiveActivations, Precision, Progress, key_of, silent
 from headstart.strategies._base import Run
 
 ROWS_AT_ONCE: Final = 64
 # One call of the network costs about as much as so many tokens; measured on MiniLM with two cores.
 CALL: Final = 40
 WORTH_SAYING: Final = 100.0  # megabytes of activations
+SHARE_OF_ROOM: Final = 0.8  # sizes are measured on a sample, and others write to the store and the disk too
 
 
 class Source(Protocol):
@@ -32,6 +34,31 @@ class Source(Protocol):
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """Gather (n,) rows into what the blocks after the cut take."""
+
+
+@final
+@dataclass(frozen=True)
+class Reading:
+    """How items are read before the part that trains.
+
+    Attributes:
+        views: Views of each item: the plain one and light random crops and flips; texts have one.
+        flips: Whether those are mirrored too.
+        precision: Number type in which activations at a cut are stored.
+    """
+
+    views: int = 1
+    flips: Flips = "on"
+    precision: Precision = "float32"
+
+    @property
+    def described(self) -> str | int:
+        """Which views these are, for the report."""
+        others = self.views - 1
+        if not others:
+            return 1
+        change = ("crop" if others == 1 else "crops", "flip" if others == 1 else "flips")
+        return f"{self.views} (plain, {others} random {' and '.join(change if self.flips == 'on' else change[:1])})"
 
 
 @final
@@ -124,15 +151,17 @@ class Thawed:
         back = np.argsort(np.concatenate(parts))
         return features[torch.from_numpy(back).to(features.device)]
 
-    def all_features(self, *, view: int = 0) -> NDArray[np.float32]:
+    def all_features(self, *, view: int = 0, progress: Progress = silent) -> NDArray[np.float32]:
         """Return (n, D) features of every item of one view, without gradient."""
         sizes = self.views.sources[view].sizes
         order = np.argsort(-sizes, kind="stable")
         out = np.empty((len(order), self.backbone.num_features), dtype=np.float32)
         with torch.no_grad():
             for start in range(0, len(order), ROWS_AT_ONCE):
+                progress(f"features of {self.backbone.name}", start, len(order))
                 rows = order[start : start + ROWS_AT_ONCE]
                 out[rows] = self._forward(self.views.batch(rows + view * self.views.n)).float().cpu().numpy()
+        progress(f"features of {self.backbone.name}", len(order), len(order))
         return out
 
     def _forward(self, batch: Batch) -> Tensor:
@@ -164,7 +193,7 @@ def split_by_size(sizes: NDArray[np.intp], *, most: int = 3) -> list[NDArray[np.
     return np.split(order, best) if best else [np.arange(n)]
 
 
-def boundary(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str | None, views: int = 1) -> Views:
+def boundary(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str | None, reading: Reading) -> Views:
     """Get the activations of a data set at a cut: from the store where they fit, else live.
 
     Args:
@@ -172,43 +201,81 @@ def boundary(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str | None,
         backbone: The pretrained network, unchanged.
         dataset: N items.
         cut: The frozen boundary; None for the network's input.
-        views: How many views of each item, the plain one included.
+        reading: Which views of each item, and how they are stored.
 
     Returns:
         The activations of all views.
     """
-    networks = seen(backbone, views, seed=run.seed)
+    networks = seen(backbone, reading)
     if cut is None:
         return Views([Inputs(each, dataset.items, run.engine) for each in networks])
-    if placed(run, backbone, dataset, cut=cut, views=views) == "live":
+    if placed(run, backbone, dataset, cut=cut, reading=reading) == "live":
         return Views([LiveActivations(each, dataset.items, cut, run.engine) for each in networks])
-    return Views([run.features.activations(each, dataset, cut=cut) for each in networks])
+    precision = reading.precision
+    return Views([run.features.activations(each, dataset, cut=cut, precision=precision) for each in networks])
 
 
-def placed(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str, views: int) -> str:
-    """Decide once per cut whether activations are ``stored`` or computed ``live``."""
-    return str(
-        run.decide(f"activations at {cut} of {backbone.name}", lambda: _place(run, backbone, dataset, cut, views))
-    )
+def boundary_once(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str | None, precision: Precision) -> Views:
+    """Get the plain activations of items that are read once: from the store where all are there, else live.
+
+    Args:
+        run: The store; nothing is added to it.
+        backbone: The pretrained network, unchanged.
+        dataset: N items.
+        cut: The frozen boundary; None for the network's input.
+        precision: Number type of what is stored.
+
+    Returns:
+        The activations of the plain view; stored and live ones differ by rounding.
+    """
+    reading = Reading(precision=precision)
+    if cut is None:
+        return boundary(run, backbone, dataset, cut=None, reading=reading)
+    if missing(run, backbone, dataset, cut=cut, reading=reading):
+        return Views([LiveActivations(backbone, dataset.items, cut, run.engine)])
+    return Views([run.features.activations(backbone, dataset, cut=cut, precision=precision)])
 
 
-def seen(backbone: Backbone, views: int, *, seed: int) -> list[Backbone]:
-    """Return the network as it sees each view: plain, then lightly augmented."""
-    return [augmented(backbone, view, seed=seed) if view else backbone for view in range(views)]
+def placed(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str, reading: Reading) -> str:
+    """Decide once per cut, items and reading whether activations are ``stored`` or computed ``live``."""
+    digest = hashlib.sha256("".join(dataset.hashes).encode()).hexdigest()[:8]
+    how = f"{reading.views} views, flips {reading.flips}, {reading.precision}"
+    name = f"activations at {cut} of {backbone.name}: {len(dataset)} items ({digest}), {how}"
+    return str(run.decide(name, lambda: _place(run, backbone, dataset, cut, reading)))
 
 
-def _place(run: Run, backbone: Backbone, dataset: Dataset, cut: str, views: int) -> str:
+def missing(run: Run, backbone: Backbone, dataset: Dataset, *, cut: str, reading: Reading) -> int:
+    """Count what is not stored yet: items, over all views."""
+    keys = [key_of(network, cut=cut, precision=reading.precision) for network in seen(backbone, reading)]
+    return sum(len(run.features.store.missing(key, dataset.hashes)) for key in keys)
+
+
+def seen(backbone: Backbone, reading: Reading) -> list[Backbone]:
+    """Return the network as it sees each view: plain, then lightly augmented.
+
+    A view is a function of its number and the item alone, so that runs with other seeds find the same ones stored.
+    """
+    return [augmented(backbone, view, flips=reading.flips) for view in range(reading.views)]
+
+
+def _place(run: Run, backbone: Backbone, dataset: Dataset, cut: str, reading: Reading) -> str:
     """Decide whether activations are stored, and say how large they are where that matters."""
-    room = run.features.store.room(key_of(backbone, cut=cut))
-    megabytes = views * _rough_megabytes(backbone, dataset, cut)
-    if 4 * megabytes > room / 2**20:  # a closer look, at what is not stored yet
-        networks = seen(backbone, views, seed=run.seed)
-        megabytes = sum(run.features.predict_activations(each, dataset, cut=cut).megabytes for each in networks)
-    live = megabytes > room / 2**20
+    if not missing(run, backbone, dataset, cut=cut, reading=reading):
+        return "stored"
+    views, precision = reading.views, reading.precision
+    room = SHARE_OF_ROOM * run.features.store.room(key_of(backbone, cut=cut, precision=precision)) / 2**20
+    megabytes = views * _rough_megabytes(backbone, dataset, cut) * np.dtype(precision).itemsize / 4
+    if 4 * megabytes > room:  # a closer look, at what is not stored yet
+        expected = [
+            run.features.predict_activations(each, dataset, cut=cut, precision=precision)
+            for each in seen(backbone, reading)
+        ]
+        megabytes = sum(each.megabytes for each in expected)
+    live = megabytes > room
     if live or megabytes > WORTH_SAYING:
         run.say(
             f"Activations at {cut} take about {megabytes:,.0f} MB ({views} views of {len(dataset)} items)"
-            + (f"; the store has room for {room / 2**20:,.0f} MB, so the frozen part runs live." if live else ".")
+            + (f"; the store has {room:,.0f} MB for them, so the frozen part runs live." if live else ".")
         )
     return "live" if live else "stored"
 

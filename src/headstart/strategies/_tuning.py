@@ -10,20 +10,20 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.backbones import Backbone
+from headstart.backbones import Backbone, Flips
 from headstart.data import Dataset
-from headstart.engine import computes_bfloat16
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, OptionError
 from headstart.evaluation import find_metric
+from headstart.features import Precision
 from headstart.linear import LinearModel, fit_cross_validated
 from headstart.model import AdaptedModel, Base, Head
-from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds, say_nothing
 from headstart.strategies._calibration import Temperature
-from headstart.strategies._thawed import Thawed, Views, boundary
+from headstart.strategies._precision import rounding
+from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once
 from headstart.tasks import Task
 from headstart.training import Group, Settings, Trained, train
 
@@ -41,6 +41,7 @@ class Tuned:
         cut: The frozen boundary; None where all of it trained.
         chosen: What was done, for the report.
         seconds: What it took, activations aside.
+        precision: In which its activations are stored.
     """
 
     model: AdaptedModel
@@ -48,9 +49,12 @@ class Tuned:
     cut: str | None
     chosen: Mapping[str, str | float] = field(default_factory=dict)
     seconds: float = 0.0
+    precision: Precision = "float32"
 
     def outputs(self, dataset: Dataset, *, run: Run) -> NDArray[np.float64]:
         """Predict items from their activations at the cut.
+
+        Most items are predicted once, so what is not stored runs live and is not stored; see `Tuning.keep`.
 
         Args:
             dataset: N items.
@@ -59,8 +63,8 @@ class Tuned:
         Returns:
             (N, K) outputs of the model.
         """
-        views = boundary(run, self.start, dataset, cut=self.cut)
-        features = Thawed(self.model.backbone, self.cut, views).all_features()
+        views = boundary_once(run, self.start, dataset, cut=self.cut, precision=self.precision)
+        features = Thawed(self.model.backbone, self.cut, views).all_features(progress=run.progress)
         return self.model.head.outputs(features)
 
     def cooled(self, temperature: Temperature) -> "Tuned":
@@ -78,6 +82,7 @@ class Material:
         X: (N, D) features of the plain view before training.
         train: The examples.
         task: What their labels mean.
+        held_out: (m,) which examples only say when to stop.
     """
 
     thawed: Thawed
@@ -85,6 +90,12 @@ class Material:
     X: NDArray[np.float32]
     train: Dataset
     task: Task
+    held_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+
+    @property
+    def inside(self) -> NDArray[np.intp]:
+        """(n - m,) which examples are learnt from."""
+        return np.setdiff1d(np.arange(len(self.y)), self.held_out)
 
 
 class Tuning(Strategy):
@@ -92,6 +103,8 @@ class Tuning(Strategy):
 
     last: Last
     views: int
+    flips: Flips
+    activations: Precision
 
     @abstractmethod
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
@@ -106,8 +119,13 @@ class Tuning(Strategy):
         """
 
     @abstractmethod
-    def work(self, n: int) -> tuple[int, int]:
+    def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
         """Return how many steps training on n examples takes, and how many examples a step takes."""
+
+    def checked(self, n: int) -> int:
+        """Return how many examples, over all checks of a held-out loss, training on n passes through the network."""
+        del n
+        return 0
 
     def check_task(self, task: Task) -> None:
         """Refuse a task that this strategy cannot learn, before anything is computed; most learn all."""
@@ -123,8 +141,15 @@ class Tuning(Strategy):
 
         Raises:
             BackboneError: The network has no cut points, or fewer blocks than are to be thawed.
+            OptionError: Half precision is asked for where nothing is stored.
         """
         if self.last == "all":
+            if self.activations != "float32":
+                raise OptionError(
+                    f"activations={self.activations!r} needs a cut to store them at, found last='all'",
+                    where="--strategy",
+                    fix="Thaw fewer blocks, or leave it out.",
+                )
             return None
         if not backbone.cuts:
             raise BackboneError("it has no cut points", where=backbone.name, fix="Use last='all', or probe.")
@@ -145,11 +170,22 @@ class Tuning(Strategy):
 
     def gather(self, backbone: Backbone, train: Dataset, *, run: Run) -> Views:
         """Get the activations that training reads, of all views; computed and stored where they are missing."""
-        return boundary(run, backbone, train, cut=self.cut_of(backbone), views=self.views_of(backbone))
+        return boundary(run, backbone, train, cut=self.cut_of(backbone), reading=self.reading_of(backbone))
+
+    def keep(self, backbone: Backbone, dataset: Dataset, *, run: Run) -> None:
+        """Store what predictions of a data set read, where there is room; for items that are predicted many times."""
+        cut = self.cut_of(backbone)
+        if cut is not None:
+            start = self.start_from(backbone, run=run)
+            boundary(run, start, dataset, cut=cut, reading=Reading(precision=self.activations))
+
+    def reading_of(self, backbone: Backbone) -> Reading:
+        """Return which views of each item are trained on, and how they are stored; texts have one."""
+        return Reading(self.views if backbone.modality == "image" else 1, self.flips, self.activations)
 
     def views_of(self, backbone: Backbone) -> int:
         """Return how many views of each item are trained on; texts have one."""
-        return self.views if backbone.modality == "image" else 1
+        return self.reading_of(backbone).views
 
     def tune(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Tuned:
         """Train on all the examples given.
@@ -170,7 +206,7 @@ class Tuning(Strategy):
         views = self.gather(start, train, run=run)
         began = time.monotonic()
         thawed = Thawed(start.copy(after=cut), cut, views)
-        X = thawed.all_features()
+        X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
         network, head, chosen = self.learn(material, run=run)
         trained = start.thawed_names(cut)
@@ -178,8 +214,11 @@ class Tuning(Strategy):
         model = AdaptedModel(
             copy, head, task, "last", str(self), base=Base(backbone.name, backbone.weights_hash, trained)
         )
-        chosen = {"frozen up to": cut or "nothing", "views": self.views_of(backbone), **chosen}
-        return Tuned(model, start, cut, chosen, time.monotonic() - began)
+        seconds, reading = time.monotonic() - began, self.reading_of(backbone)
+        chosen = {"frozen up to": cut or "nothing", "views": reading.described, **chosen}
+        if reading.precision != "float32":
+            chosen |= rounding(replace(thawed, backbone=copy), start, train, run=run)
+        return Tuned(model, start, cut, chosen, seconds, reading.precision)
 
     def fit(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Fitted:
         """Cross-validate, then train on every example.
@@ -200,8 +239,9 @@ class Tuning(Strategy):
         y = np.asarray(task.encode(train.labels))
         folds = inner_folds(train, y, seed=run.seed, n_splits=TUNING_FOLDS)
         out = np.full((len(y), task.n_outputs), np.nan)
+        silent = replace(run, say=say_nothing)  # what there is to say, the final training says
         for inside, outside in folds:
-            tuned = self.tune(backbone, train.take(inside), task, run=run)
+            tuned = self.tune(backbone, train.take(inside), task, run=silent)
             out[outside] = tuned.outputs(train.take(outside), run=run)
         temperature = Temperature.fit(out, y)
         final = self.tune(backbone, train, task, run=run).cooled(temperature)
@@ -242,11 +282,13 @@ def item_losses(y: NDArray[Any], outputs: NDArray[np.float64]) -> NDArray[np.flo
 
 
 def fit_probe(material: Material, X: NDArray[np.float32], *, run: Run) -> LinearModel:
-    """Fit a probe on features (N, D) of the plain view, with cross-validated strength."""
-    folds = inner_folds(material.train, material.y, seed=run.seed)
+    """Fit a probe on features (N, D) of the plain view, with cross-validated strength; what is held out aside."""
+    inside = material.inside
+    train, y = material.train.take(inside), material.y[inside]
+    folds = inner_folds(train, y, seed=run.seed)
     model, _ = fit_cross_validated(
-        X,
-        material.y,
+        X[inside],
+        y,
         folds,
         n_classes=material.task.n_outputs,
         class_weight=class_weight_for(run.metric),
@@ -264,6 +306,7 @@ def train_thawed(
     module: nn.Module,
     settings: Settings,
     run: Run,
+    held_out: Callable[[], float] | None = None,
 ) -> Trained:
     """Run the training loop, with a checkpoint folder of this training's own where the run has one."""
     # Only checkpoints need it, and it hashes the whole network.
@@ -273,6 +316,7 @@ def train_thawed(
         groups,
         loss,
         settings=settings,
+        held_out=held_out,
         checkpoint=None if run.folder is None else _folder(run.folder, fingerprint),
         fingerprint=fingerprint,
         every_seconds=run.checkpoint_seconds,
@@ -296,12 +340,8 @@ def _fingerprint(strategy: Tuning, material: Material, run: Run) -> str:
         material.thawed.cut,
         list(material.train.hashes),
         list(material.train.labels or ()),
+        material.held_out.tolist(),
         run.seed,
         run.metric,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()
-
-
-def auto_precision(device: torch.device) -> Literal["float32", "bfloat16"]:
-    """Return bfloat16 where the device computes it natively, else float32; weights are float32 in both."""
-    return "bfloat16" if computes_bfloat16(device.type) else "float32"

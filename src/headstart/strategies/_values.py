@@ -17,6 +17,7 @@ RANGES: Final[dict[str, Range]] = {
     "decay": (lambda value: 0 < value <= 1, "above 0, at most 1"),
     "k": WHOLE,
     "last": WHOLE,
+    "patience": (lambda value: value >= 0, "from 0"),
     "pull": (lambda value: 0 <= value < inf, "from 0"),
     "rank": WHOLE,
     "rate": (lambda value: 0 < value < inf, "above 0"),

@@ -15,12 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from headstart.backbones import Backbone
+from headstart.backbones import Backbone, Flips
 from headstart.errors import OptionError
+from headstart.features import Precision
 from headstart.model import Head
 from headstart.strategies._base import Run
+from headstart.strategies._precision import auto_precision
 from headstart.strategies._thawed import rows_and_views
-from headstart.strategies._tuning import Last, Material, Tuning, auto_precision, fit_probe, train_thawed
+from headstart.strategies._tuning import Last, Material, Tuning, fit_probe, train_thawed
 from headstart.strategies.finetune import layers_after
 from headstart.tasks import Task
 from headstart.training import Settings, balanced, layer_wise
@@ -38,7 +40,10 @@ class Contrastive(Tuning):
         steps: Batches.
         batch: Examples per batch, balanced over classes.
         decay: Rate of a block over that of the next one.
-        views: Views of each image that are stored at the cut.
+        views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
+        flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
+        activations: Number type of what is stored at the cut; ``float16`` takes half the space, and its effect on the
+            features is reported.
     """
 
     last: Last = "auto"
@@ -47,10 +52,15 @@ class Contrastive(Tuning):
     batch: int = 48
     decay: float = 1.0
     views: int = 2
+    flips: Flips = "on"
+    activations: Precision = "float32"
 
-    def work(self, n: int) -> tuple[int, int]:
-        """Return steps and examples per step; both are the same for few and for many examples."""
-        return self.steps, min(self.batch, n)
+    def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
+        """Return steps and examples per step: two of every class, or more; each example passes the network once."""
+        return self.steps, min(self._batch(classes), n)
+
+    def _batch(self, classes: int) -> int:
+        return max(self.batch, 2 * classes)
 
     def check_task(self, task: Task) -> None:
         """Refuse a task without classes.
@@ -80,7 +90,7 @@ class Contrastive(Tuning):
         """
         thawed, n = material.thawed, len(material.y)
         backbone = thawed.backbone
-        batches = balanced(material.y, max(self.batch, 2 * material.task.n_outputs), run.seed)
+        batches = balanced(material.y, self._batch(material.task.n_outputs), run.seed)
         views = len(thawed.views.sources)
         y = torch.from_numpy(material.y.astype(np.int64)).to(backbone.device)
 

@@ -7,33 +7,58 @@ training from stored activations equal to training with the frozen part live.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.backbones import Backbone
+from headstart.backbones import Backbone, Flips
+from headstart.errors import OptionError
+from headstart.features import Precision
 from headstart.linear import LinearModel, TargetScale
 from headstart.model import Head
-from headstart.strategies._base import Run, class_weight_for
+from headstart.strategies._base import FOLDS, Run, class_weight_for, inner_folds
 from headstart.strategies._head import LinearHead, balanced_weights, task_loss
-from headstart.strategies._thawed import Thawed, rows_and_views
-from headstart.strategies._tuning import (
-    Last,
-    Material,
-    Tuning,
-    auto_precision,
-    fit_probe,
-    train_thawed,
-)
+from headstart.strategies._precision import auto_precision
+from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views
+from headstart.strategies._tuning import Last, Material, Tuning, fit_probe, train_thawed
+from headstart.tasks import Task
 from headstart.training import Group, Layer, Settings, epochs, layer_wise, layers_of
+
+SMOOTHING: Final = 0.1
+CHECKS: Final = 10  # of the held-out loss, evenly over all steps
+
+
+class ByLoss(Tuning):
+    """A strategy that trains network and head by the task's loss: fine-tuning, LoRA, training from scratch."""
+
+    smoothing: float
+    patience: int
+
+    def check_task(self, task: Task) -> None:
+        """Refuse smoothing of what has no classes or labels, where it was asked for.
+
+        Args:
+            task: What is to be learnt.
+
+        Raises:
+            OptionError: The task is to learn values, and smoothing is neither 0 nor the default.
+        """
+        if task.kind == "regression" and self.smoothing not in (0.0, SMOOTHING):
+            raise OptionError(
+                f"smoothing needs classes or labels, found {task.kind}", where=str(self), fix="Leave smoothing out."
+            )
+
+    def checked(self, n: int) -> int:
+        """Return how many examples, over all checks of the held-out loss, training on n passes through the network."""
+        return (CHECKS + 2) * -(-n // FOLDS) if self.patience else 0
 
 
 @final
 @dataclass(frozen=True)
-class FineTune(Tuning):
+class FineTune(ByLoss):
     """Trains the last blocks and the head.
 
     Attributes:
@@ -46,9 +71,15 @@ class FineTune(Tuning):
         unfreezing: ``gradual`` thaws one block after another from the top over the first half of the steps.
         pull: L2-SP: strength with which weights are held at their pretrained values.
         views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
-        smoothing: Label smoothing.
+        smoothing: Label smoothing of classes and labels; values have none.
         average: Decay of the moving average of the weights that is kept; 0 keeps the last weights.
         batch_norm: ``trained`` lets BatchNorm statistics move.
+        flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
+        activations: Number type of what is stored at the cut; ``float16`` takes half the space, and its effect on the
+            features is reported.
+        patience: Stop after so many checks without improvement, and keep the best weights. The loss checked, after
+            every tenth of the steps, is that of a fold (about a fifth of the examples) that is then not learnt from.
+            0 takes all steps, on all examples.
     """
 
     last: Last = "auto"
@@ -59,9 +90,12 @@ class FineTune(Tuning):
     unfreezing: Literal["none", "gradual"] = "none"
     pull: float = 0.0
     views: int = 2
-    smoothing: float = 0.1
+    smoothing: float = SMOOTHING
     average: float = 0.0
     batch_norm: Literal["frozen", "trained"] = "frozen"
+    flips: Flips = "on"
+    activations: Precision = "float32"
+    patience: int = 0
 
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
         """Train block by block rates from the probe's head.
@@ -73,8 +107,8 @@ class FineTune(Tuning):
         Returns:
             The trained network, the head, and steps, rate and final loss.
         """
-        probe = fit_probe(material, material.X, run=run)
-        head = LinearHead(in_target_scale(probe, material), material.X).to(material.thawed.backbone.device)
+        material = holding_out(material, self.patience, run=run)
+        head = probed_head(material, run=run)
         fitted, facts = train_head_and_blocks(self, material, head, self.groups(material, head), run=run)
         return material.thawed.backbone, fitted, facts
 
@@ -85,17 +119,21 @@ class FineTune(Tuning):
         blocks = layer_wise(layers, decay=self.decay, weight_decay=0.01, pull=self.pull, unfreezing=thaw)
         return [*(in_backbone(group) for group in blocks), head_group(head)]
 
-    def work(self, n: int) -> tuple[int, int]:
-        """Return steps and examples per step for n examples."""
+    def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
+        """Return steps and examples per step for n examples, of however many classes."""
+        del classes
         return self.steps or int(np.clip(10 * n / self.batch, 30, 600)), min(self.batch, n)
 
     def settings(self, n: int, *, seed: int, device: torch.device) -> Settings:
         """Return the settings of the loop for n examples."""
+        steps = self.work(n)[0]
         return Settings(
-            steps=self.work(n)[0],
+            steps=steps,
             rate=self.rate,
             average=self.average or None,
             precision=auto_precision(device),
+            patience=self.patience or None,
+            check_every=max(1, steps // CHECKS),
             seed=seed,
         )
 
@@ -109,6 +147,50 @@ class Both(nn.Module):
         self.head = head
 
 
+@final
+@dataclass(frozen=True)
+class Objective:
+    """The task's loss of rows of the views.
+
+    Attributes:
+        material: The copy and the examples.
+        head: The head that trains with the copy.
+        target: (n,) labels, as `tensor_of` has them, on the copy's device.
+        weights: Of classes or labels, or None.
+    """
+
+    material: Material
+    head: LinearHead
+    target: Tensor
+    weights: Tensor | None
+
+    @classmethod
+    def of(cls, material: Material, head: LinearHead, *, run: Run) -> "Objective":
+        """Weigh classes and labels as the run's metric does."""
+        device, task = material.thawed.backbone.device, material.task
+        weights = None
+        if class_weight_for(run.metric) == "balanced" and task.kind != "regression":
+            weights = balanced_weights(material.y, task.n_outputs).to(device)
+        return cls(material, head, tensor_of(material).to(device), weights)
+
+    def scores(self, rows: NDArray[np.intp]) -> Tensor:
+        """Return (b, K) scores of rows of the views, with gradient."""
+        scores: Tensor = self.head(self.material.thawed.features(rows))
+        return scores
+
+    def loss(self, scores: Tensor, items: NDArray[np.intp], *, smoothing: float = 0.0) -> Tensor:
+        """Return the mean loss of items."""
+        chosen = self.target[torch.from_numpy(items).to(self.target.device)]
+        return task_loss(scores, chosen, self.material.task.kind, smoothing=smoothing, weights=self.weights)
+
+    def held_out(self) -> float:
+        """Measure the loss of the plain view of what is held out, without smoothing."""
+        items = self.material.held_out
+        with torch.no_grad():
+            parts = [self.scores(items[at : at + ROWS_AT_ONCE]) for at in range(0, len(items), ROWS_AT_ONCE)]
+            return float(self.loss(torch.cat(parts), items))
+
+
 def train_head_and_blocks(
     strategy: FineTune, material: Material, head: LinearHead, groups: list[Group], *, run: Run
 ) -> tuple[Head, dict[str, str | float]]:
@@ -116,7 +198,7 @@ def train_head_and_blocks(
 
     Args:
         strategy: Its batch size, smoothing, views and settings.
-        material: The copy and the examples.
+        material: The copy and the examples; what it holds out is not learnt from.
         head: The head to start from.
         groups: What trains.
         run: Seed, deadline and metric.
@@ -124,27 +206,32 @@ def train_head_and_blocks(
     Returns:
         The head for raw features, and steps, rate and final loss.
     """
-    thawed, n = material.thawed, len(material.y)
-    backbone = thawed.backbone
-    settings = strategy.settings(n, seed=run.seed, device=backbone.device)
-    batches = epochs(n, min(strategy.batch, n), run.seed)
-    views = len(thawed.views.sources)
-    target = tensor_of(material).to(backbone.device)
-    weights = _weights(material, run)
-    weights = None if weights is None else weights.to(backbone.device)
+    backbone, inside, n = material.thawed.backbone, material.inside, len(material.y)
+    settings = strategy.settings(len(inside), seed=run.seed, device=backbone.device)
+    batches = epochs(len(inside), min(strategy.batch, len(inside)), run.seed)
+    views, objective = len(material.thawed.views.sources), Objective.of(material, head, run=run)
 
     def loss(step: int) -> Tensor:
-        items = batches.rows(step)
+        items = inside[batches.rows(step)]
         rows = rows_and_views(items, views, n, seed=run.seed, step=step)
-        scores = head(thawed.features(rows))
-        chosen = target[torch.from_numpy(items).to(target.device)]
-        return task_loss(scores, chosen, material.task.kind, smoothing=strategy.smoothing, weights=weights)
+        return objective.loss(objective.scores(rows), items, smoothing=strategy.smoothing)
 
-    backbone.network.train(mode=False)
-    if strategy.batch_norm == "trained":
-        _train_batch_norm(backbone)
+    def held_out() -> float:
+        backbone.network.eval()
+        value = objective.held_out()
+        _set_modes(backbone, strategy)
+        return value
+
+    _set_modes(backbone, strategy)
     trained = train_thawed(
-        strategy, material, loss, groups, module=Both(backbone.network, head), settings=settings, run=run
+        strategy,
+        material,
+        loss,
+        groups,
+        module=Both(backbone.network, head),
+        settings=settings,
+        run=run,
+        held_out=held_out if strategy.patience else None,
     )
     backbone.network.eval()
     facts: dict[str, str | float] = {
@@ -152,7 +239,23 @@ def train_head_and_blocks(
         "rate": strategy.rate,
         "training_loss": float(trained.losses[-1]),
     }
+    if strategy.patience:
+        facts |= {"best step": trained.best_step, "held out": len(material.held_out)}
     return out_of_target_scale(head.cpu().fold(material.task.kind), material), facts
+
+
+def holding_out(material: Material, patience: int, *, run: Run) -> Material:
+    """Keep a grouped, stratified fold out of training, by which it stops early; nothing without patience."""
+    if not patience:
+        return material
+    _, outside = inner_folds(material.train, material.y, seed=run.seed)[0]
+    return replace(material, held_out=outside)
+
+
+def probed_head(material: Material, *, run: Run) -> LinearHead:
+    """Return the head that training starts from: the probe of the features before training."""
+    probe = in_target_scale(fit_probe(material, material.X, run=run), material)
+    return LinearHead(probe, material.X[material.inside]).to(material.thawed.backbone.device)
 
 
 def layers_after(thawed: Thawed) -> list[Layer]:
@@ -182,16 +285,12 @@ def in_backbone(group: Group) -> Group:
     return replace(group, name=f"backbone.{group.name}", parameters=parameters)
 
 
-def _train_batch_norm(backbone: Backbone) -> None:
-    for module in backbone.network.modules():
+def _set_modes(backbone: Backbone, strategy: FineTune) -> None:
+    """Have everything in evaluation mode, but BatchNorm where its statistics are to move."""
+    backbone.network.eval()
+    for module in backbone.network.modules() if strategy.batch_norm == "trained" else ():
         if isinstance(module, nn.modules.batchnorm._BatchNorm):
             module.train()
-
-
-def _weights(material: Material, run: Run) -> Tensor | None:
-    if class_weight_for(run.metric) == "none" or material.task.kind != "classification":
-        return None
-    return balanced_weights(material.y, material.task.n_outputs)
 
 
 def tensor_of(material: Material) -> Tensor:

@@ -3,12 +3,21 @@
 from dataclasses import dataclass, replace
 from typing import final
 
-from headstart.backbones import Backbone, with_lora
+from headstart.backbones import Backbone, Flips, with_lora
+from headstart.features import Precision
 from headstart.model import Head
 from headstart.strategies._base import Run
-from headstart.strategies._head import LinearHead
-from headstart.strategies._tuning import Last, Material, Tuning, fit_probe
-from headstart.strategies.finetune import FineTune, head_group, in_backbone, in_target_scale, train_head_and_blocks
+from headstart.strategies._tuning import Last, Material
+from headstart.strategies.finetune import (
+    SMOOTHING,
+    ByLoss,
+    FineTune,
+    head_group,
+    holding_out,
+    in_backbone,
+    probed_head,
+    train_head_and_blocks,
+)
 from headstart.training import Group
 
 SMALL = 100_000_000  # parameters below which adapters save no time worth having
@@ -16,7 +25,7 @@ SMALL = 100_000_000  # parameters below which adapters save no time worth having
 
 @final
 @dataclass(frozen=True)
-class LoRA(Tuning):
+class LoRA(ByLoss):
     """Trains low-rank adapters and the head; see `headstart.backbones.with_lora` for the layers adapted.
 
     Attributes:
@@ -26,8 +35,13 @@ class LoRA(Tuning):
         rate: Learning rate (AdamW), about ten times that of the full weights.
         steps: Batches; 0 stands for ten epochs, at least 30 and at most 600 batches.
         batch: Examples per batch.
-        views: Views of each image that are stored at the cut.
-        smoothing: Label smoothing.
+        views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
+        smoothing: Label smoothing of classes and labels; values have none.
+        flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
+        activations: Number type of what is stored at the cut; ``float16`` takes half the space, and its effect on the
+            features is reported.
+        patience: Stop after so many checks without improvement on held-out examples, as in `FineTune`; 0 takes all
+            steps, on all examples.
     """
 
     last: Last = "auto"
@@ -37,11 +51,14 @@ class LoRA(Tuning):
     steps: int = 0
     batch: int = 32
     views: int = 2
-    smoothing: float = 0.1
+    smoothing: float = SMOOTHING
+    flips: Flips = "on"
+    activations: Precision = "float32"
+    patience: int = 0
 
-    def work(self, n: int) -> tuple[int, int]:
-        """Return steps and examples per step for n examples."""
-        return self._as_finetune().work(n)
+    def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
+        """Return steps and examples per step for n examples, of however many classes."""
+        return self._as_finetune().work(n, classes=classes)
 
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
         """Train adapters from the probe's head, then fold them into the weights.
@@ -53,16 +70,16 @@ class LoRA(Tuning):
         Returns:
             The merged network, the head, and what was done.
         """
+        material = holding_out(material, self.patience, run=run)
         thawed = material.thawed
         size = sum(parameter.numel() for parameter in thawed.backbone.network.parameters())
         if size < SMALL:
             run.say(
-                f"LoRA trains fewer weights, but a network of {size / 1e6:.0f} million trains no faster by it; "
-                "finetune() usually reaches more in the same time."
+                f"LoRA trains fewer weights, but a network of fewer than {SMALL // 10**6} million trains no faster by "
+                "it; finetune() usually reaches more in the same time."
             )
         adapted = with_lora(thawed.backbone, after=thawed.cut, rank=self.rank, alpha=self.alpha, seed=run.seed)
-        head = LinearHead(in_target_scale(fit_probe(material, material.X, run=run), material), material.X)
-        head = head.to(adapted.backbone.device)
+        head = probed_head(material, run=run)
         inner = replace(material, thawed=replace(thawed, backbone=adapted.backbone))
         groups = [in_backbone(Group("adapters", dict(adapted.parameters))), head_group(head)]
         fitted, facts = train_head_and_blocks(self._as_finetune(), inner, head, groups, run=run)
@@ -76,4 +93,7 @@ class LoRA(Tuning):
             batch=self.batch,
             views=self.views,
             smoothing=self.smoothing,
+            flips=self.flips,
+            activations=self.activations,
+            patience=self.patience,
         )

@@ -12,7 +12,7 @@ from typing import Any, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, View
+from headstart.backbones import Backbone, Flips, View
 from headstart.data import Dataset
 from headstart.errors import OptionError
 from headstart.evaluation import find_metric, metrics_for
@@ -28,7 +28,7 @@ from headstart.linear import (
 )
 from headstart.model import AdaptedModel, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds, over_views
-from headstart.strategies._thawed import seen
+from headstart.strategies._thawed import Reading, seen
 from headstart.tasks import Kind, Task, kind_of
 
 
@@ -45,12 +45,14 @@ class Probe(Strategy):
             ``auto`` follows the metric.
         k: Neighbours of the ``knn`` head.
         views: Views of each image the head is fitted on: the plain one and light random crops and flips.
+        flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
     """
 
     head: Literal["logistic", "nearest_mean", "knn"] = "logistic"
     class_weight: Literal["auto", "balanced", "none"] = "auto"
     k: int = 5
     views: int = 1
+    flips: Flips = "on"
 
     def fit(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Fitted:
         """Choose view and strength by cross-validation, then fit on every example.
@@ -83,7 +85,9 @@ class Probe(Strategy):
                 best = trial
         assert best is not None
         model = AdaptedModel(backbone, best.head, task, best.view, str(self))
-        return Fitted(model, best.loss, best.fold_values(y, folds, run.metric), best.chosen)
+        reading = self._reading(backbone)
+        seen_as = {"views": reading.described} if reading.views > 1 else {}
+        return Fitted(model, best.loss, best.fold_values(y, folds, run.metric), {**best.chosen, **seen_as})
 
     def refit(
         self, backbone: Backbone, train: Dataset, task: Task, *, chosen: Mapping[str, str | float], run: Run
@@ -124,20 +128,21 @@ class Probe(Strategy):
         Args:
             backbone: The frozen network.
             train: The examples.
-            run: The store and the seed.
+            run: The store.
 
         Returns:
             Items that have no row yet, over all views.
         """
-        views = self.views if backbone.modality == "image" else 1
-        networks = seen(backbone, views, seed=run.seed)
+        networks = seen(backbone, self._reading(backbone))
         return sum(len(run.features.store.missing(key_of(each), train.hashes)) for each in networks)
 
     def _rows(self, backbone: Backbone, train: Dataset, view: View, run: Run) -> NDArray[np.float32]:
         """Features of all views of the items, one view after another; texts have one."""
-        views = self.views if backbone.modality == "image" else 1
-        networks = seen(backbone, views, seed=run.seed)
+        networks = seen(backbone, self._reading(backbone))
         return np.concatenate([run.features.features(each, train, view=view) for each in networks])
+
+    def _reading(self, backbone: Backbone) -> Reading:
+        return Reading(self.views if backbone.modality == "image" else 1, self.flips)
 
     def _weights(self, metric: str) -> ClassWeight:
         if self.class_weight == "auto":

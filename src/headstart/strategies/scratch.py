@@ -5,42 +5,63 @@ from typing import final
 
 import numpy as np
 
-from headstart.backbones import Backbone, from_scratch
+from headstart.backbones import Backbone, Flips, from_scratch
+from headstart.features import Precision
 from headstart.linear import LINKS, LinearModel
 from headstart.model import Head
 from headstart.strategies._base import Run
 from headstart.strategies._head import LinearHead
-from headstart.strategies._tuning import Last, Material, Tuning
-from headstart.strategies.finetune import FineTune, head_group, in_backbone, layers_after, train_head_and_blocks
+from headstart.strategies._tuning import Last, Material
+from headstart.strategies.finetune import (
+    SMOOTHING,
+    ByLoss,
+    FineTune,
+    head_group,
+    holding_out,
+    in_backbone,
+    layers_after,
+    train_head_and_blocks,
+)
 from headstart.training import layer_wise
 
 
 @final
 @dataclass(frozen=True)
-class Scratch(Tuning):
+class Scratch(ByLoss):
     """Trains the whole network from random weights.
 
     Attributes:
         rate: Learning rate of every layer (AdamW, cosine, a tenth of the steps to warm up).
         steps: Batches; 0 stands for thirty epochs, at least 60 and at most 2,000 batches.
         batch: Examples per batch.
-        views: Views of each image.
-        smoothing: Label smoothing.
+        views: Views of each image: the plain one and light random crops and flips.
+        smoothing: Label smoothing of classes and labels; values have none.
+        flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
+        patience: Stop after so many checks without improvement on held-out examples, as in `FineTune`; 0 takes all
+            steps, on all examples.
     """
 
     rate: float = 1e-3
     steps: int = 0
     batch: int = 32
     views: int = 4
-    smoothing: float = 0.1
+    smoothing: float = SMOOTHING
+    flips: Flips = "on"
+    patience: int = 0
 
     @property
     def last(self) -> Last:  # type: ignore[override]  # not a setting here
         """All of it."""
         return "all"
 
-    def work(self, n: int) -> tuple[int, int]:
-        """Return steps and examples per step for n examples."""
+    @property
+    def activations(self) -> Precision:  # type: ignore[override]  # not a setting here
+        """Nothing is stored."""
+        return "float32"
+
+    def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
+        """Return steps and examples per step for n examples, of however many classes."""
+        del classes
         return self.steps or int(np.clip(30 * n / self.batch, 60, 2000)), min(self.batch, n)
 
     def start_from(self, backbone: Backbone, *, run: Run) -> Backbone:
@@ -57,12 +78,13 @@ class Scratch(Tuning):
         Returns:
             The trained network, the head, and steps, rate and final loss.
         """
+        material = holding_out(material, self.patience, run=run)
         K, D = material.task.n_outputs, material.X.shape[1]
         zeros = LinearModel(np.zeros((K, D), np.float32), np.zeros(K, np.float32), link=LINKS[material.task.kind])
-        head = LinearHead(zeros, material.X).to(material.thawed.backbone.device)
+        head = LinearHead(zeros, material.X[material.inside]).to(material.thawed.backbone.device)
         blocks = layer_wise(layers_after(material.thawed), decay=1.0, weight_decay=0.05)
         groups = [*(in_backbone(group) for group in blocks), head_group(head)]
-        fitted, facts = train_head_and_blocks(self._as_finetune(len(material.y)), material, head, groups, run=run)
+        fitted, facts = train_head_and_blocks(self._as_finetune(len(material.inside)), material, head, groups, run=run)
         return material.thawed.backbone, fitted, facts
 
     def _as_finetune(self, n: int) -> FineTune:
@@ -74,4 +96,6 @@ class Scratch(Tuning):
             views=self.views,
             smoothing=self.smoothing,
             batch_norm="trained",
+            flips=self.flips,
+            patience=self.patience,
         )

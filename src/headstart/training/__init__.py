@@ -26,6 +26,7 @@ time (``every_seconds``), what is computed does not. Training shorter than ``eve
 from headstart.training._batches import Batches, balanced, epochs
 from headstart.training._groups import Group, Layer, layer_wise, layers_of
 from headstart.training._loop import train
+from headstart.training._memory import within_memory
 from headstart.training._precision import in_precision
 from headstart.training._schedule import Schedule, factor
 from headstart.training._settings import Settings, Trained
@@ -44,4 +45,5 @@ __all__ = [
     "layer_wise",
     "layers_of",
     "train",
+    "within_memory",
 ]

@@ -18,6 +18,7 @@ from headstart.features import Progress, silent
 from headstart.training._checkpoint import Checkpoint
 from headstart.training._clock import Clock
 from headstart.training._groups import Group, check_groups, frozen, weights
+from headstart.training._memory import within_memory
 from headstart.training._optimiser import Optimiser
 from headstart.training._precision import in_precision
 from headstart.training._random import own_random_state, seed_step
@@ -66,7 +67,7 @@ def train(
 
     Raises:
         OptionError: Groups do not fit the module, or settings do not fit each other or the device.
-        TrainingError: A loss or a weight is not finite.
+        TrainingError: A loss or a weight is not finite, or memory runs out.
         BudgetError: The time until the deadline is overrun by more than a tenth, or will be.
         ArtifactError: A checkpoint cannot be written.
     """
@@ -78,7 +79,7 @@ def train(
         kept = Checkpoint(
             checkpoint, _facts(module, groups, settings, fingerprint=fingerprint, measured=held_out is not None)
         )
-    with frozen(module), own_random_state(device):
+    with frozen(module), own_random_state(device), within_memory(name):
         run = _Run(module, groups, settings, checkpoint=kept, name=name)
         run.resume()
         return run.train(loss, held_out, every_seconds=every_seconds, deadline=deadline, progress=progress)

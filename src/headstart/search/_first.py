@@ -1,0 +1,188 @@
+"""The first rung: one strategy on every candidate, as far as time allows. The best of them is a usable model."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+import numpy as np
+
+from headstart.backbones import Backbone
+from headstart.errors import BudgetError
+from headstart.evaluation import Interval, find_metric, nadeau_bengio
+from headstart.search._ladder import STOPPING
+from headstart.search._owed import Owed
+from headstart.search._problem import Problem, Rung
+from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Tuning, forecast
+
+
+@dataclass(frozen=True)
+class Tried:
+    """What the first rung led to.
+
+    Attributes:
+        fits: One per candidate that was fitted, at least one.
+        rungs: What is told of each.
+        notes: What was left out.
+        fit_seconds: What fitting all candidates once took, frozen passes aside; of a strategy that moves weights, what
+            one training took.
+        interrupted: Whether the user wanted it to end here.
+    """
+
+    fits: Sequence[Fitted]
+    rungs: Sequence[Rung]
+    notes: Sequence[str]
+    fit_seconds: float
+    interrupted: bool
+
+    @property
+    def best(self) -> Fitted:
+        """The fit of lowest cross-validated loss."""
+        return best_of(self.fits)
+
+
+def best_of(fits: Sequence[Fitted]) -> Fitted:
+    """Return the fit of lowest cross-validated loss."""
+    return min(fits, key=lambda fit: fit.loss)
+
+
+@dataclass(frozen=True)
+class Expected:
+    """The most a fit may take."""
+
+    seconds: float
+    megabytes: float
+
+
+@dataclass
+class Attempt:
+    """A candidate being fitted: what was expected of it, and what came of it."""
+
+    backbone: Backbone
+    started: float = field(default_factory=time.monotonic)
+    expected: Expected | None = None
+    fit: Fitted | None = None
+    seconds: float = 0.0
+
+    def elapsed(self) -> float:
+        """Return the seconds since it began."""
+        return time.monotonic() - self.started
+
+
+def try_all(problem: Problem) -> Tried:
+    """Fit the first rung on every candidate; out of time or interrupted, what was reached so far is the result.
+
+    Args:
+        problem: The data, the strategy and the candidates.
+
+    Returns:
+        The fits, told to whoever watches.
+
+    Raises:
+        BudgetError: There is no time for the first candidate.
+    """
+    began, passes = time.monotonic(), problem.run.features.seconds
+    done: list[Attempt] = []
+    notes: list[str] = []
+    interrupted = False
+    for number, backbone in enumerate(problem.backbones):
+        attempt = Attempt(backbone)
+        try:
+            why_not = _try(problem, attempt, first=not done)
+        except KeyboardInterrupt:
+            if not done:  # there is no model yet
+                raise
+            problem.run.say(STOPPING)
+            left = ", ".join(each.name for each in problem.backbones[number:])
+            notes.append(f"Interrupted at the candidates: {left} left out, and the best so far is kept.")
+            interrupted = True
+            break
+        if attempt.fit is None:
+            notes.append(f"Left out for lack of time: {backbone.name} ({why_not}).")
+            continue
+        # A later process finds features and trainings done: what it took is what it took in the first.
+        attempt.seconds = problem.run.decide(f"time taken by {backbone.name}", attempt.elapsed)
+        done.append(attempt)
+    fits = [attempt.fit for attempt in done if attempt.fit is not None]
+    best = best_of(fits)
+    rungs = [_rung(attempt, fit, best, problem) for attempt, fit in zip(done, fits, strict=True)]
+    for rung in rungs:
+        problem.watch(rung)
+    spent = time.monotonic() - began - (problem.run.features.seconds - passes)
+    return Tried(fits, rungs, notes, best.seconds if isinstance(problem.strategy, Tuning) else spent, interrupted)
+
+
+def _try(problem: Problem, attempt: Attempt, *, first: bool) -> str:
+    """Fit one candidate; where time is short, or was short when this run was interrupted, say why not."""
+
+    def choose() -> str:
+        try:
+            attempt.fit = _fit(problem, attempt)
+        except BudgetError as error:
+            if first:
+                raise
+            return error.problem
+        return ""
+
+    why_not: str = problem.run.decide(f"left out: {attempt.backbone.name}", choose)
+    if attempt.fit is None and not why_not:  # fitted before an interruption, and in time then
+        attempt.fit = _fit(replace(problem, run=replace(problem.run, deadline=None)), attempt)
+    return why_not
+
+
+def _fit(problem: Problem, attempt: Attempt) -> Fitted:
+    strategy = problem.strategy or Probe()
+    if isinstance(strategy, Tuning):
+        strategy.check_task(problem.task)
+        _hold_to_the_budget(problem, attempt, strategy)
+    return strategy.fit(attempt.backbone, problem.train, problem.task, run=problem.run)
+
+
+def _hold_to_the_budget(problem: Problem, attempt: Attempt, strategy: Tuning) -> None:
+    """Predict what a strategy that moves weights takes, and refuse what cannot be done in time before it starts."""
+    run, backbone = problem.run, attempt.backbone
+    # Where the activations will lie is decided, and said, when they are gathered: a refused run leaves nothing behind.
+    asking = replace(run, decide=lambda _, choose: choose(), say=lambda _: None)
+
+    def fits() -> bool:
+        one = forecast(strategy, backbone, problem.train, run=asking)
+        seconds = one.gathering_seconds + (TUNING_FOLDS + 1) * one.training_seconds
+        attempt.expected = Expected(seconds, one.megabytes)
+        owed = Owed(problem, backbone, one.training_seconds)
+        if run.deadline is not None:
+            _check_time(strategy, backbone, seconds + owed.scoring + owed.saving, left=run.deadline - time.monotonic())
+        run.say(f"{strategy} on {backbone.name}: up to {ceil(seconds)} s and {ceil(one.megabytes):,} MB expected.")
+        return True
+
+    run.decide(f"time for {strategy} on {backbone.name}", fits)
+
+
+def _check_time(strategy: Tuning, backbone: Backbone, needed: float, *, left: float) -> None:
+    if needed > left:
+        raise BudgetError(
+            f"{strategy} may take {needed:.0f} s with its cross-validation and its score, "
+            f"and {max(0.0, left):.0f} s are left",
+            where=backbone.name,
+            fix=f"Give {ceil(needed - left) + 30} s more, or a cheaper --strategy.",
+        )
+
+
+def _rung(attempt: Attempt, fit: Fitted, best: Fitted, problem: Problem) -> Rung:
+    values, n = np.array(fit.fold_values), len(problem.plan.train)
+    held_out, bounds = n // len(values), find_metric(problem.run.metric, problem.task.kind).bounds
+    if np.isnan(values).sum() > len(values) - 2:
+        interval = Interval(*bounds, "not defined in the inner folds")
+    else:
+        groups = problem.dataset.groups
+        units = n if groups is None else len({groups[i] for i in problem.plan.train})
+        interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds, units=units)
+    return Rung(
+        name=f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}",
+        value=None if np.isnan(values).all() else float(np.nanmean(values)),
+        interval=interval,
+        seconds=attempt.seconds,
+        accepted=fit is best,
+        reason="lowest cross-validated loss" if fit is best else f"loss {fit.loss:.3f} > {best.loss:.3f}",
+        predicted_seconds=attempt.expected.seconds if attempt.expected else None,
+        predicted_megabytes=attempt.expected.megabytes if attempt.expected else None,
+    )
