@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headstart.search import Prior, judge
+from headstart.search import Judgement, Prior, judge
 from headstart.search._judging import weights_alike
 
 LOOKS, RATIO = 3, 0.5
@@ -110,6 +110,20 @@ def test_a_prior_does_not_decide_for_a_handful_of_groups(units):
     assert judge(vague, groups, prior=prior, **told).answer == "not better"
     enough = judge(vague, np.arange(12) % 4, prior=prior, **told)
     assert (enough.answer, enough.prior) == ("better", prior)
+
+
+def test_where_a_prior_counts_doubt_looks_on_and_a_loss_on_the_folds_is_never_taken():
+    prior, told = Prior(0.05, 0.06, confidence=0.5), {"looks": 3, "test_per_train": 0.5}
+    noise = np.random.default_rng(1).normal(0, 0.3, 40)
+
+    def judged(gain: float, look: int) -> Judgement:
+        return judge(noise - noise.mean() + gain, np.arange(40), look=look, prior=prior, **told)
+
+    assert judged(0.10, 1).answer == "better"
+    assert judged(0.01, 1).answer == "open"
+    assert judged(0.01, 3).answer == "better"
+    lost = judged(-0.01, 3)
+    assert (lost.answer, lost.probability > 0.5) == ("not better", True)
 
 
 def test_weights_make_classes_count_alike_and_have_mean_one():

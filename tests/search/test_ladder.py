@@ -176,7 +176,7 @@ def test_a_rung_is_expected_to_take_the_folds_that_the_best_was_accepted_without
     assert first.accepted
     assert re.match(r"better with probability [01]\.\d\d: gain in loss \+0\.", first.reason)
     assert first.reason.endswith(" on the same items; it gained on other data sets")
-    assert (first.predicted_seconds, second.predicted_seconds) == (2 * 100.0, 4 * 1000.0 + 2 * 100.0)
+    assert (first.predicted_seconds, second.predicted_seconds) == (4 * 100.0, 4 * 1000.0 + 2 * 100.0)
 
 
 def test_an_interrupt_at_the_baselines_keeps_the_probe(monkeypatch):

@@ -7,8 +7,9 @@ boundary of O'Brien and Fleming (Biometrics, 1979), z_j = z * sqrt(J / j) at loo
 
 What is known from elsewhere may count. With sixteen labels per class a fold shows nothing beyond noise, and
 staying with the probe is a guess as much as leaving it. So where a method has been measured on other data with so few
-labels, its gain has a normal prior, and what is more probable than not after one fold is taken; the report says so.
-A prior is added to what the folds show, never put in its place: with hardly any separate units it does not count.
+labels, its gain has a normal prior. One fold is enough where that makes a gain probable; in doubt all are looked at,
+and what is more probable than not is taken; the report says so. A prior is added to what the folds show, never put in
+its place: a rung that loses on the folds themselves is not taken, and with hardly any separate units it does not count.
 """
 
 from dataclasses import dataclass
@@ -22,6 +23,7 @@ from scipy import stats
 CONFIDENCE: Final = 0.95  # one-sided: a rung is only ever accepted for being better
 # A rung whose gain is this unlikely to exceed zero is given up early.
 HOPELESS: Final = 0.30
+SURE_EARLY: Final = 0.80  # of a gain, before all folds have been looked at, where a prior would be content with less
 FEWEST_UNITS: Final = 4  # held out, below which their spread is too uncertain to be weighed against a prior
 
 
@@ -98,8 +100,10 @@ def judge(
     mean, spread = _posterior(gain, _as_normal(gain, error, separate - 1), prior)
     probability = float(stats.norm.cdf(mean / spread)) if spread > 0 else float(mean > 0)
     needed = float(stats.norm.cdf(stats.norm.ppf(prior.confidence) * sqrt(looks / look)))
+    if look < looks:
+        needed = max(needed, SURE_EARLY)
     answer: Literal["better", "not better", "open"] = "open"
-    if probability >= needed:
+    if probability >= needed and gain > 0:
         answer = "better"
     elif look == looks or probability < HOPELESS:
         answer = "not better"

@@ -180,25 +180,25 @@ class Climb:
 
     def _expect(self, step: Step) -> Expected:
         """Predict the most a rung may take: all folds, those that the best lacks among them, and the final training."""
-        catching_up = self._catching_up(step)
+        catching_up = self._catching_up()
         if isinstance(step.strategy, Probe):
             missing = step.strategy.missing(self._start, self.problem.train, run=self.problem.run)
             seconds = CAUTION * (missing * self._owed.per_item + 2 * step.strategy.views * self._owed.probe_seconds)
             return Expected(catching_up + seconds, missing * self._start.num_features * 4 / 2**20, 0.0)
         assert isinstance(step.strategy, Tuning)
         one = forecast(step.strategy, self._start, self.problem.train, run=self.problem.run)
-        trainings, outer = min(step.looks, len(self.folds)) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
+        trainings, outer = len(self.folds) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
         return Expected(
             seconds=catching_up + one.gathering_seconds + trainings * one.training_seconds,
             megabytes=one.megabytes,
             scoring_seconds=outer * one.training_seconds,
         )
 
-    def _catching_up(self, step: Step) -> float:
+    def _catching_up(self) -> float:
         """Predict the trainings of the best on folds that it was accepted without."""
         best = self.best
         assert best.contender is not None
-        missing = best.contender.missing(min(step.looks, len(self.folds)))
+        missing = best.contender.missing(len(self.folds))
         if not missing or not isinstance(best.strategy, Tuning):  # refits of a probe are next to nothing
             return 0.0
         one = forecast(best.strategy, self._start, self.problem.train, run=self.problem.run)
@@ -240,8 +240,7 @@ class Climb:
     def _wins(self, attempt: Attempt, contender: Contender) -> bool:
         """Race against the best so far."""
         assert self.best.contender is not None
-        looks = min(attempt.step.looks, len(self.folds))
-        attempt.race = race(contender, self.best.contender, prior=attempt.step.prior, looks=looks)
+        attempt.race = race(contender, self.best.contender, prior=attempt.step.prior, looks=len(self.folds))
         return attempt.race.judgement.answer == "better"
 
     def _report(self, attempt: Attempt, *, accepted: bool, reason: str) -> None:

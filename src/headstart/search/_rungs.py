@@ -1,7 +1,6 @@
 """Which rungs there are above the probe, in which order, and what is known of them from other data."""
 
 from dataclasses import dataclass
-from math import inf
 from typing import Final
 
 import numpy as np
@@ -9,7 +8,7 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.search._judging import NOTHING_KNOWN, Prior
 from headstart.search._problem import Problem
-from headstart.strategies import TUNING_FOLDS, Contrastive, FineTune, Probe, Strategy
+from headstart.strategies import Contrastive, FineTune, Probe, Strategy
 
 FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
 STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
@@ -31,11 +30,6 @@ class Step:
     strategy: Strategy
     prior: Prior = NOTHING_KNOWN
     why: str = ""
-
-    @property
-    def looks(self) -> int:
-        """How many folds are looked at: with a prior one, which is there to see a disaster."""
-        return 1 if self.prior.spread < inf else TUNING_FOLDS
 
 
 def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
