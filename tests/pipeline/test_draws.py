@@ -107,7 +107,8 @@ def measure(monkeypatch):
         monkeypatch.setattr(_draws, "forecast", lambda *a, **k: TuningForecast(0.0, forecast, 1.0))
 
         def predict(self, strategy, train, run, *, cross_validate):
-            took = {Probe: probe, Scratch: scratch}.get(type(strategy), tuned)
+            each = scratch[run.seed] if isinstance(scratch, list) else scratch  # seconds may differ between draws
+            took = {Probe: probe, Scratch: each}.get(type(strategy), tuned)
             if isinstance(strategy, Scratch) and len(train) >= wild:
                 raise TrainingError("expected finite losses, found nan")
             clock.now += took * (4 if cross_validate else 1) * len(train) / 80
@@ -135,10 +136,22 @@ def test_probes_that_take_a_third_of_the_time_bound_the_labels_of_all_arms(measu
     assert "For lack of time nothing is tried with more than 40 labels." in said
 
 
-def test_scratch_that_takes_longer_than_forecast_gives_up_its_largest_sizes(measure):
-    points, said = measure(scratch=60, budget=125)
-    assert points["scratch"] == (3, 2)
-    assert "For lack of time scratch is trained with up to 40 labels only: it takes longer than forecast." in said
+@pytest.mark.parametrize(("budget", "sizes", "labels"), [(125, 2, 20), (190, 3, 40)])
+def test_scratch_that_takes_longer_than_forecast_gives_up_its_largest_sizes_before_draws(
+    measure, budget, sizes, labels
+):
+    points, said = measure(scratch=60, budget=budget)
+    assert points["scratch"] == (sizes, 3)
+    assert (
+        f"For lack of time scratch is trained with up to {labels} labels only: it takes longer than forecast." in said
+    )
+
+
+def test_a_machine_that_grows_slower_costs_the_largest_size_from_scratch_before_a_draw(measure):
+    points, said = measure(scratch=[40, 60, 60], budget=270)
+    assert (points["finetuned"], points["scratch"]) == ((4, 3), (3, 3))
+    why = "the first seeds took longer than forecast"
+    assert f"For lack of time scratch is trained with up to 40 labels only: {why}." in said
 
 
 def test_fine_tuning_that_takes_longer_than_forecast_costs_draws_and_then_scratch(measure):

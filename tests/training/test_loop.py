@@ -200,7 +200,7 @@ def test_a_loss_that_is_not_finite_names_step_rate_and_remedy(value):
         )  # fmt: skip
     assert str(caught.value) == (
         f"last 2 blocks: expected finite loss, found {value} at step 3 of 30 (rate 0.003). "
-        'Try a smaller rate, such as 0.0003, or precision="float32".'
+        "Try a smaller rate, such as 0.0003."
     )
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Final
 
 FEWEST_DRAWS: Final = 2  # one has no spread to tell an interval from
+GOOD_DRAWS: Final = 3  # two leave one degree of freedom, and intervals that say nothing
 ENOUGH_SIZES: Final = 3  # of scratch: below, draws are given up before sizes
 FOR_A_LAW: Final = 4  # sizes of fine-tuning: below, a curve cannot be extended
 FEWEST_SIZES: Final = 2  # one size is no curve

@@ -18,7 +18,15 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices, Plan
 from headstart.errors import BackboneError, BudgetError, TrainingError
 from headstart.evaluation import CurvePoint, Fold, curve_point
-from headstart.pipeline._affordable import FEWEST_DRAWS, FEWEST_SIZES, Costs, Extent, affordable
+from headstart.pipeline._affordable import (
+    ENOUGH_SIZES,
+    FEWEST_DRAWS,
+    FEWEST_SIZES,
+    GOOD_DRAWS,
+    Costs,
+    Extent,
+    affordable,
+)
 from headstart.strategies import TUNING_FOLDS, Probe, Run, Scratch, Strategy, Tuned, Tuning, forecast
 from headstart.tasks import Task
 
@@ -214,11 +222,11 @@ class Draws:
         self.say(f"{lead} {arm} {kept}: {why}.")
 
     def _still_fits(self, costs: dict[str, Costs], extent: Extent, size: int) -> bool:
-        """Whether the next size from scratch fits twice, at the pace of those before."""
-        expected = costs[SCRATCH].training
+        """Whether the next size from scratch fits into enough draws, at the pace of those before."""
+        expected, more = costs[SCRATCH].training, min(GOOD_DRAWS, len(self.runs)) - 1
         pace = sum(self._spent(SCRATCH)) / max(1e-9, sum(expected[:size]))
         later = pace * sum(expected[: size + 1]) + self._later(costs, extent)
-        return pace * expected[size] + later <= self._left()
+        return pace * expected[size] + more * later <= self._left()
 
     def _later(self, costs: dict[str, Costs], extent: Extent) -> float:
         """Seconds of fine-tuning in one more draw, by what it took."""
@@ -230,20 +238,28 @@ class Draws:
         return [seconds for (name, _), seconds in self._seconds.items() if name == arm]
 
     def _again(self, costs: dict[str, Costs], extent: Extent, draw: int) -> Extent:
-        """Decide anew after a draw, by what it took; sizes that have been measured are kept before draws."""
+        """Decide anew after a draw, by what it took; the largest sizes from scratch go before draws, then draws."""
         tuned, spent = self._later(costs, extent), self._spent(SCRATCH)[: extent.scratch]
-        fits = int(max(0.0, self._left()) / max(1e-9, tuned + sum(spent)))
-        draws, scratch = min(len(self.runs), draw + fits), extent.scratch
+        scratch = self._sizes_for_draws(tuned, spent, min(GOOD_DRAWS, len(self.runs)) - draw)
+        fits = int(max(0.0, self._left()) / max(1e-9, tuned + sum(spent[:scratch])))
+        draws = min(len(self.runs), draw + fits)
         if draws < FEWEST_DRAWS:
             within = int((np.cumsum(spent) <= self._left() - tuned).sum())
             draws, scratch = FEWEST_DRAWS, within if within >= FEWEST_SIZES else 0
-            if scratch < extent.scratch:
-                self._say_sizes(SCRATCH, scratch, "the first seed took longer than forecast")
+        if scratch < extent.scratch:
+            self._say_sizes(SCRATCH, scratch, "the first seeds took longer than forecast")
         if draws < extent.draws:
             self.say(f"For lack of time {draws} seeds instead of {extent.draws}.")
         if draws > extent.draws:
             self.say(f"There is time for {draws} seeds after all.")
         return replace(extent, draws=draws, scratch=scratch)
+
+    def _sizes_for_draws(self, tuned: float, spent: Sequence[float], draws: int) -> int:
+        """How many sizes from scratch fit into so many more draws, at least three; all where that is hopeless."""
+        for sizes in range(len(spent), min(ENOUGH_SIZES, len(spent)) - 1, -1):
+            if draws * (tuned + sum(spent[:sizes])) <= self._left():
+                return sizes
+        return len(spent)
 
     def _train(self, arm: str, strategy: Strategy, draw: int, size: int, *, cross_validate: bool = False) -> None:
         """Fit one arm on one subset, predict the test part, and note what it took."""

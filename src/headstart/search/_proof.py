@@ -23,7 +23,7 @@ from headstart.evaluation import (
 )
 from headstart.search._owed import CAUTION, RANDOM_AT_MOST, Owed
 from headstart.search._problem import Problem
-from headstart.strategies import Probe, Scratch, forecast
+from headstart.strategies import Probe, Scratch, Tuning, forecast
 from headstart.tasks import kind_of
 
 FEWEST_STEPS: Final = 60  # of training from scratch
@@ -172,8 +172,9 @@ def scratch(
         BudgetError: The time left holds too few steps to say anything.
     """
     started, run = time.monotonic(), problem.run
-    expected = forecast(Scratch(), backbone, problem.train, run=run)
-    steps = Scratch().work(len(problem.train))[0]
+    from_nothing = Scratch(flips=problem.strategy.flips) if isinstance(problem.strategy, Tuning) else Scratch()
+    expected = forecast(from_nothing, backbone, problem.train, run=run)
+    steps = from_nothing.work(len(problem.train))[0]
     splits = problem.splits[: len(ours)]
 
     def choose() -> int:
@@ -192,7 +193,7 @@ def scratch(
     folds = []
     for number, (inside, outside) in enumerate(splits):
         run.progress("training from scratch", number, len(splits))
-        tuned = Scratch(steps=allowed).tune(backbone, problem.dataset.take(inside), problem.task, run=run)
+        tuned = replace(from_nothing, steps=allowed).tune(backbone, problem.dataset.take(inside), problem.task, run=run)
         folds.append(problem.fold((inside, outside), tuned.outputs(problem.dataset.take(outside), run=run)))
     spent = time.monotonic() - started
     return _compared(problem, f"from scratch ({allowed} steps)", ours, folds, seconds=spent)

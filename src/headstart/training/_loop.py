@@ -304,11 +304,10 @@ class _Run:
     def _not_finite(self, what: str, step: int) -> TrainingError:
         settings = self._settings
         rate = settings.rate * factor(settings.schedule, step, steps=settings.steps, warmup=settings.warmup)
-        also = "" if settings.precision == "float32" else ', or precision="float32"'
         return TrainingError(
             f"expected finite {what} at step {step} of {settings.steps} (rate {rate:.3g})",
             where=self._name,
-            fix=f"Try a smaller rate, such as {settings.rate / 10:.3g}{also}.",
+            fix=f"Try a smaller rate, such as {settings.rate / 10:.3g}.",
         )
 
 
