@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from headstart.search import Judgement, Prior, judge
-from headstart.search._judging import weights_alike
+from headstart.search import Judgement, Prior, _judging, judge
+from headstart.search._judging import NOTHING_KNOWN, _chance, _share, weights_alike
 
 LOOKS, RATIO = 3, 0.5
 
@@ -97,6 +97,30 @@ def test_one_group_says_nothing():
     answers = [judge(gains, units, look=look, looks=3, test_per_train=0.5) for look in (1, 2, 3)]
     assert [found.answer for found in answers] == ["open", "open", "not better"]
     assert {(found.error, found.probability) for found in answers} == {(inf, 0.5)}
+
+
+@pytest.mark.parametrize(("z", "look"), [(-0.5, 1), (0.4, 1), (1.2, 1), (0.9, 2)])
+def test_the_chance_of_a_yes_is_that_of_folds_still_to_come(z, look):
+    rng, share = np.random.default_rng(0), _share(look, LOOKS, RATIO)
+    effect = rng.normal(z, 1, 200_000)  # as likely as the folds so far say, in their standard errors
+    to_come = share / (1 - share)  # variance of what the folds to come will say
+    after = share * z + (1 - share) * rng.normal(effect, sqrt(to_come))
+    assert _chance(float(stats.norm.cdf(z)), NOTHING_KNOWN, share) == pytest.approx(
+        np.mean(after / sqrt(share) > stats.norm.ppf(0.95)), abs=0.005
+    )
+
+
+def test_a_rung_that_would_hardly_win_is_given_up_after_one_fold_and_little_power_is_lost(monkeypatch):
+    def looks_and_wins(gain: float) -> tuple[float, float]:
+        rng = np.random.default_rng(0)
+        ends = [climb_once(rng, gain=gain, n=60) for _ in range(300)]
+        return float(np.mean([look for _, look in ends])), float(np.mean([won for won, _ in ends]))
+
+    (none, _), (_, some) = looks_and_wins(0.0), looks_and_wins(0.3)
+    monkeypatch.setattr(_judging, "HOPELESS", 0.0)
+    (none_to_the_end, _), (_, most) = looks_and_wins(0.0), looks_and_wins(0.3)
+    assert none < 1.6 < 2.5 < none_to_the_end
+    assert some > most - 0.05
 
 
 @pytest.mark.parametrize("units", [1, 2, 3])

@@ -3,7 +3,9 @@
 Rungs are compared item by item on the same held-out folds, by loss, which is less noisy than accuracy. Folds come one
 at a time, and the climb asks after each whether enough is known, so that a clear winner or a hopeless rung costs one
 fold instead of all. Asking several times must not make a false yes more likely: early answers have to be surer, by the
-boundary of O'Brien and Fleming (Biometrics, 1979), z_j = z * sqrt(J / j) at look j of J.
+boundary of O'Brien and Fleming (Biometrics, 1979), z_j = z * sqrt(J / j) at look j of J. A rung is given up where
+looking at all folds would hardly end with a yes: predictive power (Spiegelhalter, Freedman and Blackburn, Controlled
+Clinical Trials, 1986) below a tenth.
 
 What is known from elsewhere may count. With sixteen labels per class a fold shows nothing beyond noise, and
 staying with the probe is a guess as much as leaving it. So where a method has been measured on other data with so few
@@ -21,8 +23,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 CONFIDENCE: Final = 0.95  # one-sided: a rung is only ever accepted for being better
-# A rung whose gain is this unlikely to exceed zero is given up early.
-HOPELESS: Final = 0.30
+HOPELESS: Final = 0.10  # chance of a yes after all folds, below which a rung is given up
 SURE_EARLY: Final = 0.80  # of a gain, before all folds have been looked at, where a prior would be content with less
 FEWEST_UNITS: Final = 4  # held out, below which their spread is too uncertain to be weighed against a prior
 
@@ -105,9 +106,21 @@ def judge(
     answer: Literal["better", "not better", "open"] = "open"
     if probability >= needed and gain > 0:
         answer = "better"
-    elif look == looks or probability < HOPELESS:
+    elif look == looks or (error < inf and _chance(probability, prior, _share(look, looks, test_per_train)) < HOPELESS):
         answer = "not better"
     return Judgement(answer, gain, error, probability, prior)
+
+
+def _share(look: int, looks: int, test_per_train: float) -> float:
+    """Return the variance of the mean over all folds over that of the mean so far: what is known of what will be."""
+    now, then = ((1 + j * test_per_train) / j for j in (look, looks))
+    return then / now
+
+
+def _chance(probability: float, prior: Prior, share: float) -> float:
+    """Return the chance of a yes after all folds, given what is known: Phi((z - z_needed sqrt(t)) / sqrt(1 - t))."""
+    z, needed = stats.norm.ppf([probability, prior.confidence])
+    return float(stats.norm.cdf((z - needed * sqrt(share)) / sqrt(1 - share)))
 
 
 def weights_alike(y: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
