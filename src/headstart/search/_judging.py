@@ -119,7 +119,7 @@ def _share(look: int, looks: int, test_per_train: float) -> float:
 
 def _chance(probability: float, prior: Prior, share: float) -> float:
     """Return the chance of a yes after all folds, given what is known: Phi((z - z_needed sqrt(t)) / sqrt(1 - t))."""
-    z, needed = stats.norm.ppf([probability, prior.confidence])
+    z, needed = float(stats.norm.ppf(probability)), float(stats.norm.ppf(prior.confidence))
     return float(stats.norm.cdf((z - needed * sqrt(share)) / sqrt(1 - share)))
 
 
