@@ -10,10 +10,10 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.errors import BudgetError
 from headstart.evaluation import Interval, find_metric, nadeau_bengio
-from headstart.search._ladder import STOPPING
+from headstart.search._ladder import STOPPING, Expected
 from headstart.search._owed import Owed
 from headstart.search._problem import Problem, Rung
-from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Tuning, forecast
+from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Tuning, decide_now, forecast, say_nothing
 
 
 @dataclass(frozen=True)
@@ -44,14 +44,6 @@ class Tried:
 def best_of(fits: Sequence[Fitted]) -> Fitted:
     """Return the fit of lowest cross-validated loss."""
     return min(fits, key=lambda fit: fit.loss)
-
-
-@dataclass(frozen=True)
-class Expected:
-    """The most a fit may take."""
-
-    seconds: float
-    megabytes: float
 
 
 @dataclass
@@ -142,7 +134,7 @@ def _hold_to_the_budget(problem: Problem, attempt: Attempt, strategy: Tuning) ->
     """Predict what a strategy that moves weights takes, and refuse what cannot be done in time before it starts."""
     run, backbone = problem.run, attempt.backbone
     # Where the activations will lie is decided, and said, when they are gathered: a refused run leaves nothing behind.
-    asking = replace(run, decide=lambda _, choose: choose(), say=lambda _: None)
+    asking = replace(run, decide=decide_now, say=say_nothing)
 
     def fits() -> bool:
         one = forecast(strategy, backbone, problem.train, run=asking)

@@ -5,9 +5,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from math import ceil, inf
-from typing import Any, Final, final
-
-from numpy.typing import NDArray
+from typing import Final, final
 
 from headstart.backbones import Backbone
 from headstart.engine import free_memory
@@ -57,7 +55,7 @@ class Expected:
 
     seconds: float
     megabytes: float
-    scoring_seconds: float
+    scoring_seconds: float = 0.0
 
 
 @dataclass
@@ -82,16 +80,11 @@ class Climb:
 
     def __init__(self, problem: Problem, first: Fitted, *, owed: Owed) -> None:
         self.problem, self._owed = problem, owed
-        self.folds = inner_folds(problem.train, self.y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
+        self.folds = inner_folds(problem.train, problem.train_y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
         self.best = Best(first, Probe(), Contender(problem, self.folds, probing(problem, Probe(), first)))
         self.rungs: list[Rung] = []
         self.notes: list[str] = []
         self.interrupted = False
-
-    @property
-    def y(self) -> NDArray[Any]:
-        """Labels of the training part."""
-        return self.problem.y[self.problem.plan.train]
 
     @property
     def _start(self) -> Backbone:

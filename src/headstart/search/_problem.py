@@ -124,6 +124,11 @@ class Problem:
         """The training part."""
         return self.dataset.take(self.plan.train)
 
+    @property
+    def train_y(self) -> NDArray[Any]:
+        """Encoded labels of the training part."""
+        return self.y[self.plan.train]
+
     def units(self, positions: Indices) -> NDArray[Any]:
         """Return the group of each position, copies of one item counted as one."""
         return np.asarray(united_groups(self.dataset))[positions]

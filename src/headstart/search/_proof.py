@@ -21,6 +21,7 @@ from headstart.evaluation import (
     majority_baseline,
     text_baseline,
 )
+from headstart.features import silent
 from headstart.search._owed import CAUTION, RANDOM_AT_MOST, Owed
 from headstart.search._problem import Problem
 from headstart.strategies import Probe, Scratch, Tuning, forecast
@@ -218,7 +219,7 @@ def guarded(
 
 
 def _probe(problem: Problem, backbone: Backbone, inside: Indices, outside: Indices) -> NDArray[np.float64]:
-    run = replace(problem.run, progress=lambda *_: None)
+    run = replace(problem.run, progress=silent)
     fitted = Probe().fit(backbone, problem.dataset.take(inside), problem.task, run=run)
     features = run.features.features(backbone, problem.dataset.take(outside), view=fitted.model.view)
     return fitted.model.head.outputs(features)

@@ -17,7 +17,7 @@ from headstart.data import Dataset, Indices
 from headstart.evaluation import Interval, Metric, bootstrap_interval, find_metric
 from headstart.search._judging import Judgement, Prior, judge, weights_alike
 from headstart.search._problem import Problem, Splits
-from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, item_losses
+from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, item_losses, say_nothing
 
 Predict = Callable[[Dataset, Dataset], NDArray[np.float64]]
 """Fits on the first data set and gives (n, K) outputs on the second."""
@@ -38,11 +38,6 @@ class Contender:
     folds: Splits
     predict: Predict
     _known: dict[int, NDArray[np.float64]] = field(default_factory=dict)
-
-    @property
-    def y(self) -> NDArray[Any]:
-        """Labels of the training part."""
-        return self.problem.y[self.problem.plan.train]
 
     def held_out(self, number: int) -> NDArray[np.float64]:
         """Return (n, K) outputs on a fold for a model fitted on the rest of the training part; fitted once."""
@@ -78,7 +73,7 @@ def probing(problem: Problem, strategy: Probe, fitted: Fitted) -> Predict:
 
 def tuning(problem: Problem, strategy: Tuning, backbone: Backbone) -> Predict:
     """Train a strategy that moves weights; what there is to say, the final training says."""
-    run = replace(problem.run, say=lambda _: None)
+    run = replace(problem.run, say=say_nothing)
 
     def predict(inside: Dataset, outside: Dataset) -> NDArray[np.float64]:
         return strategy.tune(backbone, inside, problem.task, run=run).outputs(outside, run=run)
@@ -131,7 +126,7 @@ class Race:
     @property
     def _y(self) -> NDArray[Any]:
         """Labels of the items looked at."""
-        return self.contender.y[held_out_of(self.contender.folds, self.looks)]
+        return self.contender.problem.train_y[held_out_of(self.contender.folds, self.looks)]
 
     @property
     def _metric(self) -> Metric:
@@ -156,7 +151,7 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int) ->
     Returns:
         The judgement after the last fold looked at.
     """
-    problem, folds, y = challenger.problem, challenger.folds, challenger.y
+    problem, folds, y = challenger.problem, challenger.folds, challenger.problem.train_y
     inside, held = folds[0]
     weights = _weights(problem, y)
 

@@ -62,7 +62,7 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:
     """Contrastive tuning: of all layers at a small rate where labels are fewest, else of half of them."""
-    counts = np.bincount(problem.y[problem.plan.train])
+    counts = np.bincount(problem.train_y)
     per_class = float(np.median(counts[counts > 0]))
     strategy = Contrastive()
     if per_class <= FEWEST:

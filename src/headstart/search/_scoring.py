@@ -15,7 +15,7 @@ from headstart.model import AdaptedModel
 from headstart.search._first import best_of
 from headstart.search._ladder import Best
 from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Splits
-from headstart.strategies import Fitted, Probe, Run, Temperature, Tuning
+from headstart.strategies import Fitted, Probe, Run, Temperature, Tuning, say_nothing
 
 Choose = Callable[[Dataset], Best]
 """Chooses or trains on the examples of an outer fold."""
@@ -104,7 +104,7 @@ def _training_again(problem: Problem, best: Best, strategy: Tuning) -> Choose:
     """Train what was chosen, at the temperature chosen."""
     start, temperature = pretrained(problem, best.fitted), Temperature(float(best.fitted.chosen["temperature"]))
     # There is a model: its score is owed. What there is to say, the training on all examples has said.
-    run = replace(problem.run, deadline=None, say=lambda _: None)
+    run = replace(problem.run, deadline=None, say=say_nothing)
 
     def again(inside: Dataset) -> Best:
         tuned = strategy.tune(start, inside, problem.task, run=run).cooled(temperature)
