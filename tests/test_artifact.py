@@ -312,6 +312,51 @@ def test_what_was_trained_of_a_network_of_ones_own_is_saved_and_copied_into_it(t
     np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))
 
 
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+@pytest.mark.parametrize("cut", ["embeddings", "layer1", "layer2"])
+def test_a_truncated_backbone_comes_back_cut_off(tmp_path, cut, contents):
+    model = fitted(backbones.load("toy:text").truncated(cut))
+    folder = save(model, tmp_path / "m", contents)
+    whole = backbones.load("toy:text")
+    for given in (None, "toy:text", whole, whole.truncated(cut)):
+        again = artifact.load(folder, backbone=given).model
+        np.testing.assert_array_equal(model.predict_proba(NEW), again.predict_proba(NEW))
+        assert again.backbone.cuts == model.backbone.cuts
+    assert json.loads((folder / "manifest.json").read_text())["format"] == (1 if cut == "layer2" else 2)
+
+
+def test_a_truncated_backbone_does_not_fit_another_network(tmp_path):
+    folder = save(fitted(backbones.load("toy:text").truncated("layer1")), tmp_path / "m", "slim")
+    for other in (backbones.load("toy:text").truncated("embeddings"), backbones.load("toy:image")):
+        with pytest.raises(ArtifactError, match=r"expected backbone toy:text#layer1 with weights"):
+            artifact.load(folder, backbone=other)
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+def test_what_was_trained_of_a_truncated_backbone_comes_back(tmp_path, contents):
+    base = backbones.load("toy:text").truncated("layer1")
+    changed = copy.deepcopy(base)
+    trained = ("layers.0.0.weight", "layers.0.0.bias")
+    with torch.no_grad():
+        for name in trained:
+            changed.network.get_parameter(name).mul_(1.5).add_(0.1)
+    model = replace(fitted(replace(changed)), base=Base(base.name, base.weights_hash, trained))
+    again = artifact.load(save(model, tmp_path / "m", contents)).model
+    np.testing.assert_array_equal(model.predict_proba(NEW), again.predict_proba(NEW))
+    assert (again.backbone.weights_hash, again.base) == (model.backbone.weights_hash, model.base)
+
+
+def test_a_truncated_network_of_ones_own_loads_with_the_whole_one(tmp_path):
+    torch.manual_seed(0)
+    whole = Backbone.from_module([("one", nn.Linear(3, 8)), ("two", nn.Linear(8, 4))], shade)
+    images = [make_image(((160, 90, 90), (90, 90, 160))[i % 2], seed=i) for i in range(40)]
+    train = Dataset("image", tuple(images), tuple(map(str, range(40))), labels=("red", "blue") * 20)
+    task = Classification(("blue", "red"))
+    model = Probe().fit(whole.truncated("one"), train, task, run=Run(FeatureSource())).model
+    again = artifact.load(save(model, tmp_path / "m"), backbone=whole).model
+    np.testing.assert_array_equal(again.predict_proba(images), model.predict_proba(images))
+
+
 @pytest.mark.parametrize("folder", sorted(OLD_MODELS.glob("format-*/")), ids=lambda p: p.name)
 def test_models_of_every_older_format_still_load_and_predict_the_same(folder):
     recorded = json.loads(folder.with_suffix(".json").read_text())

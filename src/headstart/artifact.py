@@ -14,8 +14,8 @@ A slim folder leaves the pretrained weights out, names the network, and checks i
 that was adapted it keeps the tensors that were trained; they are copied into the pretrained network, and the hash of
 the whole is checked too.
 
-Format 1 holds classes on a pretrained backbone; format 2 adds labels, values and adapted backbones. A folder carries
-the lowest number that can hold it: an older version reads what it understands and refuses what it would misread.
+Format 1 holds classes on a pretrained backbone; format 2 adds labels, values, adapted and truncated backbones. A
+folder carries the lowest number that can hold it: an older version reads what it understands and refuses the rest.
 
 Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the
 new one to ``tests/old_models``.
@@ -147,7 +147,8 @@ _READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = {
 
 
 def _format(model: AdaptedModel) -> int:
-    return 1 if model.task.kind == "classification" and model.base is None else FORMAT
+    plain = model.base is None and "after" not in model.backbone.source
+    return 1 if model.task.kind == "classification" and plain else FORMAT
 
 
 def _describe(model: AdaptedModel, contents: Contents) -> dict[str, Any]:
@@ -198,6 +199,8 @@ def _backbone(
         network = backbones.rebuild(facts["source"], assets, state, name=facts["backbone"])
     else:
         network = _pretrained(folder, facts, given, offline=offline)
+        after = facts["source"].get("after")
+        network = network.truncated(after) if after in network.cuts else network
         if base is not None and network.weights_hash != facts["weights_hash"]:
             _check_weights(network, base.name, base.weights_hash, folder)
             network = _with_trained(network, base, state, folder, name=facts["backbone"])

@@ -13,8 +13,11 @@ from headstart.backbones import Backbone, augmented, load
 from tests.backbones import test_timm, test_transformers
 from tests.backbones.layouts import TEXTS, pictures, randomise, write_folder
 
-TIMM = ("resnet", "vgg-bn", "mobilenetv2", "mobilenetv3", "vit-token", "vit-map")  # and "uncut", which has no cuts
-TEXT = ("bert", "distilbert", "gpt2")
+TIMM = (  # and "uncut", which has no cuts
+    *("resnet", "vgg-bn", "mobilenetv2", "mobilenetv3", "mnasnet", "convnext", "swin"),
+    *("vit-token", "vit-map", "vit-distilled", "vit-dinov3", "vit-dinov3-bias"),
+)
+TEXT = ("bert", "distilbert", "electra-narrow", "mpnet", "deberta", "deberta-v2", "deberta-v3", "gpt2")
 EVERY = (*TIMM, *TEXT, "squeezenet", "toy:image", "toy:text", "own", "augmented")
 SQUEEZENET = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3}
 
@@ -25,9 +28,9 @@ def make(family: str, folder: Path) -> Backbone:
         return own()
     if family == "augmented":
         return augmented(make("resnet", folder), 1)
-    if family in (*TIMM, "uncut"):
+    if family in test_timm.FAMILIES:
         test_timm.tiny(folder, *test_timm.FAMILIES[family][:2])
-    elif family in TEXT:
+    elif family in test_transformers.NETWORKS:
         test_transformers.tiny(folder, family)
     elif family == "squeezenet":
         network = randomise(torchvision.models.squeezenet1_1(weights=None))

@@ -84,7 +84,7 @@ def check_modules(backbone: Backbone) -> None:
     named = {id(p) for block in backbone.blocks for module in block.modules for p in module.parameters()}
     named |= {id(p) for module in backbone.tail_modules for p in module.parameters()}
     missing = [name for name, p in backbone.network.named_parameters() if id(p) not in named]
-    assert set(missing) <= {"cls_token", "pos_embed", "reg_token"}
+    assert set(missing) <= {"cls_token", "pos_embed", "reg_token", "dist_token"}
 
 
 def check_rebuilt(backbone: Backbone, items: Sequence[object], features: Tensor) -> None:

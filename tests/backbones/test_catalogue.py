@@ -7,6 +7,7 @@ import pytest
 
 from headstart.backbones import Candidate, _starter, candidates, catalogue, parse_name
 
+DOMAINS = {"image": {"natural photographs"}, "text": {"English text", "text in 50 languages"}}
 SCHEMES = {"package": ("starter",), "hub": ("timm", "hf")}
 
 
@@ -16,6 +17,7 @@ def test_an_entry_is_consistent(known: Candidate) -> None:
     assert known.modality in ("image", "text")
     assert known.licence is not None
     assert known.pretraining is not None
+    assert known.domain in DOMAINS[known.modality]
     assert known.parameters_millions is not None
     assert known.megabytes is not None
     assert math.isclose(known.megabytes, 4 * known.parameters_millions, abs_tol=0.1)

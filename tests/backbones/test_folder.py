@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import nn
 
+from headstart import backbones
 from headstart.backbones import load
 from headstart.backbones._folder import unfilled
 from headstart.errors import BackboneError
@@ -85,3 +86,22 @@ def test_an_index_that_names_files_elsewhere_is_refused(name: object, tmp_path: 
     (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": ["x"]}))
     with pytest.raises(BackboneError, match=r"in the same folder, found \['x'\]"):
         load(f"dir:{folder}")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "licence"),
+    [
+        ("backbone.json", {"licence": "mit"}, "mit"),
+        ("config.json", {"license": "apache-2.0"}, "apache-2.0"),
+        ("config.json", {"pretrained_cfg": {"license": "bsd-3-clause"}}, "bsd-3-clause"),
+        ("config.json", {"pretrained_cfg": None, "license": 7}, None),
+    ],
+)
+def test_the_licence_is_what_the_folder_states(tmp_path, name, content, licence):
+    (tmp_path / name).write_text(json.dumps(content))
+    assert backbones.licence_of(f"dir:{tmp_path}") == licence
+
+
+def test_the_licence_is_what_the_catalogue_states_also_of_a_part():
+    assert backbones.licence_of("timm:vgg16.tv_in1k#features.3") == "bsd-3-clause"
+    assert backbones.licence_of("timm:unheard_of.tag") is None

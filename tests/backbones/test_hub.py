@@ -1,5 +1,7 @@
 """Names on the hub, with the hub's client replaced or kept offline."""
 
+import errno
+import hashlib
 from pathlib import Path
 
 import huggingface_hub
@@ -7,7 +9,7 @@ import pytest
 import timm
 from huggingface_hub import errors
 
-from headstart.backbones import load, locate
+from headstart.backbones import _load, add_pack, load, locate, write_pack
 from headstart.errors import BackboneError
 from tests.backbones.layouts import write_folder
 
@@ -67,7 +69,7 @@ def test_offline_names_what_is_not_or_not_wholly_in_the_cache(cache: Path) -> No
         (errors.RevisionNotFoundError, "org/net@v1: the repository has no such revision"),
         (errors.RepositoryNotFoundError, "the hub has no such repository"),
         (errors.LocalEntryNotFoundError, "the hub cannot be reached, and the model is not in the local cache"),
-        (errors.HfHubHTTPError, "the hub did not answer"),
+        (errors.HfHubHTTPError, "the hub answered with an error"),
         (ConnectionError, "the hub did not answer"),
     ],
 )
@@ -105,4 +107,53 @@ def test_a_repository_without_safetensors_is_refused(tmp_path: Path, monkeypatch
 def test_an_incomplete_download_is_named_offline_without_its_configuration(cache: Path) -> None:
     (store(cache, "org/net") / "config.json").unlink()
     with pytest.raises(BackboneError, match=r"org/net: not in the local cache.*without --offline"):
+        load("hf:org/net", offline=True)
+
+
+@pytest.mark.parametrize("number", [errno.ENOSPC, errno.EACCES])
+def test_a_cache_that_cannot_be_written_is_named(
+    number: int, tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    where = (str(cache / "blobs"),) if number == errno.EACCES else ()  # a full disk names no file
+
+    def refuse(*_: object, **__: object) -> str:
+        raise OSError(number, "refused", *where)
+
+    monkeypatch.setattr(huggingface_hub, "snapshot_download", refuse)
+    with pytest.raises(BackboneError, match=r"/hub: the hub's cache cannot be written \(refused\)\. .*HF_HOME"):
+        load("hf:org/net")
+
+
+@pytest.mark.parametrize("shared", [False, True])
+def test_a_file_that_changed_in_the_cache_is_refused_offline_too(shared: bool, cache: Path) -> None:
+    weights = store(cache, "org/net") / "model.safetensors"
+    right = weights.read_bytes()
+    stored = cache / "blobs" / hashlib.sha256(right).hexdigest()
+    stored.parent.mkdir()
+    weights.rename(stored)
+    weights.symlink_to(stored)
+    if shared:  # under a hash of another kind, in a store for all repositories
+        stored = stored.rename(cache / ("0" * 64))
+        weights.readlink().symlink_to(stored)
+    assert load("hf:org/net", offline=True).weights_hash
+    stored.write_bytes(right[:-1] + bytes([right[-1] ^ 1]))
+    with pytest.raises(BackboneError, match=rf"expected SHA-256 {weights.readlink().name}, found .*Delete {stored} "):
+        load("hf:org/net", offline=True)
+
+
+def test_an_added_pack_is_held_to_the_hash_in_the_catalogue(
+    tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = store(cache, "org/net")
+    write_pack("hf:org/net", folder, tmp_path / "pack")
+    add_pack(tmp_path / "pack")
+    known = {"hf:org/net": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
+    monkeypatch.setattr(_load, "pinned", known.get)
+    assert load("hf:org/net").weights_hash
+    (locate("hf:org/net") / "model.safetensors").write_bytes(b"not weights, and not read as such")
+    with pytest.raises(BackboneError, match=rf"expected SHA-256 {known['hf:org/net']}, found .*with dir:"):
+        load("hf:org/net")
+    (folder / "model.safetensors").rename(folder / "model-00001-of-00001.safetensors")
+    monkeypatch.setattr(_load, "added_folder", lambda name: tmp_path / "none")
+    with pytest.raises(BackboneError, match=r"model\.safetensors: cannot be read"):
         load("hf:org/net", offline=True)

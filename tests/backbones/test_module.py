@@ -1,14 +1,16 @@
 """The user's own network as a backbone."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from benchmarks import resnet20
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones import Backbone, rebuild
+from headstart.backbones import Backbone, read_tensors, rebuild
 from headstart.errors import BackboneError
 from tests.backbones.layouts import pictures
 
@@ -118,3 +120,21 @@ def test_results_of_several_shapes_are_refused_with_both() -> None:
     backbone = Backbone.from_module([("id", nn.Identity())], sized)
     with pytest.raises(BackboneError, match=r"one shape, found \(3, 40, 61\) and \(3, 90, 33\)"):
         backbone.prepare(pictures(2))
+
+
+@pytest.mark.shared
+def test_a_network_that_no_library_has_loads_as_ones_own(shared: Path) -> None:
+    backbone = resnet20.load(shared / "weights/resnet20.cifar10")
+    stages = [f"layer{stage}.{i}" for stage in (1, 2, 3) for i in range(3)]
+    assert (backbone.cuts, backbone.num_features) == (("conv1", *stages), 64)
+    batch = backbone.prepare(pictures())
+    assert backbone.forward(batch).shape == (3, 64)
+    shapes = [tuple(backbone.forward_to(batch, cut).values.shape[1:]) for cut in ("conv1", "layer2.0", "layer3.2")]
+    assert shapes == [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+    assert backbone.truncated("layer2.1").num_features == 32
+    # A wrong activation or shortcut would show: the network's own classifier is nearly sure of most of what it sees.
+    weights = read_tensors(shared / "weights/resnet20.cifar10/model.safetensors")
+    photos = sorted((shared / "data/images/hymenoptera/val/bees").iterdir())[:16]
+    features = backbone.forward(backbone.prepare(photos))
+    sure = (features @ weights["linear.weight"].T + weights["linear.bias"]).softmax(1).amax(1)
+    assert sure.mean() > 0.7

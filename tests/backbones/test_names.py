@@ -26,6 +26,32 @@ def test_a_full_name_has_a_scheme_and_a_target(name: str, parts: tuple[str, str,
 
 
 @pytest.mark.parametrize(
+    ("name", "parts"),
+    [
+        ("timm:resnet18.a1_in1k#layer3.1", ("resnet18.a1_in1k", None, "layer3.1")),
+        ("hf:org/model@v1.0#h.2", ("org/model", "v1.0", "h.2")),
+        ("dir:nets/a#b#stem", ("nets/a#b", None, "stem")),
+        ("toy:text#", ("text", None, None)),
+    ],
+)
+def test_a_cut_point_behind_a_name_cuts_the_network_off_there(
+    name: str, parts: tuple[str, str | None, str | None]
+) -> None:
+    address = parse_name(name)
+    assert (address.target, address.revision, address.after) == parts
+    assert "stem" not in address.name
+    with pytest.raises(BackboneError, match="is not the full name of a backbone"):
+        parse_name("dir:#stem")
+
+
+def test_a_folder_with_a_hash_in_its_name_is_that_folder(tmp_path) -> None:
+    (tmp_path / "a#b").mkdir()
+    assert parse_name(f"dir:{tmp_path}/a#b").target == f"{tmp_path}/a#b"
+    address = parse_name(f"dir:{tmp_path}/a#b#stem")
+    assert (address.target, address.after) == (f"{tmp_path}/a#b", "stem")
+
+
+@pytest.mark.parametrize(
     ("name", "spellings"),
     [
         ("resnet18", "timm:resnet18.a1_in1k, timm:resnet18.TAG, hf:resnet18, dir:resnet18"),

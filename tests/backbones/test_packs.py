@@ -76,3 +76,10 @@ def test_only_networks_of_the_hub_are_packed(tmp_path):
 def test_a_toy_backbone_has_no_folder():
     with pytest.raises(BackboneError, match="made by code and have no folder"):
         backbones.locate("toy:text")
+
+
+def test_a_pack_holds_the_whole_network_whatever_was_cut_off(tmp_path):
+    backbones.write_pack("hf:org/tiny#embeddings", backbones.locate("starter:minilm-l6"), tmp_path / "p")
+    assert backbones.add_pack(tmp_path / "p") == "hf:org/tiny"
+    found = backbones.load("hf:org/tiny#embeddings", offline=True)
+    assert (found.name, found.cuts) == ("hf:org/tiny#embeddings", ("embeddings",))

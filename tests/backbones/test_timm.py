@@ -16,17 +16,38 @@ from headstart.errors import BackboneError
 from tests.backbones.layouts import check_chain, pictures, randomise, write_folder
 
 VIT = {"img_size": 32, "patch_size": 8, "embed_dim": 16, "depth": 2, "num_heads": 2}
+CONVNEXT = {"depths": [1, 1, 2, 1], "dims": [8, 8, 16, 16]}
+SWIN = {"img_size": 32, "window_size": 4, "embed_dim": 16, "depths": [1, 2, 2, 1], "num_heads": [1, 2, 2, 2]}
 FAMILIES = {
     "resnet": ("resnet18", {"layers": [2, 1, 1, 1], "channels": [8, 8, 16, 16]}, 6, "stem"),
     "resnet-deep-stem": ("resnet26d", {"layers": [1, 1, 1, 1], "channels": [4, 4, 8, 8]}, 5, "stem"),
+    "regnet": ("regnety_002", {}, 14, "stem"),
     "vgg": ("vgg11", {"mlp_ratio": 1 / 256}, 9, "features.2"),
     "vgg-bn": ("vgg11_bn", {"mlp_ratio": 1 / 256}, 9, "features.3"),
     "mobilenetv2": ("mobilenetv2_035", {}, 19, "stem"),
     "mobilenetv3": ("mobilenetv3_small_050", {}, 13, "stem"),
+    "mnasnet": ("mnasnet_small", {}, 17, "stem"),
+    "efficientnet": ("efficientnet_b0", {}, 18, "stem"),
+    "efficientnetv2": ("tf_efficientnetv2_b0", {}, 23, "stem"),
+    "convnext": ("convnext_atto", CONVNEXT, 6, "stem"),
+    "convnextv2": ("convnextv2_atto", CONVNEXT, 6, "stem"),
+    "convnext-norm": ("convnext_atto_ols", {**CONVNEXT, "head_norm_first": True}, 6, "stem"),
+    "convnext-hidden": ("convnext_atto", {**CONVNEXT, "head_hidden_size": 24}, 6, "stem"),
+    "swin": ("swin_tiny_patch4_window7_224", SWIN, 7, "embeddings"),
     "vit-token": ("vit_tiny_patch16_224", VIT, 3, "embeddings"),
     "vit-avg": ("vit_tiny_patch16_224", {**VIT, "global_pool": "avg", "class_token": False}, 3, "embeddings"),
     "vit-map": ("vit_tiny_patch16_224", {**VIT, "global_pool": "map", "reg_tokens": 2}, 3, "embeddings"),
-    "uncut": ("convnext_atto", {"depths": [1, 1, 1, 1], "dims": [8, 8, 16, 16]}, 0, None),
+    "vit-distilled": ("deit_tiny_distilled_patch16_224", VIT, 3, "embeddings"),
+    "vit-deit3": ("deit3_small_patch16_224", VIT, 3, "embeddings"),
+    "vit-dinov2": ("vit_small_patch14_dinov2", VIT, 3, "embeddings"),
+    "vit-dinov2-reg": ("vit_small_patch14_reg4_dinov2", VIT, 3, "embeddings"),
+    # Pictures of another size than the network was made for: its rotations follow them.
+    "vit-dinov3": ("vit_small_patch16_dinov3", {**VIT, "img_size": 24}, 3, "embeddings"),
+    "vit-dinov3-bias": ("vit_small_patch16_dinov3_qkvb", VIT, 3, "embeddings"),
+    "vit-eva": ("eva_giant_patch14_224", VIT, 3, "embeddings"),
+    "vit-eva02": ("eva02_tiny_patch14_224", {**VIT, "qkv_fused": False}, 3, "embeddings"),
+    "uncut-rotary": ("vit_small_patch16_rope_mixed_224", VIT, 0, None),
+    "uncut": ("densenet121", {"growth_rate": 4, "block_config": [1, 1, 1, 1]}, 0, None),
 }
 PRETRAINED = {"input_size": [3, 32, 32], "crop_pct": 0.9, "interpolation": "bicubic", "crop_mode": "center"}
 
@@ -57,6 +78,32 @@ def test_every_cut_gives_the_features_of_timm_itself(family: str, tmp_path: Path
     assert backbone.cuts[:1] == ((first,) if first else ())
     assert backbone.views == (("last", "mean") if family.startswith("vit") else ("last",))
     assert any("no cut points" in note for note in backbone.notes) == (first is None)
+
+
+def test_the_layers_of_a_distilled_vit_are_pooled_as_its_head_does(tmp_path: Path) -> None:
+    folder, network = tiny(tmp_path / "net", *FAMILIES["vit-distilled"][:2])
+    backbone = load(f"dir:{folder}")
+    batch = backbone.prepare(pictures())
+    with torch.no_grad():
+        embedded = network._pos_embed(network.patch_embed(batch.values))
+        layers = [embedded, network.blocks[0](embedded), network.blocks(embedded)]
+        expected = torch.stack([network.forward_head(values, pre_logits=True) for values in layers]).mean(0)
+    torch.testing.assert_close(backbone.forward_views(batch)["mean"], expected, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 32), (24, 40)])
+def test_rotations_follow_the_size_of_the_pictures(size: tuple[int, int], tmp_path: Path) -> None:
+    arguments = {**VIT, "dynamic_img_size": True}
+    settings = {**PRETRAINED, "input_size": [3, *size]}
+    for architecture in ("vit_small_patch16_dinov3", "eva02_tiny_patch14_224"):
+        folder, network = tiny(tmp_path / architecture, architecture, arguments, pretrained_cfg=settings)
+        backbone = load(f"dir:{folder}")
+        with torch.no_grad():
+            values = backbone.prepare(pictures()).values.contiguous()
+            expected = network.forward_head(network.forward_features(values), pre_logits=True)
+        assert values.shape[2:] == size
+        check_chain(backbone, pictures(), expected)
+        assert len(backbone.cuts) == 3
 
 
 def test_vit_layers_are_pooled_as_the_network_pools_its_last(tmp_path: Path) -> None:
@@ -112,7 +159,7 @@ def test_loading_leaves_random_numbers_alone_and_a_copy_is_independent(tmp_path:
 
 
 def test_weights_of_a_foreign_layout_are_translated_by_timm(tmp_path: Path) -> None:
-    architecture, arguments = FAMILIES["uncut"][:2]
+    architecture, arguments = FAMILIES["convnext"][:2]
     folder, network = tiny(tmp_path / "net", architecture, arguments)
     names = {  # ConvNeXt as its authors published it
         r"^stem\.": "downsample_layers.0.",

@@ -1,6 +1,7 @@
 """Text networks: blocks, pooling, windows, padding and the files they come in, on tiny random configurations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,13 +17,20 @@ from tests.backbones.layouts import TEXTS, byte_level, check_chain, randomise, w
 SIZE: dict[str, Any] = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
 ENCODER = {"vocab_size": 40, "max_position_embeddings": 34, **SIZE}
 ROBERTA = transformers.RobertaConfig(**ENCODER, pad_token_id=1, bos_token_id=2, eos_token_id=3)
+CAMEMBERT = transformers.CamembertConfig(**ENCODER, pad_token_id=1, bos_token_id=2, eos_token_id=3)
 DISTILBERT = transformers.DistilBertConfig(
     vocab_size=40, dim=16, n_layers=2, n_heads=2, hidden_dim=32, max_position_embeddings=34
 )
 GPT2 = transformers.GPT2Config(
     vocab_size=257, n_embd=16, n_layer=2, n_head=2, n_positions=40, bos_token_id=256, eos_token_id=256
 )
-ELECTRA = transformers.ElectraConfig(**ENCODER, embedding_size=16)
+MPNET = transformers.MPNetConfig(**ENCODER, pad_token_id=1, bos_token_id=2, eos_token_id=3)
+RELATIVE: dict[str, Any] = {"relative_attention": True, "pos_att_type": ["p2c", "c2p"], "position_biased_input": False}
+DEBERTA = transformers.DebertaConfig(**ENCODER, **RELATIVE, type_vocab_size=0)
+BUCKETS = {"position_buckets": 4, "norm_rel_ebd": "layer_norm", "share_att_key": True, "type_vocab_size": 0}
+DEBERTA_V3 = transformers.DebertaV2Config(**ENCODER, **RELATIVE, **BUCKETS)
+DEBERTA_V2 = transformers.DebertaV2Config(**ENCODER, **RELATIVE, **BUCKETS, conv_kernel_size=3, conv_act="gelu")
+ALBERT = transformers.AlbertConfig(**ENCODER, embedding_size=8)
 NETWORKS = {
     "bert": (transformers.BertForMaskedLM, transformers.BertConfig(**ENCODER), "mean", 34, 3),
     "bert-classifier": (transformers.BertForSequenceClassification, transformers.BertConfig(**ENCODER), "mean", 34, 3),
@@ -30,7 +38,21 @@ NETWORKS = {
     "distilbert": (transformers.DistilBertForMaskedLM, DISTILBERT, "mean", 34, 3),
     "gpt2": (transformers.GPT2LMHeadModel, GPT2, "last", 40, 3),
     "causal-bert": (transformers.BertModel, transformers.BertConfig(**ENCODER, is_decoder=True), "mean", 34, 0),
-    "electra": (transformers.ElectraModel, ELECTRA, "mean", 34, 0),
+    "electra": (transformers.ElectraModel, transformers.ElectraConfig(**ENCODER, embedding_size=16), "mean", 34, 3),
+    "electra-narrow": (
+        transformers.ElectraForPreTraining,
+        transformers.ElectraConfig(**ENCODER, embedding_size=8),
+        "mean",
+        34,
+        3,
+    ),
+    "camembert": (transformers.CamembertModel, CAMEMBERT, "mean", 32, 3),
+    "mpnet": (transformers.MPNetForMaskedLM, MPNET, "mean", 32, 3),
+    "deberta": (transformers.DebertaForMaskedLM, DEBERTA, "mean", 34, 3),
+    "deberta-absolute": (transformers.DebertaModel, transformers.DebertaConfig(**ENCODER), "mean", 34, 3),
+    "deberta-v2": (transformers.DebertaV2Model, DEBERTA_V2, "mean", 34, 3),
+    "deberta-v3": (transformers.DebertaV2ForMaskedLM, DEBERTA_V3, "mean", 34, 3),
+    "albert": (transformers.AlbertModel, ALBERT, "mean", 34, 0),
 }
 
 
@@ -88,7 +110,10 @@ def test_every_cut_gives_the_features_of_transformers_itself(
     assert any("token" in note for note in backbone.notes)
 
 
-@pytest.mark.parametrize("family", ["bert", "causal-bert", "roberta", "gpt2", "electra"])
+PADDED = ("bert", "causal-bert", "roberta", "gpt2", "electra", "mpnet", "deberta", "deberta-v2", "deberta-v3", "albert")
+
+
+@pytest.mark.parametrize("family", PADDED)
 def test_padding_and_neighbours_do_not_change_a_text(family: str, tmp_path: Path) -> None:
     backbone = load(f"dir:{tiny(tmp_path, family)}")
     together = backbone.forward(backbone.prepare(TEXTS))
@@ -100,6 +125,60 @@ def test_padding_and_neighbours_do_not_change_a_text(family: str, tmp_path: Path
         views = backbone.forward_views(backbone.prepare(TEXTS))["mean"]
         singly = torch.cat([backbone.forward_views(backbone.prepare([text]))["mean"] for text in TEXTS])
         torch.testing.assert_close(views, singly, atol=1e-5, rtol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["mpnet", "deberta", "deberta-v2", "deberta-v3"])
+def test_what_stands_in_the_padding_of_a_store_changes_nothing(family: str, tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, family)}")
+    batch = backbone.prepare(TEXTS)
+    features = backbone.forward(batch)
+    for cut in backbone.cuts:
+        stored = backbone.forward_to(batch, cut)
+        assert stored.mask is not None
+        noise = torch.where(stored.mask[..., None], stored.values, torch.full_like(stored.values, 3.0))
+        torch.testing.assert_close(backbone.forward_from(replace(stored, values=noise), cut), features)
+
+
+@pytest.mark.parametrize(
+    ("family", "tables"),
+    [
+        ("mpnet", {"encoder.relative_attention_bias.weight"}),
+        ("deberta", {"encoder.rel_embeddings.weight"}),
+        ("deberta-v3", {f"encoder.{name}" for name in ("rel_embeddings.weight", "LayerNorm.weight", "LayerNorm.bias")}),
+    ],
+)
+def test_tables_that_every_layer_reads_are_frozen_after_any_cut_and_train_with_the_whole(
+    family: str, tables: set[str], tmp_path: Path
+) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, family)}")
+    for cut in backbone.cuts:
+        assert not tables & set(backbone.thawed_names(cut))
+        assert not tables & {name for name, p in backbone.copy(after=cut).network.named_parameters() if p.requires_grad}
+    assert tables <= set(backbone.thawed_names(None))
+    whole = backbone.copy(after=None)
+    whole.network.requires_grad_()
+    whole.forward(whole.prepare(TEXTS)).square().sum().backward()
+    gradients = {name: p.grad for name, p in whole.network.named_parameters()}
+    assert all(gradients[name].abs().max() > 0 for name in tables)
+
+
+def test_the_convolution_of_deberta_trains_with_its_first_layer(tmp_path: Path) -> None:
+    backbone = load(f"dir:{tiny(tmp_path, 'deberta-v2')}")
+    convolution = {name for name in backbone.network.state_dict() if name.startswith("encoder.conv.")}
+    assert convolution
+    assert convolution <= set(backbone.thawed_names("embeddings"))
+    assert not convolution & set(backbone.thawed_names("encoder.layer.0"))
+
+
+def test_positions_that_only_pretraining_used_are_left_out(tmp_path: Path) -> None:
+    folder = tiny(tmp_path, "deberta-v3")
+    expected = load(f"dir:{folder}").weights_hash
+    state = load_file(folder / "model.safetensors")
+    state["deberta.embeddings.position_embeddings.weight"] = torch.zeros(34, 16)
+    save_file(state, folder / "model.safetensors")
+    backbone = load(f"dir:{folder}")
+    assert backbone.weights_hash == expected
+    assert any("embeddings.position_embeddings" in note for note in backbone.notes)
 
 
 def test_windows_hold_every_token_once_and_remember_their_text(tmp_path: Path) -> None:

@@ -13,7 +13,11 @@ TOLERANCE = 1e-4
 
 @pytest.mark.parametrize(
     ("family", "last"),
-    [("resnet", 3), ("mobilenetv2", 5), ("vit-token", 1), ("vit-token", "all"), ("bert", 1), ("gpt2", 1)],
+    [
+        *(("resnet", 3), ("mobilenetv2", 5), ("convnext", 2), ("swin", 2)),
+        *(("vit-token", 1), ("vit-token", "all"), ("vit-distilled", 1), ("vit-dinov3", 1)),
+        *(("bert", 1), ("gpt2", 1), ("mpnet", 1), ("deberta-v2", 2), ("deberta-v3", 1), ("deberta-v3", "all")),
+    ],
 )
 def test_stored_live_and_plain_training_take_the_same_steps_to_the_same_predictions(family, last, tmp_path):
     torch.manual_seed(0)  # some of these networks start from torch's own weights

@@ -8,25 +8,31 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headstart.backbones._augment import Flips, augmented
-    from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View, hash_state
+    from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View
     from headstart.backbones._catalogue import Candidate, catalogue
-    from headstart.backbones._load import candidates, load, locate, rebuild
+    from headstart.backbones._load import candidates, licence_of, load, locate, rebuild
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
     from headstart.backbones._packs import add_pack, write_pack
     from headstart.backbones._scratch import from_scratch
-    from headstart.backbones._tensors import read_tensors, write_tensors
+    from headstart.backbones._source_head import SourceHead
+    from headstart.backbones._tensors import hash_state, read_tensors, write_tensors
+    from headstart.backbones._texts import CountsTokens, TokenCounts
+    from headstart.backbones._written import write_folder
 
 _HOMES = {
     "_augment": ("Flips", "augmented"),
-    "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View", "hash_state"),
+    "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View"),
     "_catalogue": ("Candidate", "catalogue"),
-    "_load": ("candidates", "load", "locate", "rebuild"),
+    "_load": ("candidates", "licence_of", "load", "locate", "rebuild"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
     "_packs": ("add_pack", "write_pack"),
     "_scratch": ("from_scratch",),
-    "_tensors": ("read_tensors", "write_tensors"),
+    "_source_head": ("SourceHead",),
+    "_tensors": ("hash_state", "read_tensors", "write_tensors"),
+    "_texts": ("CountsTokens", "TokenCounts"),
+    "_written": ("write_folder",),
 }
 
 __all__ = [
@@ -34,10 +40,13 @@ __all__ = [
     "Batch",
     "Block",
     "Candidate",
+    "CountsTokens",
     "Flips",
     "Lora",
     "Prepared",
     "Preparer",
+    "SourceHead",
+    "TokenCounts",
     "View",
     "add_pack",
     "augmented",
@@ -45,12 +54,14 @@ __all__ = [
     "catalogue",
     "from_scratch",
     "hash_state",
+    "licence_of",
     "load",
     "locate",
     "parse_name",
     "read_tensors",
     "rebuild",
     "with_lora",
+    "write_folder",
     "write_pack",
     "write_tensors",
 ]

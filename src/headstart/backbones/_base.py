@@ -10,7 +10,7 @@ A family whose blocks are unknown has no cut points; it still works as a frozen 
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -19,6 +19,8 @@ from typing import Any, Literal, Protocol, final
 import torch
 from torch import Tensor, nn
 
+from headstart.backbones._source_head import SourceHead
+from headstart.backbones._tensors import hash_state, tensors_of
 from headstart.data import Item, Modality
 from headstart.errors import BackboneError
 
@@ -75,11 +77,13 @@ class Block:
         name: The block's name inside its network, such as ``layer3.1``.
         modules: The modules it uses, whose parameters train when the block is thawed.
         forward: Maps a batch to the values after this block.
+        space: Which axes of these are height and width, where there are four.
     """
 
     name: str
     modules: tuple[nn.Module, ...]
     forward: Callable[[Batch], Tensor]
+    space: tuple[int, int] = (2, 3)
 
 
 @final
@@ -100,6 +104,7 @@ class Backbone:
         pool: Pools the activations of any block into (N, D) where all blocks are equally wide, else None.
         assets: Files that rebuilding needs besides the weights (tokenizer), by name.
         notes: What a user should know, such as the pooling or the lack of cut points.
+        source_head: The classifier it was pretrained with, where that is linear in the features.
     """
 
     name: str
@@ -114,6 +119,7 @@ class Backbone:
     pool: Callable[[Batch], Tensor] | None = None
     assets: Mapping[str, bytes] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    source_head: SourceHead | None = None
 
     @staticmethod
     def from_module(
@@ -302,6 +308,24 @@ class Backbone:
         )
         return replace(self, network=network, blocks=blocks, tail=tail, tail_modules=tail_modules, pool=pool)
 
+    def truncated(self, after: str) -> "Backbone":
+        """Cut the network off: faster, and far from the data of its pretraining often as good (see `_truncated`).
+
+        Args:
+            after: The last block to keep, a name from `cuts`; the last of them gives this backbone itself.
+
+        Returns:
+            A backbone of the blocks up to there, named ``NAME#after``. Its features are the activations of the last,
+            pooled as `pool` does or averaged over space; a final norm is left out. It holds no other weights, and these
+            lie in the same memory as this one's and must not be written to.
+
+        Raises:
+            BackboneError: There is no such cut point, or its activations cannot be pooled.
+        """
+        from headstart.backbones._truncated import truncated
+
+        return truncated(self, after)
+
     def _thawed(self, cut: str) -> set[int]:
         """Identify the tensors that are used after a cut point, and nowhere before it."""
         thawed = self._used_after(cut)
@@ -314,34 +338,13 @@ class Backbone:
         return thawed
 
     def _used_before(self, cut: str) -> set[int]:
-        return _tensors(module for block in self.blocks[: self._position(cut)] for module in block.modules)
+        return tensors_of(module for block in self.blocks[: self._position(cut)] for module in block.modules)
 
     def _used_after(self, cut: str) -> set[int]:
-        return _tensors([*(module for block in self.after(cut) for module in block.modules), *self.tail_modules])
+        return tensors_of([*(module for block in self.after(cut) for module in block.modules), *self.tail_modules])
 
     def _position(self, cut: str) -> int:
         if cut not in self.cuts:
             known = ", ".join(self.cuts) or "none"
             raise BackboneError(f"there is no cut point {cut!r}", where=self.name, fix=f"Its cut points: {known}.")
         return self.cuts.index(cut) + 1
-
-
-def _tensors(modules: Iterable[nn.Module]) -> set[int]:
-    return {id(tensor) for module in modules for part in (module.parameters(), module.buffers()) for tensor in part}
-
-
-def hash_state(state: Mapping[str, Tensor]) -> str:
-    """Return the SHA-256 of a state dict's content, independent of file format and order.
-
-    Args:
-        state: Tensors by name.
-
-    Returns:
-        64 hexadecimal digits.
-    """
-    digest = hashlib.sha256()
-    for name in sorted(state):
-        tensor = state[name].detach().cpu().contiguous()
-        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
-        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
-    return digest.hexdigest()

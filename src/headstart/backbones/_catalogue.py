@@ -27,6 +27,7 @@ class Candidate:
         gmacs: Multiply-adds of one forward pass, in 10^9, for one item of the size that ``at`` states.
         at: Such as ``224 px`` or ``128 tokens``.
         pretraining: The data it was pretrained on.
+        domain: What kind of items that data holds, in words that candidates share, such as ``natural photographs``.
         licence: Licence of the weights, as their publisher states it.
         prior: A published quality number; comparable only between candidates of one ``prior_source``.
         prior_source: What the number is and who published it.
@@ -42,6 +43,7 @@ class Candidate:
     gmacs: float | None = None
     at: str | None = None
     pretraining: str | None = None
+    domain: str | None = None
     licence: str | None = None
     prior: float | None = None
     prior_source: str | None = None
@@ -53,3 +55,12 @@ def catalogue() -> tuple[Candidate, ...]:
     """Return every known candidate, in the order of the file."""
     text = files("headstart.backbones").joinpath("catalog.toml").read_text(encoding="utf-8")
     return tuple(Candidate(**entry) for entry in tomllib.loads(text)["candidate"])
+
+
+def pinned(name: str) -> str | None:
+    """Return the SHA-256 that the weights file of a backbone must have, where the catalogue knows it.
+
+    Args:
+        name: Its full name, as the catalogue writes it.
+    """
+    return next((known.sha256 for known in catalogue() if known.name == name), None)

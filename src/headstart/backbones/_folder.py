@@ -20,13 +20,14 @@ import torch
 from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
+from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import read_tensors
 from headstart.errors import BackboneError
 
-Library = Literal["timm", "torchvision", "transformers"]
+Library = Literal["timm", "torchvision", "transformers", "headstart"]
 ACCEPTED = (
     'a config.json with "architecture" (timm), with "architecture": "torchvision:NAME", or with "model_type" '
-    "(transformers, beside tokenizer files), and model.safetensors"
+    "(transformers, beside tokenizer files), and model.safetensors; or what headstart.backbones.write_folder wrote"
 )
 RANDOM = {
     nn.init.normal_,
@@ -40,6 +41,7 @@ RANDOM = {
     Tensor.uniform_,
     Tensor.erfinv_,
 }
+RECORD = "backbone.json"  # describes the network in Headstart's own layout
 PICKLES = (".bin", ".pt", ".pth", ".ckpt", ".pkl")
 
 
@@ -53,12 +55,14 @@ class Recipe:
         assets: Files needed besides the weights, by name.
         state: The weights, in float32, by the names the network gives them.
         notes: What was converted or left out while reading.
+        head: The classifier that was left out, where it is a linear layer on the features.
     """
 
     source: Mapping[str, Any]
     assets: Mapping[str, bytes]
     state: Mapping[str, Tensor]
     notes: tuple[str, ...] = ()
+    head: SourceHead | None = None
 
 
 def layout(folder: Path) -> Library:
@@ -82,6 +86,8 @@ def layout(folder: Path) -> Library:
         return "torchvision"
     if "architecture" in config:
         return "timm"
+    if (folder / RECORD).is_file():
+        return "headstart"
     found = ", ".join(sorted(path.name for path in folder.iterdir())[:8]) or "nothing"
     raise BackboneError(f"no known layout; found {found}", where=str(folder), fix=f"Expected {ACCEPTED}.")
 
@@ -105,6 +111,28 @@ def read_json(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise BackboneError(f"expected a JSON object, found a {type(content).__name__}", where=str(path))
     return content
+
+
+def stated_licence(folder: Path) -> str | None:
+    """Return the licence that a folder states for its weights; None where it has no such line.
+
+    Args:
+        folder: The folder, of any layout.
+
+    Returns:
+        The licence, as it is written there.
+
+    Raises:
+        BackboneError: A file that may state it is not a JSON object.
+    """
+    for name in (RECORD, "config.json"):
+        stated = read_json(folder / name) if (folder / name).is_file() else {}
+        inner = stated.get("pretrained_cfg")
+        for facts in (stated, inner if isinstance(inner, dict) else {}):
+            found = facts.get("licence") or facts.get("license")
+            if isinstance(found, str):
+                return found
+    return None
 
 
 def read_weights(folder: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -176,12 +204,30 @@ class unfilled(TorchFunctionMode):  # noqa: N801 - reads as a statement: with un
         return func(*args, **(kwargs or {}))
 
 
-def fill(network: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
+def fill(network: nn.Module, recipe: Recipe, *, where: str) -> None:
     """Load weights that must fit exactly, then freeze the network in evaluation mode.
 
     Args:
         network: Receives the weights.
-        state: The weights, by the network's names.
+        recipe: Holds the weights, by the network's names. That of a network that is cut off afterwards (its source says
+            ``after``) may lack some; `check_fit` then tells whether they were among those needed.
+        where: What to name in an error.
+
+    Raises:
+        BackboneError: A weight is missing, left over, or of another shape.
+    """
+    part = "after" in recipe.source
+    check_fit(network, {**network.state_dict(), **recipe.state} if part else recipe.state, where=where)
+    network.load_state_dict(dict(recipe.state), strict=not part)
+    network.eval().requires_grad_(requires_grad=False)
+
+
+def check_fit(network: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None:
+    """Check that weights are those of a network, all of them and no others.
+
+    Args:
+        network: The network.
+        state: The weights.
         where: What to name in an error.
 
     Raises:
@@ -193,10 +239,8 @@ def fill(network: nn.Module, state: Mapping[str, Tensor], *, where: str) -> None
         raise BackboneError(
             f"the weights do not fit the network: {'; '.join(problems[:3])}{more}",
             where=where,
-            fix="Check that config.json and the weights belong together.",
+            fix=f"Check that config.json (or {RECORD}) and the weights belong together.",
         )
-    network.load_state_dict(dict(state))
-    network.eval().requires_grad_(requires_grad=False)
 
 
 def misfits(network: nn.Module, state: Mapping[str, Tensor]) -> Iterator[str]:

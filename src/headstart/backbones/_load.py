@@ -11,8 +11,9 @@ from torch import Tensor
 
 from headstart.backbones import _starter
 from headstart.backbones._base import Backbone
-from headstart.backbones._catalogue import Candidate, catalogue
-from headstart.backbones._folder import Recipe, layout
+from headstart.backbones._catalogue import Candidate, catalogue, pinned
+from headstart.backbones._folder import Recipe, check_fit, layout, stated_licence
+from headstart.backbones._hashes import check_sha256
 from headstart.backbones._names import Address, parse_name
 from headstart.backbones._packs import added_folder
 from headstart.data import Modality
@@ -26,13 +27,15 @@ FAMILIES = {
     "transformers": "headstart.backbones._transformers",
     "toy": "headstart.backbones._toy",
 }
+READERS = {**FAMILIES, "headstart": "headstart.backbones._written"}  # by the layout of the folder
 
 
 def load(name: str, *, offline: bool = False) -> Backbone:
     """Load a pretrained network with its preprocessing and cut points.
 
     Args:
-        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``.
+        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``; with
+            ``#CUT`` behind it, as `Backbone.truncated` names it, the network cut off after that block.
         offline: Open no connection; hub names must be in the local cache.
 
     Returns:
@@ -48,8 +51,11 @@ def load(name: str, *, offline: bool = False) -> Backbone:
     else:
         folder = _folder(address, offline=offline)
         with torch.random.fork_rng(devices=[]):
-            recipe = _family(layout(folder)).read(folder)
-    return _build(recipe, name)
+            recipe = import_module(READERS[layout(folder)]).read(folder)
+    if address.after is None:
+        return _build(recipe, name)
+    short = _build(recipe, name.removesuffix(f"#{address.after}")).truncated(address.after)
+    return replace(short, name=name)  # after the last block it is the whole network, which has another name
 
 
 def rebuild(
@@ -90,6 +96,25 @@ def candidates(modality: Modality, *, offline: bool = True) -> list[Candidate]:
     return here if here or offline else [known for known in defaults if known.source == "hub"]
 
 
+def licence_of(name: str) -> str | None:
+    """Return the licence of an address's weights, from the catalogue or from its folder on this machine.
+
+    Args:
+        name: As for `load`.
+
+    Returns:
+        The licence; None where neither says.
+
+    Raises:
+        BackboneError: The name is unknown, or a file of the folder is not a JSON object.
+    """
+    address = parse_name(name)
+    known = next((each.licence for each in catalogue() if each.name == address.name), None)
+    if known is None and address.scheme == "dir":
+        return stated_licence(Path(address.target).expanduser())
+    return known
+
+
 def locate(name: str, *, offline: bool = False) -> Path:
     """Find the folder a pretrained network is read from, fetching it if need be.
 
@@ -120,6 +145,15 @@ def _folder(address: Address, *, offline: bool) -> Path:
         return Path(address.target).expanduser()
     if address.scheme == "starter":
         return _starter.locate(address.target)
+    folder = _hub_folder(address, offline=offline)
+    # At every load: a note that the file was once right could be written by whoever changes the file.
+    if expected := pinned(address.name):
+        fix = "If you trust this file, load its folder with dir:."
+        check_sha256(folder / "model.safetensors", expected, fix=fix)
+    return folder
+
+
+def _hub_folder(address: Address, *, offline: bool) -> Path:
     added = added_folder(address.name)
     if added.is_dir():
         return added
@@ -144,4 +178,9 @@ def _build(recipe: Recipe, name: str) -> Backbone:
     # What still draws random numbers while a network is created must not shift the caller's.
     with torch.random.fork_rng(devices=[]):
         backbone: Backbone = _family(str(library)).build(recipe, name)
-    return replace(backbone, notes=(*recipe.notes, *backbone.notes))
+        if "after" in recipe.source:
+            backbone = replace(backbone.truncated(recipe.source["after"]), name=name)
+            check_fit(backbone.network, recipe.state, where=name)
+    linear = recipe.head is not None and recipe.head.weight.shape[1] == backbone.num_features
+    notes = tuple(dict.fromkeys((*recipe.notes, *backbone.notes)))  # what was written once comes with its notes
+    return replace(backbone, notes=notes, source_head=recipe.head if linear else None)

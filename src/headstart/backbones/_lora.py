@@ -2,9 +2,9 @@
 
 Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022, equation 3: a layer's weight W becomes
 W + (alpha / rank) B A, where only B (at first zero, so that nothing changes) and A train. As there, attention's query
-and value projections are adapted; fused projections (GPT-2, timm's ViT) as a whole. Ours differs for networks without
-attention, whose 1x1 and 3x3 convolutions are adapted, and in that nothing before the cut is, because the activations
-stored there would no longer hold.
+and value projections are adapted; fused projections (GPT-2, DeBERTa, timm's ViT) as a whole. Ours differs for networks
+without attention, whose 1x1 and 3x3 convolutions are adapted, and in that nothing before the cut is, because the
+activations stored there would no longer hold.
 """
 
 import math
@@ -21,7 +21,10 @@ from torch import nn
 from headstart.backbones._base import Backbone
 from headstart.errors import BackboneError, OptionError
 
-ATTENTION: Final = {"query", "value", "q_lin", "v_lin", "c_attn", "qkv"}
+ATTENTION: Final = {
+    *("query", "value", "q_lin", "v_lin", "q", "v", "q_proj", "v_proj", "query_proj", "value_proj"),
+    *("c_attn", "qkv", "in_proj"),
+}
 KERNELS: Final = {(1, 1), (3, 3)}
 # They hand their layers' weights to fused kernels and never call the layers, so an adapter there would have no effect.
 CLOSED: Final = (nn.MultiheadAttention, nn.TransformerEncoderLayer, nn.TransformerDecoderLayer)
@@ -103,7 +106,7 @@ def _targets(backbone: Backbone, after: str | None) -> list[str]:
     """Name the layers to adapt: attention's where there are any, else convolutions, else linear layers."""
     network = backbone.network
     inside = _parts([module for block in backbone.after(after) for module in block.modules])
-    inside -= _parts([module for module in network.modules() if isinstance(module, CLOSED)])
+    inside -= _parts([module for module in network.modules() if _is_closed(module)])
     # A layer that stands in two places would be adapted in one of them and merged into both.
     places = Counter(id(module) for _, module in network.named_modules(remove_duplicate=False))
     for fits in KINDS:
@@ -123,6 +126,12 @@ def _targets(backbone: Backbone, after: str | None) -> list[str]:
 
 def _parts(modules: Sequence[nn.Module]) -> set[int]:
     return {id(part) for module in modules for part in module.modules()}
+
+
+def _is_closed(module: nn.Module) -> bool:
+    """Recognise attention that uses its layers' weights without calling the layers, as timm's EVA with biases does."""
+    biased = getattr(module, "q_bias", None) is not None and isinstance(getattr(module, "qkv", None), nn.Linear)
+    return biased or isinstance(module, CLOSED)
 
 
 def _is_attention(name: str, module: nn.Module) -> bool:

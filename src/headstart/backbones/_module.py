@@ -16,8 +16,9 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch, hash_state
+from headstart.backbones._base import Backbone, Batch
 from headstart.backbones._images import block
+from headstart.backbones._tensors import hash_state
 from headstart.data import Item, Modality, read_image
 from headstart.errors import BackboneError
 
@@ -53,7 +54,7 @@ def build(
 def _width(backbone: Backbone) -> int:
     """Find the width of the features by running one item."""
     with torch.no_grad():
-        batch = backbone.prepare(_examples(backbone.modality)[:1])
+        batch = backbone.prepare(examples(backbone.modality)[:1])
         values = backbone.forward_to(batch, backbone.cuts[-1]).values
     if values.ndim not in (2, 4):
         raise BackboneError(
@@ -119,7 +120,7 @@ def _identify(preprocessing: Callable[[Any], Tensor], modality: Modality, *, nam
     """Hash what the function makes of the fixed items; see the top of this file."""
     digests = []
     for _ in range(2):
-        outputs = [preprocessing(item) for item in _examples(modality)]
+        outputs = [preprocessing(item) for item in examples(modality)]
         if not all(isinstance(output, Tensor) for output in outputs):
             kind = type(outputs[0]).__name__
             fix = "Convert its result with torch.as_tensor."
@@ -134,7 +135,7 @@ def _identify(preprocessing: Callable[[Any], Tensor], modality: Modality, *, nam
     return digests[0]
 
 
-def _examples(modality: Modality) -> list[Any]:
+def examples(modality: Modality) -> list[Any]:
     """Return two fixed items: uneven in shape and content, so that resizing, cropping and scaling all show."""
     if modality == "text":
         return list(TEXTS)

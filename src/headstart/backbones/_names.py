@@ -19,15 +19,17 @@ class Address:
         scheme: Which kind of place.
         target: The name within that place.
         revision: Branch, tag or commit of a hub repository, or None for its default.
+        after: The cut point after which the network is cut off, or None for the whole.
     """
 
     scheme: Scheme
     target: str
     revision: str | None = None
+    after: str | None = None
 
     @property
     def name(self) -> str:
-        """The full name."""
+        """The full name of the whole network."""
         return f"{self.scheme}:{self.target}" + (f"@{self.revision}" if self.revision else "")
 
 
@@ -35,7 +37,8 @@ def parse_name(name: str) -> Address:
     """Split a backbone's name into scheme, target and revision.
 
     Args:
-        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``.
+        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``; with
+            ``#CUT`` behind it, the network cut off after that block. A folder whose name has a ``#`` is that folder.
 
     Returns:
         The parts.
@@ -44,6 +47,9 @@ def parse_name(name: str) -> Address:
         BackboneError: The scheme is missing or unknown, so that the name could mean several things.
     """
     scheme, colon, target = name.partition(":")
+    after = None
+    if "#" in target and not (scheme == "dir" and Path(target).expanduser().is_dir()):
+        target, _, after = target.rpartition("#")
     if not colon or scheme not in get_args(Scheme) or not target:
         raise BackboneError(
             f"{name!r} is not the full name of a backbone", fix=f"Write one of: {', '.join(_spellings(name))}."
@@ -51,7 +57,7 @@ def parse_name(name: str) -> Address:
     revision = None
     if scheme == "hf" and "@" in target:
         target, _, revision = target.rpartition("@")
-    return Address(cast(Scheme, scheme), target, revision or None)
+    return Address(cast(Scheme, scheme), target, revision or None, after or None)
 
 
 def _spellings(name: str) -> list[str]:

@@ -38,7 +38,8 @@ def write_pack(name: str, source: Path, target: Path) -> list[str]:
     Raises:
         BackboneError: The target exists, or the network does not come from the hub.
     """
-    if parse_name(name).scheme not in ("hf", "timm"):
+    address = parse_name(name)
+    if address.scheme not in ("hf", "timm"):
         raise BackboneError(
             "only hub networks (hf:, timm:) are packed",
             where=name,
@@ -48,10 +49,12 @@ def write_pack(name: str, source: Path, target: Path) -> list[str]:
         raise BackboneError("the folder exists", where=str(target), fix="Choose another -o.")
     kept = sorted(p for p in source.rglob("*") if p.is_file() and (p.suffix in KINDS or p.name in CARDS))
     files = [path.relative_to(source).as_posix() for path in kept]
-    with _whole_or_absent(target) as partial:
+    with whole_or_absent(target, "the pack") as partial:
         _copy(files, source, partial)
         hashes = {inside: hash_item(partial / inside) for inside in files}
-        (partial / PACK).write_text(json.dumps({"format": FORMAT, "name": name, "files": hashes}, indent=1), "utf-8")
+        (partial / PACK).write_text(
+            json.dumps({"format": FORMAT, "name": address.name, "files": hashes}, indent=1), "utf-8"
+        )
     return files
 
 
@@ -73,7 +76,7 @@ def add_pack(folder: Path) -> str:
     target = added_folder(name)
     for inside, expected in pack["files"].items():
         _check(folder, inside, expected)
-    with _whole_or_absent(target) as partial:
+    with whole_or_absent(target, "the pack") as partial:
         _copy(pack["files"], folder, partial)
     return name
 
@@ -85,10 +88,21 @@ def added_folder(name: str) -> Path:
 
 
 @contextmanager
-def _whole_or_absent(target: Path) -> Iterator[Path]:
-    """Give a folder to fill, which takes the target's name and place at the end, or vanishes."""
+def whole_or_absent(target: Path, what: str) -> Iterator[Path]:
+    """Give a folder to fill, which takes the target's name and place at the end, or vanishes.
+
+    Args:
+        target: The folder to make, or to replace.
+        what: What is being written, for an error.
+
+    Yields:
+        The folder to fill.
+
+    Raises:
+        BackboneError: The disk is full or not writable.
+    """
     partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    with writing("the pack", target, raises=BackboneError, fix="Free space there, or choose another place."):
+    with writing(what, target, raises=BackboneError, fix="Free space there, or choose another place."):
         try:
             partial.mkdir(parents=True)
             yield partial

@@ -55,7 +55,11 @@ def _created(backbone: Backbone, library: str) -> Backbone:
     family = import_module(FAMILIES[library])
     with torch._C.DisableTorchFunction():  # it switches `unfilled` off, so that weights are drawn
         network = CREATE[library](family, backbone.source, backbone.name)
-    return rebuild(backbone.source, backbone.assets, network.state_dict(), name=backbone.name)
+    # Weights are drawn for the whole network, which a truncated one is then cut from again.
+    source = {key: value for key, value in backbone.source.items() if key != "after"}
+    whole = rebuild(source, backbone.assets, network.state_dict(), name=backbone.name)
+    after = backbone.source.get("after")
+    return whole if after is None else replace(whole.truncated(after), name=backbone.name)
 
 
 def _reset(backbone: Backbone) -> Backbone:

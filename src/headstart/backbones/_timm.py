@@ -1,7 +1,7 @@
 """Image networks from timm, each with its own preprocessing. The only file that imports timm.
 
-The tables below say, per class of network, where its blocks are. They are keyed by the exact class: a subclass may run
-its layers in another way, so it works as a frozen extractor until it has a line of its own.
+The table below says, per class of network, where its blocks are. It is keyed by the exact class: a subclass may run its
+layers in another way, so it works as a frozen extractor until it has a line of its own.
 """
 
 import json
@@ -10,7 +10,7 @@ from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import numpy as np
 import timm
@@ -18,18 +18,31 @@ import torch
 from PIL import Image
 from timm.data.config import resolve_data_config
 from timm.data.transforms_factory import create_transform
-from timm.models import VGG, EfficientNet, MobileNetV3, ResNet, VisionTransformer
+from timm.models import (
+    VGG,
+    ConvNeXt,
+    EfficientNet,
+    Eva,
+    MobileNetV3,
+    RegNet,
+    ResNet,
+    SwinTransformer,
+    VisionTransformer,
+    VisionTransformerDistilled,
+)
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones import _timm_chains as chains
+from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, misfits, read_json, read_weights, unfilled
-from headstart.backbones._images import ImagePreparer, Pixels, block, link, residual_stages
+from headstart.backbones._images import ImagePreparer, Pixels
+from headstart.backbones._source_head import source_head
+from headstart.backbones._timm_chains import Chain, Network
 from headstart.errors import BackboneError
 
 # timm leaves these two without types.
 _resolve: Final[Callable[..., dict[str, Any]]] = resolve_data_config
 _transform: Final[Callable[..., Callable[[Image.Image], Any]]] = create_transform
-Network = Any  # timm's classes share these attributes by custom, not by type
 # Arguments of timm.create_model that fetch or unpickle weights, or that this file decides itself.
 REFUSED: Final = {
     *("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"),
@@ -92,6 +105,7 @@ def read(folder: Path) -> Recipe:
     heads = network.pretrained_cfg.get("classifier") or ()
     prefixes = tuple(f"{head}." for head in ((heads,) if isinstance(heads, str) else heads))
     state = {name: tensor for name, tensor in weights.items() if not name.startswith(prefixes)}
+    head = source_head(weights, heads) if isinstance(heads, str) and type(network) in LINEAR else None
     if any(misfits(network, state)):
         state = _convert(config, weights, names=network.state_dict()) or state
     preprocessing = _resolve({}, pretrained_cfg=network.pretrained_cfg)
@@ -101,7 +115,7 @@ def read(folder: Path) -> Recipe:
         "model_args": arguments,
         "preprocessing": json.loads(json.dumps({key: preprocessing[key] for key in PREPROCESSING})),
     }
-    return Recipe(source, {}, state, notes)
+    return Recipe(source, {}, state, notes, head)
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
@@ -115,8 +129,8 @@ def build(recipe: Recipe, name: str) -> Backbone:
             fix="Choose a network for RGB images.",
         )
     network = _create(str(source["architecture"]), source["model_args"], where=name)
-    fill(network, recipe.state, where=name)
-    blocks, tail, tail_modules, pool = FAMILIES.get(type(network), _uncut)(network)
+    fill(network, recipe, where=name)
+    blocks, tail, tail_modules, pool = _chain(network, settings["input_size"][1:])
     if type(network) in CONVOLUTIONAL:
         network.to(memory_format=torch.channels_last)
     note = f"no cut points are known for {type(network).__name__}; it works as a frozen extractor"
@@ -193,76 +207,23 @@ def _resize(transform: Callable[[Image.Image], Any], image: Image.Image) -> Pixe
     return np.moveaxis(np.asarray(transform(image)), 0, -1)
 
 
-Chain = tuple[Sequence[Block], Callable[[Batch], Tensor], Sequence[nn.Module], Callable[[Batch], Tensor] | None]
-
-
-def _uncut(network: Network) -> Chain:
-    return (), partial(_whole, network), (network,), None
-
-
-def _whole(network: Network, batch: Batch) -> Tensor:
-    return _head(network, (), Batch(network.forward_features(batch.values)))
-
-
-def _head(network: Network, norms: tuple[nn.Module, ...], batch: Batch) -> Tensor:
-    values = batch.values
-    for norm in norms:
-        values = norm(values)
-    return cast(Tensor, network.forward_head(values, pre_logits=True))
-
-
-def _resnet(network: Network) -> Chain:
-    stem = block("stem", network.conv1, network.bn1, network.act1, network.maxpool)
-    return (stem, *residual_stages(network)), partial(_head, network, ()), (network.global_pool,), None
-
-
-def _vgg(network: Network) -> Chain:
-    blocks = [*link("features", network.features.named_children()), block("pre_logits", network.pre_logits)]
-    return blocks, partial(_vgg_head, network.head), (network.head,), None
-
-
-def _vgg_head(head: nn.Module, batch: Batch) -> Tensor:
-    return cast(Tensor, head(batch.values, pre_logits=True))
-
-
-def _inverted_residuals(network: Network) -> list[Block]:
-    stem = block("stem", network.conv_stem, network.bn1)
-    stages = network.blocks.named_children()
-    return [stem, *(block(f"blocks.{s}.{b}", unit) for s, stage in stages for b, unit in stage.named_children())]
-
-
-def _efficientnet(network: Network) -> Chain:
-    blocks = [*_inverted_residuals(network), block("conv_head", network.conv_head, network.bn2)]
-    return blocks, partial(_head, network, ()), (network.global_pool,), None
-
-
-def _mobilenetv3(network: Network) -> Chain:
-    tail = (network.global_pool, network.conv_head, network.norm_head)
-    return _inverted_residuals(network), partial(_head, network, ()), tail, None
-
-
-def _vit(network: Network) -> Chain:
-    parts = [network.patch_embed, network.norm_pre]
-    first = Block("embeddings", tuple(parts), partial(_embed, network))
-    blocks = [first, *(block(f"blocks.{name}", unit) for name, unit in network.blocks.named_children())]
-    tail = [module for module in (network.norm, network.attn_pool, network.fc_norm) if module is not None]
-    return blocks, partial(_head, network, (network.norm,)), tail, partial(_pool, network)
-
-
-def _embed(network: Network, batch: Batch) -> Tensor:
-    values = network._pos_embed(network.patch_embed(batch.values))
-    return cast(Tensor, network.norm_pre(network.patch_drop(values)))
-
-
-def _pool(network: Network, batch: Batch) -> Tensor:
-    return cast(Tensor, network.pool(batch.values))
+def _chain(network: Network, size: Sequence[int]) -> Chain:
+    if type(network) is Eva:
+        return chains.eva(network, (size[0], size[1]))
+    return FAMILIES.get(type(network), chains.uncut)(network)
 
 
 FAMILIES: Final[Mapping[type[nn.Module], Callable[[Network], Chain]]] = {
-    ResNet: _resnet,
-    VGG: _vgg,
-    EfficientNet: _efficientnet,
-    MobileNetV3: _mobilenetv3,
-    VisionTransformer: _vit,
+    ResNet: chains.resnet,
+    RegNet: chains.regnet,
+    VGG: chains.vgg,
+    EfficientNet: chains.efficientnet,
+    MobileNetV3: chains.mobilenetv3,
+    ConvNeXt: chains.convnext,
+    SwinTransformer: chains.swin,
+    VisionTransformer: chains.vit,
+    VisionTransformerDistilled: chains.distilled,
 }
-CONVOLUTIONAL: Final = {ResNet, VGG, EfficientNet, MobileNetV3}
+CONVOLUTIONAL: Final = {ResNet, RegNet, VGG, EfficientNet, MobileNetV3, ConvNeXt}
+# Their classifier takes the features as they are; elsewhere there may be a norm in between, or two classifiers.
+LINEAR: Final = {*FAMILIES, Eva} - {VisionTransformerDistilled}

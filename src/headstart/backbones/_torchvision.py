@@ -21,6 +21,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 from headstart.backbones._base import Backbone, Batch, Block
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
 from headstart.backbones._images import ImagePreparer, Pixels, block, link, residual_stages
+from headstart.backbones._source_head import source_head
 from headstart.errors import BackboneError
 
 Network = Any  # a VGG, ResNet or SqueezeNet
@@ -59,7 +60,9 @@ def read(folder: Path) -> Recipe:
     network = _create(source["architecture"], where=str(folder))
     weights, notes = read_weights(folder)
     last = _last_layer(network)
-    return Recipe(source, {}, {name: value for name, value in weights.items() if not name.startswith(last)}, notes)
+    state = {name: value for name, value in weights.items() if not name.startswith(last)}
+    # SqueezeNet's classifier is a convolution, averaged after a ReLU; the others' last layer is linear.
+    return Recipe(source, {}, state, notes, source_head(weights, last.removesuffix(".")))
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
@@ -67,7 +70,7 @@ def build(recipe: Recipe, name: str) -> Backbone:
     settings = recipe.source["preprocessing"]
     network = _create(recipe.source["architecture"], where=name)
     blocks, tail, tail_modules, width = _chain(network)
-    fill(network, recipe.state, where=name)
+    fill(network, recipe, where=name)
     network.to(memory_format=torch.channels_last)
     return Backbone(
         name=name,

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from headstart.backbones._base import Backbone, Batch, Block
 from headstart.backbones._folder import Recipe, fill
 from headstart.backbones._images import ImagePreparer, Pixels, block
-from headstart.backbones._texts import Windows, collate_windows, count_tokens, pool_tokens
+from headstart.backbones._texts import TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
 from headstart.data import Item
 from headstart.errors import BackboneError
 
@@ -50,7 +50,7 @@ def _image_network() -> nn.Sequential:
 
 def _build_image(recipe: Recipe, name: str) -> Backbone:
     network = _image_network()
-    fill(network, recipe.state, where=name)
+    fill(network, recipe, where=name)
     settings = {"size": SIZE, "mean": [0.5, 0.5, 0.5], "std": [0.25, 0.25, 0.25]}
     return Backbone(
         name=name,
@@ -80,7 +80,7 @@ def _text_network() -> nn.ModuleDict:
 
 def _build_text(recipe: Recipe, name: str) -> Backbone:
     network = _text_network()
-    fill(network, recipe.state, where=name)
+    fill(network, recipe, where=name)
     embedding, layers = network["embedding"], network["layers"]
     assert isinstance(layers, nn.ModuleList)
     blocks = [block("embeddings", embedding)]
@@ -121,6 +121,10 @@ class HashingPreparer:
     def read(self, items: Sequence[Item]) -> list[Windows]:
         """Hash the words of each text."""
         return [self._windows(str(item).lower().split()) for item in items]
+
+    def count(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the words: each is one token, and none is unknown."""
+        return TokenCounts(sum(len(text.split()) for text in texts))
 
     def cost(self, prepared: Windows) -> int:
         """Count the tokens."""

@@ -1,12 +1,11 @@
 """Text networks from transformers: encoders and GPT-2-style decoders. The only file that imports transformers.
 
 Only the architecture comes from the library. Weights and tokenizer are read here, so that every weight is accounted
-for, nothing is downloaded and no remote code runs. Layers are run one by one with an additive mask, or with none where
-nothing is padded, which lets the fastest attention kernel run. Padding is on the right, so a causal decoder never needs
-a mask: no real token can see what follows it.
+for, nothing is downloaded and no remote code runs.
 """
 
 import hashlib
+import json
 import re
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -19,22 +18,15 @@ import transformers
 from tokenizers import Encoding, Tokenizer
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones._base import Backbone, Batch
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
-from headstart.backbones._texts import Pooling, Windows, collate_windows, count_tokens, pool_tokens
+from headstart.backbones._texts import Pooling, TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
+from headstart.backbones._transformers_chains import Network, chain
 from headstart.data import Item
 from headstart.errors import BackboneError
 
-Network = Any  # a PreTrainedModel; each class names its parts in its own way
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
-# Where each family keeps its layers; the embeddings of these take token ids and add positions themselves.
-ENCODERS: Final = {
-    "BertModel": "encoder.layer",
-    "RobertaModel": "encoder.layer",
-    "XLMRobertaModel": "encoder.layer",
-    "DistilBertModel": "transformer.layer",
-}
-# Their position numbers start after the padding id, so the table holds that many texts positions fewer than it is long.
+# Position numbers of these start after the padding id, so a text has that many positions fewer than the table is long.
 OFFSET_POSITIONS: Final = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 # Parts of a configuration that change no feature, or that this file decides itself.
 UNIMPORTANT: Final = {
@@ -52,6 +44,7 @@ TOKENIZER_FILES: Final = (
     "vocab.json",
     "tokenizer.model",
     "spiece.model",
+    "spm.model",
     "sentencepiece.bpe.model",
 )
 POOLINGS: Final[Mapping[str, Pooling]] = {
@@ -109,24 +102,23 @@ def build(recipe: Recipe, name: str) -> Backbone:
     """Assemble network, tokenizer and cut points."""
     source = recipe.source
     network = _network(source["config"], where=name)
-    fill(network, recipe.state, where=name)
+    fill(network, recipe, where=name)
     pool = partial(pool_tokens, source["pooling"])
-    chain = _chain(network)
+    blocks, tail, tail_modules = chain(network, pool)
     notes = [f"a text's features are {POOLING_WORDS[source['pooling']]} of the last layer"]
-    if not chain:
+    if not blocks:
         notes.append(f"no cut points are known for {type(network).__name__}; it works as a frozen extractor")
-    norm = (network.ln_f,) if chain and type(network).__name__ == "GPT2Model" else ()
     return Backbone(
         name=name,
         modality="text",
         network=network,
         preparer=TokenPreparer(recipe.assets["tokenizer.json"], network, source=source, where=name),
-        blocks=chain,
-        tail=partial(_tail, norm, pool) if chain else partial(_whole, network, pool),
-        tail_modules=norm if chain else (network,),
+        blocks=blocks,
+        tail=tail,
+        tail_modules=tail_modules,
         num_features=network.config.hidden_size,
         source=source,
-        pool=pool if chain else None,
+        pool=pool if blocks else None,
         assets=recipe.assets,
         notes=tuple(notes),
     )
@@ -165,8 +157,7 @@ class TokenPreparer:
 
     def read(self, items: Sequence[Item]) -> list[Windows]:
         """Tokenise; a text without any token becomes the start token."""
-        texts = [item.lower() if self._lower else item for item in items]
-        return [self._windows(encoding) for encoding in self._tokenizer.encode_batch_fast(texts)]
+        return [self._windows(encoding) for encoding in self._tokenizer.encode_batch_fast(self._cased(items))]
 
     def cost(self, prepared: Windows) -> int:
         """Count the tokens."""
@@ -175,6 +166,16 @@ class TokenPreparer:
     def collate(self, prepared: Sequence[Windows]) -> Batch:
         """Pad to the longest window."""
         return collate_windows(prepared, pad=self._pad)
+
+    def count(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the tokens of texts and, among them, those that stand for what it does not know."""
+        encodings = self._tokenizer.encode_batch_fast(self._cased(texts), add_special_tokens=False)
+        ids = [token for encoding in encodings for part in (encoding, *encoding.overflowing) for token in part.ids]
+        unknown = _unknown_token(self._tokenizer)
+        return TokenCounts(len(ids), 0 if unknown is None else ids.count(unknown))
+
+    def _cased(self, texts: Sequence[Item]) -> list[str]:
+        return [text.lower() if self._lower else text for text in texts]
 
     def _windows(self, encoding: Encoding) -> Windows:
         parts = (encoding, *encoding.overflowing)
@@ -238,7 +239,10 @@ def _fit_names(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[st
     """
     prefix = f"{network.base_model_prefix}."
     prefixed = any(name.startswith(prefix) for name in weights)
-    parts = {name.partition(".")[0] for name in network.state_dict()}
+    expected = network.state_dict()
+    parts = {name.partition(".")[0] for name in expected}
+    # Parts of pretraining that lie inside the base network, such as DeBERTa's absolute positions.
+    unused = re.compile("|".join(getattr(network, "_keys_to_ignore_on_load_unexpected", None) or ["(?!)"]))
     state, heads = {}, set()
     for name, tensor in weights.items():
         inner = re.sub(r"LayerNorm\.gamma$", "LayerNorm.weight", name.removeprefix(prefix))
@@ -246,7 +250,11 @@ def _fit_names(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[st
         outside = (prefixed and not name.startswith(prefix)) or inner.partition(".")[0] not in parts
         if outside:
             heads.add(inner.partition(".")[0])
-        elif not CONSTANTS.search(inner):
+        elif CONSTANTS.search(inner):
+            continue
+        elif inner not in expected and unused.search(inner):
+            heads.add(inner.rpartition(".")[0])
+        else:
             state[inner] = tensor
     left_out = (f"left out parts that features do not use: {', '.join(sorted(heads))}",) if heads else ()
     return state, left_out
@@ -271,6 +279,14 @@ def _parse_tokenizer(content: bytes, *, where: str) -> Tokenizer:
             where=where,
             fix="Copy the file again.",
         ) from error
+
+
+def _unknown_token(tokenizer: Tokenizer) -> int | None:
+    """Return the id for what the tokenizer does not know; Unigram states its number, the others its text."""
+    model = json.loads(tokenizer.to_str())["model"]
+    token = model.get("unk_token")
+    number: int | None = model.get("unk_id") if token is None else tokenizer.token_to_id(token)
+    return number
 
 
 def _convert_tokenizer(folder: Path) -> bytes:
@@ -328,57 +344,3 @@ def _window(folder: Path, network: Network) -> int:
     limits = [positions, tokenizer, _sentence_config(folder).get("max_seq_length")]
     # Tokenizers without a limit state 10^30; networks with relative positions state none.
     return min(int(limit) for limit in [*limits, 8192] if limit)
-
-
-def _chain(network: Network) -> tuple[Block, ...]:
-    kind = type(network).__name__
-    if kind == "GPT2Model":
-        first = Block("embeddings", (network.wte, network.wpe), partial(_embed_gpt2, network.wte, network.wpe))
-        layers, run = network.h, _run_causal
-    elif kind in ENCODERS and not getattr(network.config, "is_decoder", False):
-        first = Block("embeddings", (network.embeddings,), partial(_embed, network.embeddings))
-        layers, run = network.get_submodule(ENCODERS[kind]), _run_masked
-    else:
-        return ()
-    prefix = "h" if kind == "GPT2Model" else ENCODERS[kind]
-    return (first, *(Block(f"{prefix}.{i}", (layer,), partial(run, layer)) for i, layer in enumerate(layers)))
-
-
-def _embed(embeddings: nn.Module, batch: Batch) -> Tensor:
-    values: Tensor = embeddings(input_ids=batch.values)
-    return values
-
-
-def _embed_gpt2(tokens: nn.Module, positions: nn.Module, batch: Batch) -> Tensor:
-    values: Tensor = tokens(batch.values) + positions(torch.arange(batch.values.shape[1], device=batch.values.device))
-    return values
-
-
-def _run_masked(layer: nn.Module, batch: Batch) -> Tensor:
-    mask = None
-    if batch.mask is not None:
-        mask = torch.zeros(batch.mask.shape, dtype=batch.values.dtype, device=batch.values.device)
-        mask = mask.masked_fill(~batch.mask, torch.finfo(mask.dtype).min)[:, None, None, :]
-    return _values(layer(batch.values, mask))
-
-
-def _run_causal(layer: nn.Module, batch: Batch) -> Tensor:
-    return _values(layer(batch.values))
-
-
-def _values(output: Tensor | tuple[Tensor, ...]) -> Tensor:
-    """Take the activations; layers of transformers 4 return them in a tuple."""
-    return output[0] if isinstance(output, tuple) else output
-
-
-def _tail(norm: tuple[nn.Module, ...], pool: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
-    values = batch.values
-    for module in norm:
-        values = module(values)
-    return pool(Batch(values, batch.mask, batch.owner))
-
-
-def _whole(network: nn.Module, pool: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
-    mask = torch.ones_like(batch.values) if batch.mask is None else batch.mask.long()
-    hidden = network(input_ids=batch.values, attention_mask=mask).last_hidden_state
-    return pool(Batch(hidden, batch.mask, batch.owner))
