@@ -48,11 +48,13 @@ def subset(root: Path, dataset: str, *, per_class: int | None, seed: int) -> tup
 
 
 def load(root: Path, dataset: str) -> tuple[Part, Part]:
-    """Read the two parts of a data set: its own, or for flowers5 the fixed one of `hashed_split`."""
+    """Read the two parts of a data set: its own, or for flowers5 and PACS the fixed one of `hashed_split`."""
     if dataset == "hymenoptera":
         return class_folders(root / "images" / dataset / "train"), class_folders(root / "images" / dataset / "val")
     if dataset == "flowers5":
         return hashed_split(class_folders(root / "images" / dataset), root=root)
+    if dataset.startswith("pacs-"):
+        return hashed_split(pacs(root / "images" / "pacs", dataset.removeprefix("pacs-")), root=root)
     if dataset == "chest-xray":
         return manifest(root / "images" / dataset)
     train, test = (text_table(root / "text" / dataset / f"{part}.csv") for part in ("train", "test"))
@@ -79,6 +81,11 @@ def manifest(folder: Path) -> tuple[Part, Part]:
     for row in read_csv(folder / "manifest.csv"):
         parts[row["split"]].append(Example(folder / row["path"], row["label"], row["group"]))
     return parts["train"], parts["test"]
+
+
+def pacs(folder: Path, domain: str) -> Part:
+    rows = read_csv(folder / "manifest.csv")
+    return [Example(folder / row["path"], row["label"]) for row in rows if row["domain"] == domain]
 
 
 def hashed_split(examples: Part, *, root: Path) -> tuple[Part, Part]:

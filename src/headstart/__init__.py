@@ -21,7 +21,18 @@ if TYPE_CHECKING:
     from headstart.errors import HeadstartError
     from headstart.estimators import TransferClassifier, TransferRegressor
     from headstart.model import AdaptedModel
-    from headstart.pipeline import CurveOptions, FitOptions, Reading, curve, evaluate, fit, load, predict
+    from headstart.pipeline import (
+        CurveOptions,
+        FitOptions,
+        RankOptions,
+        Reading,
+        curve,
+        evaluate,
+        fit,
+        load,
+        predict,
+        rank,
+    )
 
 __all__ = [
     "AdaptedModel",
@@ -31,6 +42,7 @@ __all__ = [
     "Dataset",
     "FitOptions",
     "HeadstartError",
+    "RankOptions",
     "Reading",
     "TransferClassifier",
     "TransferRegressor",
@@ -40,6 +52,7 @@ __all__ = [
     "inspect",
     "load",
     "predict",
+    "rank",
 ]
 
 _HOME = {
@@ -50,6 +63,7 @@ _HOME = {
     "Dataset": "data",
     "FitOptions": "pipeline",
     "HeadstartError": "errors",
+    "RankOptions": "pipeline",
     "Reading": "pipeline",
     "TransferClassifier": "estimators",
     "TransferRegressor": "estimators",
@@ -59,6 +73,7 @@ _HOME = {
     "inspect": "data",
     "load": "pipeline",
     "predict": "pipeline",
+    "rank": "pipeline",
 }
 
 

@@ -15,14 +15,14 @@ from tests.conftest import make_texts
 # A rung of many steps, so that there is time to interrupt it; started in the background, Python would ignore Ctrl-C.
 SLOW = """
 import signal, sys
-import headstart.search as search
+import headstart.search._halving as halving
 import headstart.search._ladder as ladder
 from headstart.cli import main
 from headstart.search._rungs import Step
 from headstart.strategies import Contrastive
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
-search.steps_above = lambda *_: [Step(Contrastive(steps=20_000))]
+halving.steps_above = lambda *_: [Step(Contrastive(steps=20_000))]
 forecast = ladder.forecast
 
 def forecast_aloud(*words, **more):

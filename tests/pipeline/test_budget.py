@@ -48,13 +48,15 @@ def test_training_from_scratch_is_given_up_where_time_holds_too_few_steps(texts_
 
 def test_a_run_resumed_without_its_budget_tries_what_it_would_have_tried(texts_csv, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("headstart.search.steps_above", lambda problem, _backbone: asked.append(problem.effort) or [])
+    monkeypatch.setattr(
+        "headstart.search._halving.steps_above", lambda problem, _backbone: asked.append(problem.effort) or []
+    )
     with monkeypatch.context() as patch:
         patch.setattr("headstart.search.compare_all", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             headstart.fit(texts_csv, tmp_path / "m", options=replace(LADDER, budget=600.0))
     headstart.fit(texts_csv, tmp_path / "m", options=LADDER)
-    assert asked == ["more", "more"]
+    assert asked == ["usual", "usual", "more"] * 2
 
 
 def test_a_view_more_of_every_image_is_predicted_before_it_is_computed(photos, tmp_path):

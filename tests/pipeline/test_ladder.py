@@ -34,10 +34,12 @@ def test_the_default_climbs_and_every_rung_is_watched_as_it_ends(texts_csv, tmp_
 
 def test_with_a_budget_the_ladder_goes_on_above_what_usually_pays(texts_csv, tmp_path, monkeypatch):
     asked = []
-    monkeypatch.setattr("headstart.search.steps_above", lambda problem, _backbone: asked.append(problem.effort) or [])
+    monkeypatch.setattr(
+        "headstart.search._halving.steps_above", lambda problem, _backbone: asked.append(problem.effort) or []
+    )
     headstart.fit(texts_csv, tmp_path / "a", options=replace(LADDER, budget=600.0))
     headstart.fit(texts_csv, tmp_path / "b", options=LADDER)
-    assert asked == ["more", "usual"]
+    assert asked == ["usual", "usual", "more", "usual"]
 
 
 def test_without_proof_nothing_is_compared_and_a_call_string_fixes_one_strategy(texts_csv, tmp_path):

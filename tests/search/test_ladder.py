@@ -13,7 +13,7 @@ from headstart import backbones, search
 from headstart.data import Dataset, Plan, make_folds
 from headstart.errors import BackboneError, StoreError, TrainingError
 from headstart.features import FeatureSource
-from headstart.search import Prior, _ladder, _proof, _race, climb
+from headstart.search import Prior, _halving, _ladder, _proof, _race, climb
 from headstart.search._rungs import Step
 from headstart.strategies import Contrastive, FineTune, Probe, Run, Tuning, TuningForecast
 from tests.strategies.small import pictures, task_of, topics
@@ -52,7 +52,7 @@ class Decisions(dict):
 def ladder(*steps):
     with pytest.MonkeyPatch.context() as patch:
         wanted = [step if isinstance(step, Step) else Step(step) for step in steps]
-        patch.setattr(search, "steps_above", lambda _problem, _backbone: wanted)
+        patch.setattr(_halving, "steps_above", lambda _problem, _backbone: wanted)
         yield
 
 
@@ -237,7 +237,7 @@ def test_a_rung_that_does_not_fit_the_network_is_not_tried(monkeypatch):
 def test_decisions_are_recorded_and_replayed_whatever_the_time(monkeypatch):
     decisions, data = Decisions(), topics(110)
     first = go(data, WORDS, proof="quick", decide=decisions, deadline=time.monotonic() + 1000)
-    assert {f"left out: {WORDS}", f"given up: {WORDS}", "left out: toy:text"} <= set(decisions)
+    assert {f"left out: {WORDS} on toy:text", f"given up: {WORDS} on toy:text", "left out: toy:text"} <= set(decisions)
     assert first.rungs[1].accepted
 
     def never(*_, **__):
@@ -250,7 +250,7 @@ def test_decisions_are_recorded_and_replayed_whatever_the_time(monkeypatch):
     assert again.rungs[1].accepted
     assert again.model.backbone.weights_hash == first.model.backbone.weights_hash
     assert again.score == first.score
-    assert [again.rungs[1].seconds] == [first.rungs[1].seconds] == [decisions[f"seconds of {WORDS}"]]
+    assert [again.rungs[1].seconds] == [first.rungs[1].seconds] == [decisions[f"seconds of {WORDS} on toy:text"]]
 
 
 def test_a_rung_that_was_interrupted_is_timed_anew_when_it_is_tried_again():
@@ -260,9 +260,9 @@ def test_a_rung_that_was_interrupted_is_timed_anew_when_it_is_tried_again():
 
     decisions = Decisions()
     go(topics(60), TINY, decide=decisions, progress=progress)
-    assert f"seconds of {TINY}" not in decisions
-    decisions[f"given up: {TINY}"] = ""  # as if it had been finished, and its seconds
-    decisions[f"seconds of {TINY}"] = 77.0
+    assert f"seconds of {TINY} on toy:text" not in decisions
+    decisions[f"given up: {TINY} on toy:text"] = ""  # as if it had been finished, and its seconds
+    decisions[f"seconds of {TINY} on toy:text"] = 77.0
     assert go(topics(60), TINY, decide=decisions).rungs[1].seconds == 77.0
 
 

@@ -80,6 +80,19 @@ def test_knowing_more_is_a_gain_and_a_clear_one_costs_one_fold():
     assert best.missing(1) == 0
 
 
+def test_folds_that_cost_nothing_are_all_looked_at_before_the_first_answer():
+    """One lucky fold must not decide between two that are known on all of them."""
+    y = np.arange(240) % 3
+    after, before = told_apart(y, signal=0.5, seed=1), told_apart(y, signal=1.5, seed=2)
+    after[:80] = told_apart(y[:80], signal=4.0, seed=3)
+    after[80:] = told_apart(y[80:], signal=-2.0, seed=4)
+    setting = Setting(classes(y))
+    either = Prior(confidence=0.5)
+    assert setting.race(before, after, prior=either).judgement.answer == "better"
+    found = setting.race(before, after, prior=either, first=3)
+    assert (found.judgement.answer, found.looks) == ("not better", 3)
+
+
 def test_scores_are_of_the_outputs_that_were_compared_on_the_items_looked_at(monkeypatch):
     monkeypatch.setattr(_judging, "HOPELESS", 0.0)
     y = np.arange(90) % 3

@@ -11,7 +11,7 @@ from headstart.search import climb
 from headstart.search._scoring import CHOSEN_ONCE, COOLED_ONCE, SAVING, SCORING
 from headstart.strategies import FineTune, Run, Tuned, Tuning
 from tests.conftest import make_values
-from tests.search.test_ladder import TINY, WORDS, Decisions, go, outer
+from tests.search.test_ladder import TINY, WORDS, Decisions, go, ladder, outer
 from tests.strategies.small import pictures, task_of, topics
 
 
@@ -62,6 +62,16 @@ def test_a_network_that_was_chosen_once_among_several_is_said_to_be():
     run = Run(FeatureSource())
     outcome = climb(data, outer(data), task_of(data), backbones=[toy, other], strategy=TINY, run=run, proof="none")
     assert outcome.notes == (f"{CHOSEN_ONCE.format(what='network')} {COOLED_ONCE}",)
+
+
+def test_where_several_networks_climb_the_note_says_that_the_network_was_chosen_too():
+    data, toy = topics(110), backbones.load("toy:text")
+    other = replace(backbones.from_scratch(toy, seed=1), name="other")
+    run = Run(FeatureSource())
+    with ladder(WORDS):
+        outcome = climb(data, outer(data), task_of(data), backbones=[toy, other], strategy=None, run=run, proof="none")
+    assert outcome.model.base is not None
+    assert any(note.startswith(CHOSEN_ONCE.format(what="network with its rung")) for note in outcome.notes)
 
 
 def test_a_rung_that_was_chosen_once_says_so_and_its_temperature_too():

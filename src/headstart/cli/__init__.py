@@ -15,6 +15,7 @@ from headstart.cli._curve import curve
 from headstart.cli._data import cache, check
 from headstart.cli._fit import demo, fit
 from headstart.cli._model import evaluate, models, predict
+from headstart.cli._rank import rank
 from headstart.errors import HeadstartError
 
 STARTED = time.monotonic()
@@ -31,7 +32,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, fit, curve, predict, evaluate, models, cache, demo):
+for command in (check, rank, fit, curve, predict, evaluate, models, cache, demo):
     cli.add_command(command)
 
 

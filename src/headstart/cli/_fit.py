@@ -7,6 +7,7 @@ import click
 
 from headstart.cli._options import (
     Duration,
+    backbone_option,
     json_option,
     metric_option,
     progress_bar,
@@ -21,13 +22,7 @@ from headstart.cli._options import (
 @click.argument("data")
 @click.option("-o", "--output", required=True, metavar="MODEL", help="The model folder to make.")
 @click.option("--test", metavar="DATA", help="A separate test part, scored once at the end.")
-@click.option(
-    "--backbone",
-    "backbones",
-    multiple=True,
-    metavar="NAME",
-    help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among several.",
-)
+@backbone_option
 @strategy_options
 @metric_option
 @click.option("--budget", type=Duration(), help="Time until the model must be saved, such as 10m [default: 30m].")

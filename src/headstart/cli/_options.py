@@ -90,6 +90,18 @@ def strategy_options(command: Command) -> Command:
     return command
 
 
+def backbone_option(command: Command) -> Command:
+    """Add ``--backbone``, which may be repeated."""
+    return click.option(
+        "--backbone",
+        "backbones",
+        multiple=True,
+        metavar="NAME",
+        help="A pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME. Repeat it to choose among "
+        "several.",
+    )(command)
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

@@ -12,9 +12,10 @@ from headstart.data.checks import Finding, Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, hash_item
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load, load_items
-from headstart.data.splits import Fold, Indices, Plan, make_folds, plan_split, united_groups
+from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
 
 __all__ = [
+    "FOLDS",
     "IMAGE_SUFFIXES",
     "Dataset",
     "Finding",
@@ -30,6 +31,7 @@ __all__ = [
     "check_table_name",
     "describe_image",
     "hash_item",
+    "inner_folds",
     "inspect",
     "load",
     "load_items",

@@ -26,10 +26,12 @@ from headstart.data._refusals import refusals
 from headstart.data._sides import given_sides, on_several_sides, united_groups
 from headstart.data._stratify import Fold, Indices, Strata, make_folds
 from headstart.data.dataset import Dataset
+from headstart.errors import DataError
 from headstart.tasks import task_from_labels
 
-__all__ = ["Fold", "Indices", "Plan", "make_folds", "plan_split", "united_groups"]
+__all__ = ["FOLDS", "Fold", "Indices", "Plan", "inner_folds", "make_folds", "plan_split", "united_groups"]
 
+FOLDS: Final = 5  # on which settings are chosen inside the training part
 HOLDOUT_FROM: Final = 500
 _TEN_FOLDS_UP_TO: Final = 200
 _FEWEST_FOLDS: Final = 5
@@ -162,3 +164,31 @@ def _cross_validation(dataset: Dataset, units: Indices, notes: list[str], *, see
         notes.append(f"{n_splits} folds instead of {wanted}: {few} separate examples or groups.")
     folds = make_folds(y, groups=units, n_splits=n_splits, repeats=_REPEATS, seed=seed)
     return Plan(np.arange(n), None, "cv", tuple(folds), tuple(notes))
+
+
+def inner_folds(
+    train: Dataset, y: NDArray[Any], *, seed: int, n_splits: int = FOLDS
+) -> Sequence[tuple[Indices, Indices]]:
+    """Cut inner folds, fewer than wanted where there are fewer groups or different items.
+
+    Args:
+        train: The examples.
+        y: Their encoded labels.
+        seed: Determines the folds.
+        n_splits: How many.
+
+    Returns:
+        Training and held-out positions of each fold; groups and copies never straddle them.
+
+    Raises:
+        DataError: All examples are copies of one item, or of one group.
+    """
+    units = united_groups(train)
+    separate = len(np.unique(units))
+    if separate < 2:
+        raise DataError(
+            f"expected at least 2 separate examples or groups to choose settings on, found {separate}",
+            where=train.source,
+            fix="Add examples that are not copies, or from other groups.",
+        )
+    return make_folds(y, groups=units, n_splits=min(n_splits, separate), seed=seed)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     )
     from headstart.features._costs import BlockSeconds, Forecast, block_seconds
     from headstart.features._frozen import frozen_pass
+    from headstart.features._running import RunningCost, running_cost
     from headstart.features._source import FeatureSource, Progress, key_of, silent
     from headstart.features._store import Key, Shelf, Store, size_limit
 
@@ -31,12 +32,14 @@ __all__ = [
     "LiveActivations",
     "Precision",
     "Progress",
+    "RunningCost",
     "Shelf",
     "Store",
     "block_seconds",
     "boundary_pass",
     "frozen_pass",
     "key_of",
+    "running_cost",
     "silent",
     "size_limit",
 ]
@@ -47,6 +50,7 @@ _HOME = {
     ),
     **dict.fromkeys(("BlockSeconds", "Forecast", "block_seconds"), "_costs"),
     **dict.fromkeys(("frozen_pass",), "_frozen"),
+    **dict.fromkeys(("RunningCost", "running_cost"), "_running"),
     **dict.fromkeys(("FeatureSource", "Progress", "key_of", "silent"), "_source"),
     **dict.fromkeys(("Key", "Shelf", "Store", "size_limit"), "_store"),
 }

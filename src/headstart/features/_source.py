@@ -53,6 +53,7 @@ class FeatureSource:
             them is refused too.
         seconds: Time spent so far in computing and storing rows.
         computed: Rows computed so far.
+        by_backbone: Both for each backbone, by its name.
     """
 
     store: Store = field(default_factory=Store)
@@ -62,6 +63,7 @@ class FeatureSource:
     items: int = 0
     seconds: float = 0.0
     computed: int = 0
+    by_backbone: dict[str, tuple[float, int]] = field(default_factory=dict)
 
     def features(self, backbone: Backbone, dataset: Dataset, *, view: View = "last") -> NDArray[np.float32]:
         """Return one feature view of every item of a data set.
@@ -176,7 +178,10 @@ class FeatureSource:
             warm = warm or (time.monotonic(), done)
             self._check_budget(where, warm, done, total + to_come)
         shard.flush()
-        self.seconds += time.monotonic() - started
+        seconds = time.monotonic() - started
+        earlier, of_those = self.by_backbone.get(where, (0.0, 0))
+        self.by_backbone[where] = (earlier + seconds, of_those + total)
+        self.seconds += seconds
         self.computed += total
 
     def _check_budget(self, where: str, warm: tuple[float, int], done: int, total: int) -> None:

@@ -7,6 +7,7 @@ from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
+from headstart.pipeline._rank import RankOptions, RankResult, rank
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "EvaluateResult",
     "FitOptions",
     "FitResult",
+    "RankOptions",
+    "RankResult",
     "Reading",
     "Say",
     "curve",
@@ -26,6 +29,7 @@ __all__ = [
     "fit",
     "load",
     "predict",
+    "rank",
     "say_nothing",
     "score_to_dict",
 ]

@@ -3,16 +3,14 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from headstart import backbones
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices, Plan, make_folds, plan_split, united_groups
-from headstart.errors import DataError, HeadstartError, OptionError
+from headstart.errors import DataError, OptionError
 from headstart.evaluation import (
     CurvePoint,
     Estimate,
@@ -26,9 +24,9 @@ from headstart.evaluation import (
 )
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._affordable import FEWEST_DRAWS
+from headstart.pipeline._candidates import load_one, names_for
 from headstart.pipeline._curve_result import MORE, CurveOptions, CurveResult
 from headstart.pipeline._draws import PROBE, SCRATCH, Draws, with_seed
-from headstart.pipeline._fit import _candidates
 from headstart.pipeline._options import (
     FitOptions,
     Reading,
@@ -40,12 +38,12 @@ from headstart.pipeline._options import (
     say_nothing,
     say_once,
 )
+from headstart.pipeline._pictures import check_picture, drawn
 from headstart.report import plot_curve
 from headstart.strategies import Contrastive, FineTune, Run, Tuning
 from headstart.tasks import task_from_labels
 
 CURVE_BUDGET: Final = 600.0
-PICTURES: Final = (".png", ".svg")
 THIRDS: Final = 3
 
 
@@ -77,7 +75,7 @@ def curve(
     """
     started = time.monotonic() if started is None else started
     reading, options = reading or Reading(), options or CurveOptions()
-    picture = None if output is None else _check_picture(Path(output), overwrite)
+    picture = None if output is None else check_picture(Path(output), overwrite)
     _check(options)
     tell, notes = say_once(say)
     dataset = reading.load(source)
@@ -94,7 +92,7 @@ def curve(
     gain = fit_curve(points[gaining], metric=metric, seed=options.seed).gain(MORE)
     if picture is not None:
         title = f"{Path(source).name}: {draws.backbone.name.rpartition('/')[2]}"
-        picture = _drawn(points, saving, picture, title=title, metric=metric, say=tell)
+        picture = drawn(lambda path: plot_curve(points, saving, path, title=title, metric=metric), picture, say=tell)
     assert plan.test is not None
     return CurveResult(
         points=points,
@@ -114,18 +112,6 @@ def curve(
         picture=picture,
         notes=tuple(notes),
     )
-
-
-def _check_picture(path: Path, overwrite: Literal["never", "file"]) -> Path:
-    """Refuse before any compute a picture that could not be written."""
-    if path.suffix.lower() not in PICTURES:
-        raise OptionError(f"expected a name ending in .png or .svg, found {path.name!r}", where="-o")
-    if not path.parent.is_dir():
-        raise OptionError("the folder does not exist", where=str(path.parent), fix="Make it, or choose another -o.")
-    if path.is_dir() or (path.exists() and overwrite == "never"):
-        fix = "Choose another -o." if path.is_dir() else "Choose another -o, or add --overwrite."
-        raise OptionError(f"the {'folder' if path.is_dir() else 'file'} exists", where=str(path), fix=fix)
-    return path
 
 
 def _check(options: CurveOptions) -> None:
@@ -189,9 +175,8 @@ def _draws(
 
 def _backbone(dataset: Dataset, options: CurveOptions) -> Backbone:
     """Load the network named, or the first of those that need no network."""
-    known = [candidate.name for candidate in backbones.candidates(dataset.modality, offline=True)]
-    names = tuple(known[:1]) if options.backbone is None else (options.backbone,)
-    return _candidates(dataset, replace(_as_fit(options), backbones=names))[0]
+    names = names_for(dataset.modality, () if options.backbone is None else (options.backbone,))
+    return load_one(names[0], dataset.modality, offline=options.offline, device=options.device)
 
 
 def _rung_above(dataset: Dataset) -> Tuning:
@@ -248,21 +233,3 @@ def _next_sentence(gain: Estimate | None, metric: str, *, arm: str, n: int) -> s
     value, low, high = (f"{end:+.{decimals}f}" if end else "0" for end in ends)
     name = metric.replace("_", " ")
     return f"{MORE} more labels than {n} would bring about {value} {name} ({arm}; interval {low} to {high})."
-
-
-def _drawn(
-    points: Mapping[str, tuple[CurvePoint, ...]],
-    saving: LabelSaving | None,
-    path: Path,
-    *,
-    title: str,
-    metric: str,
-    say: Say,
-) -> Path | None:
-    """Draw the picture; without it the numbers are still worth having."""
-    try:
-        plot_curve(points, saving, path, title=title, metric=metric)
-    except HeadstartError as error:
-        say(f"No picture: {error}")
-        return None
-    return path

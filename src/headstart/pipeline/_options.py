@@ -107,7 +107,9 @@ def comparable(options: FitOptions) -> dict[str, Any]:
     values = {field.name: getattr(options, field.name) for field in fields(options)}
     for name in ("budget", "offline", "checkpoint_seconds"):
         del values[name]
-    values["backbones"] = [b if isinstance(b, str) else f"{b.name} {b.weights_hash}" for b in options.backbones]
+    values["backbones"] = [
+        b if isinstance(b, str) else f"{b.name} {b.weights_hash} {b.preprocessing_hash}" for b in options.backbones
+    ]
     return values
 
 

@@ -8,7 +8,7 @@ none, from outer folds in which the choice is repeated as far as time allows, wi
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Final, Literal
 
 import numpy as np
@@ -17,12 +17,12 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset, Plan
 from headstart.evaluation import Comparison, Fold, class_scores, score, verdict
 from headstart.search._first import Tried, try_all
+from headstart.search._halving import Climbed, climb_finalists
 from headstart.search._judging import Judgement, Prior, judge
-from headstart.search._ladder import STOPPING, Best, Climb
+from headstart.search._ladder import STOPPING, Best
 from headstart.search._owed import Owed
 from headstart.search._problem import Outcome, Problem, Proof, Rung, Watch, watch_nothing
 from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
-from headstart.search._rungs import steps_above
 from headstart.search._scoring import SAVING, measure, pretrained
 from headstart.strategies import Probe, Run, Strategy
 from headstart.tasks import Task
@@ -70,7 +70,7 @@ def climb(
     run.features.deadline = None  # there is a model: its score is owed
     owed = Owed(problem, pretrained(problem, tried.best), tried.fit_seconds)
     others, climbed = _climb_on(problem, tried, owed)
-    best, rungs = climbed.best, [*tried.rungs, *climbed.rungs]
+    best, owed, rungs = climbed.best, climbed.owed, [*tried.rungs, *climbed.rungs]
     scored = measure(
         problem, tried.fits, best, reserve=owed.random + owed.saving, interruptible=not climbed.interrupted
     )
@@ -94,42 +94,30 @@ def climb(
     )
 
 
-@dataclass(frozen=True)
-class Climbed:
-    """Where the climb ended, what it tried, and whether it was interrupted."""
-
-    best: Best
-    rungs: Sequence[Rung] = ()
-    notes: Sequence[str] = ()
-    interrupted: bool = False
-
-
 def _climb_on(problem: Problem, tried: Tried, owed: Owed) -> tuple[dict[str, Measured], Climbed]:
     """Measure the baselines and climb from the first rung; an interrupt keeps what there is."""
     others: dict[str, Measured] = {}
     first = Best(tried.best, problem.strategy or Probe(), None)
     if tried.interrupted:
         notes = () if problem.proof == "none" else ("Interrupted before the baselines: they are left out.",)
-        return others, Climbed(first, (), notes, interrupted=True)
+        return others, Climbed(first, owed, (), notes, interrupted=True)
     if problem.proof != "none":
         try:
             others = measure_baselines(problem, len(problem.splits), reserve=owed.all)
         except KeyboardInterrupt:
             problem.run.say(STOPPING)
             note = "Interrupted at the baselines: they are left out, and the first rung is kept."
-            return others, Climbed(first, (), (note,), interrupted=True)
-    return others, _climb(problem, first, owed)
+            return others, Climbed(first, owed, (), (note,), interrupted=True)
+    return others, _climb(problem, tried, first, owed)
 
 
-def _climb(problem: Problem, first: Best, owed: Owed) -> Climbed:
-    """Climb from the probe; a strategy that was asked for is all that is tried."""
+def _climb(problem: Problem, tried: Tried, first: Best, owed: Owed) -> Climbed:
+    """Climb from the probes; a strategy that was asked for is all that is tried."""
     if problem.strategy is not None:
-        return Climbed(first)
+        return Climbed(first, owed)
     # Whether there was a budget may differ when a run is resumed; what it tries may not.
     problem = replace(problem, effort=problem.run.decide("effort", lambda: problem.effort))
-    ladder = Climb(problem, first.fitted, owed=owed)
-    best = ladder.run(steps_above(problem, first.fitted.model.backbone))
-    return Climbed(best, ladder.rungs, ladder.notes, ladder.interrupted)
+    return climb_finalists(problem, tried, owed)
 
 
 def _prove(

@@ -8,7 +8,7 @@ from math import ceil
 import numpy as np
 
 from headstart.backbones import Backbone
-from headstart.errors import BudgetError
+from headstart.errors import BackboneError, BudgetError, DataError, HeadstartError, StoreError, TrainingError
 from headstart.evaluation import Interval, find_metric, nadeau_bengio
 from headstart.search._ladder import STOPPING, Expected
 from headstart.search._owed import Owed
@@ -71,16 +71,18 @@ def try_all(problem: Problem) -> Tried:
         The fits, told to whoever watches.
 
     Raises:
+        HeadstartError: Every candidate failed; the first error of them.
         BudgetError: There is no time for the first candidate.
     """
     began, passes = time.monotonic(), problem.run.features.seconds
     done: list[Attempt] = []
     notes: list[str] = []
+    failed: list[HeadstartError] = []
     interrupted = False
     for number, backbone in enumerate(problem.backbones):
         attempt = Attempt(backbone)
         try:
-            why_not = _try(problem, attempt, first=not done)
+            why_not = _try(problem, attempt, failed, first=not done)
         except KeyboardInterrupt:
             if not done:  # there is no model yet
                 raise
@@ -90,11 +92,13 @@ def try_all(problem: Problem) -> Tried:
             interrupted = True
             break
         if attempt.fit is None:
-            notes.append(f"Left out for lack of time: {backbone.name} ({why_not}).")
+            notes.append(f"Left out {why_not}.")
             continue
         # A later process finds features and trainings done: what it took is what it took in the first.
         attempt.seconds = problem.run.decide(f"time taken by {backbone.name}", attempt.elapsed)
         done.append(attempt)
+    if not done:
+        raise failed[0]
     fits = [attempt.fit for attempt in done if attempt.fit is not None]
     best = best_of(fits)
     rungs = [_rung(attempt, fit, best, problem) for attempt, fit in zip(done, fits, strict=True)]
@@ -104,8 +108,9 @@ def try_all(problem: Problem) -> Tried:
     return Tried(fits, rungs, notes, best.seconds if isinstance(problem.strategy, Tuning) else spent, interrupted)
 
 
-def _try(problem: Problem, attempt: Attempt, *, first: bool) -> str:
-    """Fit one candidate; where time is short, or was short when this run was interrupted, say why not."""
+def _try(problem: Problem, attempt: Attempt, failed: list[HeadstartError], *, first: bool) -> str:
+    """Fit one candidate; where time is short or it fails, or did when this run was interrupted, say why not."""
+    name = attempt.backbone.name
 
     def choose() -> str:
         try:
@@ -113,10 +118,19 @@ def _try(problem: Problem, attempt: Attempt, *, first: bool) -> str:
         except BudgetError as error:
             if first:
                 raise
-            return error.problem
+            return f"for lack of time: {name} ({error.problem})"
         return ""
 
-    why_not: str = problem.run.decide(f"left out: {attempt.backbone.name}", choose)
+    try:
+        why_not: str = problem.run.decide(f"left out: {name}", choose)
+    except (BackboneError, DataError, StoreError, TrainingError) as error:  # not recorded: it fails again, or works
+        failed.append(error)
+        return f"because it failed: {name} ({error})"
+    except (RuntimeError, ValueError) as error:  # a network from elsewhere; of several it must not end the rest
+        if len(problem.backbones) == 1 or isinstance(error, HeadstartError):
+            raise
+        failed.append(BackboneError(f"it cannot be run ({' '.join(str(error).split())})", where=name))
+        return f"because it failed: {failed[-1]}"
     if attempt.fit is None and not why_not:  # fitted before an interruption, and in time then
         attempt.fit = _fit(replace(problem, run=replace(problem.run, deadline=None)), attempt)
     return why_not
@@ -170,6 +184,8 @@ def _rung(attempt: Attempt, fit: Fitted, best: Fitted, problem: Problem) -> Rung
         interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds, units=units)
     return Rung(
         name=f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}",
+        strategy=fit.model.strategy,
+        backbone=attempt.backbone.name,
         value=None if np.isnan(values).all() else float(np.nanmean(values)),
         interval=interval,
         seconds=attempt.seconds,

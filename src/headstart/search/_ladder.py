@@ -8,6 +8,7 @@ from math import ceil, inf
 from typing import Final, final
 
 from headstart.backbones import Backbone
+from headstart.data import inner_folds
 from headstart.engine import free_memory
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.search._owed import CAUTION, Owed
@@ -23,7 +24,6 @@ from headstart.strategies import (
     Tuned,
     Tuning,
     forecast,
-    inner_folds,
 )
 
 STOPPING: Final = "Stopping here; the best so far will be measured and saved. Press Ctrl-C again to stop at once."
@@ -80,6 +80,7 @@ class Climb:
 
     def __init__(self, problem: Problem, first: Fitted, *, owed: Owed) -> None:
         self.problem, self._owed = problem, owed
+        self.ended = False
         self.folds = inner_folds(problem.train, problem.train_y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
         self.best = Best(first, Probe(), Contender(problem, self.folds, probing(problem, Probe(), first)))
         self.rungs: list[Rung] = []
@@ -87,34 +88,45 @@ class Climb:
         self.interrupted = False
 
     @property
-    def _start(self) -> Backbone:
+    def start(self) -> Backbone:
         """The pretrained network, also where the best so far has moved its weights."""
         return self.best.tuned.start if self.best.tuned else self.best.fitted.model.backbone
 
+    @property
+    def known(self) -> int:
+        """How many of the folds, from the first, the best so far can be compared on without training it again."""
+        assert self.best.contender is not None
+        trains = isinstance(self.best.strategy, Tuning)  # refits of a probe are next to nothing
+        return len(self.folds) - (self.best.contender.missing(len(self.folds)) if trains else 0)
+
     def run(self, steps: Sequence[Step]) -> Best:
-        """Try the rungs in order until one does not pay; an interrupt keeps the best so far."""
+        """Try the rungs in order until one does not pay; an interrupt keeps the best so far.
+
+        Called again with further rungs it goes on, unless it has ended.
+        """
         for step in steps:
+            if self.ended:
+                break
             attempt = Attempt(step)
             try:
                 accepted = self._try(attempt)
             except KeyboardInterrupt:
                 self._stop(attempt)
                 break
-            if not accepted and isinstance(step.strategy, Tuning):
-                break
+            self.ended = not accepted and isinstance(step.strategy, Tuning)
         return self.best
 
     def _stop(self, attempt: Attempt) -> None:
         """Say how an interrupted climb goes on."""
         self.problem.run.say(STOPPING)
-        self.interrupted = True
+        self.interrupted = self.ended = True
         attempt.race = None
         self._report(attempt, accepted=False, reason="interrupted")
         self.notes.append(f"Interrupted at {attempt.step.strategy}: the best so far is kept.")
 
     def _try(self, attempt: Attempt) -> bool:
         """Predict, cross-validate as far as needed, and train the rung if it is better."""
-        decide, name = self.problem.run.decide, f"{attempt.step.strategy}"
+        decide, name = self.problem.run.decide, f"{attempt.step.strategy} on {self.start.name}"
         why_not: str = decide(f"left out: {name}", lambda: self._why_not(attempt))
         if why_not:
             return self._refuse(attempt, f"not tried: {why_not}")
@@ -155,7 +167,7 @@ class Climb:
         run, strategy = self.problem.run, attempt.step.strategy
         if run.deadline is not None and time.monotonic() + self._owed.all > run.deadline:
             return "no time is left"  # a forecast takes seconds too
-        free = free_memory(str(self._start.device))  # and memory, which this process keeps for what follows
+        free = free_memory(str(self.start.device))  # and memory, which this process keeps for what follows
         try:
             if isinstance(strategy, Tuning):
                 strategy.cut_of(self.best.fitted.model.backbone)
@@ -175,11 +187,11 @@ class Climb:
         """Predict the most a rung may take: all folds, those that the best lacks among them, and the final training."""
         catching_up = self._catching_up()
         if isinstance(step.strategy, Probe):
-            missing = step.strategy.missing(self._start, self.problem.train, run=self.problem.run)
+            missing = step.strategy.missing(self.start, self.problem.train, run=self.problem.run)
             seconds = CAUTION * (missing * self._owed.per_item + 2 * step.strategy.views * self._owed.probe_seconds)
-            return Expected(catching_up + seconds, missing * self._start.num_features * 4 / 2**20, 0.0)
+            return Expected(catching_up + seconds, missing * self.start.num_features * 4 / 2**20, 0.0)
         assert isinstance(step.strategy, Tuning)
-        one = forecast(step.strategy, self._start, self.problem.train, run=self.problem.run)
+        one = forecast(step.strategy, self.start, self.problem.train, run=self.problem.run)
         trainings, outer = len(self.folds) + 1, MIN_OUTER_FOLDS if self.problem.plan.folds else 0
         return Expected(
             seconds=catching_up + one.gathering_seconds + trainings * one.training_seconds,
@@ -189,12 +201,11 @@ class Climb:
 
     def _catching_up(self) -> float:
         """Predict the trainings of the best on folds that it was accepted without."""
-        best = self.best
-        assert best.contender is not None
-        missing = best.contender.missing(len(self.folds))
-        if not missing or not isinstance(best.strategy, Tuning):  # refits of a probe are next to nothing
+        missing = len(self.folds) - self.known
+        if not missing:
             return 0.0
-        one = forecast(best.strategy, self._start, self.problem.train, run=self.problem.run)
+        assert isinstance(self.best.strategy, Tuning)
+        one = forecast(self.best.strategy, self.start, self.problem.train, run=self.problem.run)
         return missing * one.training_seconds
 
     def _hurried(self, attempt: Attempt) -> Problem:
@@ -214,18 +225,18 @@ class Climb:
             return self._measure_tuning(attempt, problem, attempt.step.strategy)
 
     def _measure_probe(self, attempt: Attempt, problem: Problem, strategy: Probe) -> Best | None:
-        fitted = strategy.fit(self._start, problem.train, problem.task, run=problem.run)
+        fitted = strategy.fit(self.start, problem.train, problem.task, run=problem.run)
         probe = Contender(problem, self.folds, probing(problem, strategy, fitted))
         return Best(fitted, strategy, probe) if self._wins(attempt, probe) else None
 
     def _measure_tuning(self, attempt: Attempt, problem: Problem, strategy: Tuning) -> Best | None:
-        strategy.gather(self._start, problem.train, run=problem.run)
-        contender = Contender(problem, self.folds, tuning(problem, strategy, self._start))
+        strategy.gather(self.start, problem.train, run=problem.run)
+        contender = Contender(problem, self.folds, tuning(problem, strategy, self.start))
         if not self._wins(attempt, contender):
             return None
         assert attempt.race is not None
         temperature = attempt.race.temperature
-        tuned = strategy.tune(self._start, problem.train, problem.task, run=problem.run).cooled(temperature)
+        tuned = strategy.tune(self.start, problem.train, problem.task, run=problem.run).cooled(temperature)
         loss, values = attempt.race.fold_scores()
         chosen = {**tuned.chosen, "temperature": temperature.value}
         return Best(Fitted(tuned.model, loss, values, chosen, tuned.seconds), strategy, contender, tuned, temperature)
@@ -239,7 +250,9 @@ class Climb:
     def _report(self, attempt: Attempt, *, accepted: bool, reason: str) -> None:
         value, interval = attempt.race.score() if attempt.race else (None, unmeasured(self.problem))
         rung = Rung(
-            name=f"{attempt.step.strategy} {self._start.name}",
+            name=f"{attempt.step.strategy} {self.start.name}",
+            strategy=str(attempt.step.strategy),
+            backbone=self.start.name,
             value=value,
             interval=interval,
             seconds=self._seconds(attempt),
@@ -256,7 +269,9 @@ class Climb:
         spent = time.monotonic() - attempt.started
         if self.interrupted:  # it is not finished, and a later process tries it again
             return spent
-        seconds: float = self.problem.run.decide(f"seconds of {attempt.step.strategy}", lambda: spent)
+        seconds: float = self.problem.run.decide(
+            f"seconds of {attempt.step.strategy} on {self.start.name}", lambda: spent
+        )
         return seconds
 
 

@@ -67,10 +67,11 @@ class Owed:
 
     @cached_property
     def per_item(self) -> float:
-        """Seconds per item of a frozen pass: of those so far, or of a few items where all was stored."""
+        """Seconds per item of a frozen pass: of this backbone so far, or of a few items where all was stored."""
         features, items = self.problem.run.features, self.problem.dataset.items
-        if features.computed:
-            return features.seconds / features.computed
+        seconds, rows = features.by_backbone.get(self.backbone.name, (0.0, 0))
+        if rows:
+            return seconds / rows
         few = [items[i] for i in np.linspace(0, len(items) - 1, min(SAMPLE, len(items))).astype(int)]
         for _ in range(2):  # the first is slower than the rest
             began = time.monotonic()

@@ -24,7 +24,9 @@ class Rung:
     """One thing tried on the way up.
 
     Attributes:
-        name: Strategy and backbone.
+        name: Strategy and backbone, to be read.
+        strategy: The strategy's call string.
+        backbone: Address of the pretrained network.
         value: Cross-validated score inside the training part, never the reported one; None where it is not defined.
         interval: Its interval.
         seconds: What the rung cost, its frozen pass and its cross-validation included.
@@ -35,6 +37,8 @@ class Rung:
     """
 
     name: str
+    strategy: str
+    backbone: str
     value: float | None
     interval: Interval
     seconds: float

@@ -139,7 +139,7 @@ def unmeasured(problem: Problem) -> Interval:
     return Interval(*find_metric(problem.run.metric, problem.task.kind).bounds, "not measured")
 
 
-def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int) -> Race:
+def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int, first: int = 1) -> Race:
     """Hold both to one fold after another until the answer is clear.
 
     Args:
@@ -147,6 +147,7 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int) ->
         best: The best so far, on the same folds.
         prior: What is known of the gain from other data.
         looks: How many folds there are to look at, at least one.
+        first: How many to look at before the first answer: all, where none of them costs anything.
 
     Returns:
         The judgement after the last fold looked at.
@@ -169,7 +170,7 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int) ->
         )
         return Race(challenger, judgement, look, temperature, after, before)
 
-    so_far = look_at(1)
+    so_far = look_at(first)
     while so_far.judgement.answer == "open" and so_far.looks < looks:
         so_far = look_at(so_far.looks + 1)
     return so_far

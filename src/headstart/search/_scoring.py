@@ -79,7 +79,9 @@ def pretrained(problem: Problem, fit: Fitted) -> Backbone:
     base = fit.model.base
     if base is None:
         return fit.model.backbone
-    return next(backbone for backbone in problem.backbones if backbone.weights_hash == base.weights_hash)
+    # One network may be a candidate twice, at two sizes of picture.
+    known = (base.name, base.weights_hash)
+    return next(each for each in problem.backbones if (each.name, each.weights_hash) == known)
 
 
 def predict(best: Best, dataset: Dataset, run: Run) -> NDArray[np.float64]:
@@ -94,7 +96,8 @@ def _limits(problem: Problem, best: Best, tried: Sequence[Fitted]) -> str:
     """Say what of the choice of a trained network is not repeated in outer folds."""
     limits = []
     if problem.strategy is None or len(tried) > 1:
-        limits.append(CHOSEN_ONCE.format(what="rung" if problem.strategy is None else "network"))
+        several = "network with its rung" if len(tried) > 1 else "rung"
+        limits.append(CHOSEN_ONCE.format(what=several if problem.strategy is None else "network"))
     if best.fitted.chosen["temperature"] != 1.0:
         limits.append(COOLED_ONCE)
     return " ".join(limits)

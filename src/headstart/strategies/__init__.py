@@ -4,7 +4,7 @@ import ast
 from typing import Any
 
 from headstart.errors import OptionError
-from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, decide_now, inner_folds, say_nothing
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, decide_now, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._forecast import TuningForecast, forecast
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning, item_losses
@@ -33,7 +33,6 @@ __all__ = [
     "class_weight_for",
     "decide_now",
     "forecast",
-    "inner_folds",
     "item_losses",
     "parse",
     "say_nothing",

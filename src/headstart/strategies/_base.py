@@ -10,16 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Indices, make_folds, united_groups
+from headstart.data import Dataset, Indices
 from headstart.engine import Engine, LocalEngine
-from headstart.errors import DataError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.linear import ClassWeight
 from headstart.model import AdaptedModel
 from headstart.strategies._values import check_values
 from headstart.tasks import Task
 
-FOLDS: Final = 5
 # Scores under which a rare class counts as much as a common one; training then weighs the classes alike too.
 ALIKE: Final = ("balanced_accuracy", "macro_f1")
 
@@ -113,34 +111,6 @@ class Strategy(ABC):
         Returns:
             The model and how its settings were chosen.
         """
-
-
-def inner_folds(
-    train: Dataset, y: NDArray[Any], *, seed: int, n_splits: int = FOLDS
-) -> Sequence[tuple[Indices, Indices]]:
-    """Cut inner folds, fewer than wanted where there are fewer groups or different items.
-
-    Args:
-        train: The examples.
-        y: Their encoded labels.
-        seed: Determines the folds.
-        n_splits: How many.
-
-    Returns:
-        Training and held-out positions of each fold; groups and copies never straddle them.
-
-    Raises:
-        DataError: All examples are copies of one item, or of one group.
-    """
-    units = united_groups(train)
-    separate = len(np.unique(units))
-    if separate < 2:
-        raise DataError(
-            f"expected at least 2 separate examples or groups to choose settings on, found {separate}",
-            where=train.source,
-            fix="Add examples that are not copies, or from other groups.",
-        )
-    return make_folds(y, groups=units, n_splits=min(n_splits, separate), seed=seed)
 
 
 def class_weight_for(metric: str) -> ClassWeight:

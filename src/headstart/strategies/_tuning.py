@@ -14,13 +14,13 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.backbones import Backbone, Flips
-from headstart.data import Dataset
+from headstart.data import Dataset, inner_folds
 from headstart.errors import BackboneError, OptionError
 from headstart.evaluation import find_metric
 from headstart.features import Precision
 from headstart.linear import LinearModel, fit_cross_validated
 from headstart.model import AdaptedModel, Base, Head
-from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds, say_nothing
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._precision import rounding
 from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once

@@ -15,11 +15,12 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.backbones import Backbone, Flips
+from headstart.data import FOLDS, inner_folds
 from headstart.errors import OptionError
 from headstart.features import Precision
 from headstart.linear import LinearModel, TargetScale
 from headstart.model import Head
-from headstart.strategies._base import FOLDS, Run, class_weight_for, inner_folds
+from headstart.strategies._base import Run, class_weight_for
 from headstart.strategies._head import LinearHead, balanced_weights, task_loss
 from headstart.strategies._precision import auto_precision
 from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views

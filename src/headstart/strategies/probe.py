@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, Flips, View
-from headstart.data import Dataset
+from headstart.data import Dataset, inner_folds
 from headstart.errors import OptionError
 from headstart.evaluation import find_metric, metrics_for
 from headstart.features import key_of
@@ -27,7 +27,7 @@ from headstart.linear import (
     fit_standardised,
 )
 from headstart.model import AdaptedModel, Head
-from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, inner_folds, over_views
+from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, over_views
 from headstart.strategies._thawed import Reading, seen
 from headstart.tasks import Kind, Task, kind_of
 

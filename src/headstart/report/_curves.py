@@ -1,49 +1,19 @@
-"""Pictures for reports; every plot is drawn here.
+"""The picture of a learning curve: scores against the number of labels, and the labels saved."""
 
-matplotlib is loaded when the first picture is drawn, and its global settings and windows are left as they are.
-"""
-
-import importlib
-import io
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from headstart.errors import MissingExtraError, OptionError
+from headstart.errors import OptionError
 from headstart.evaluation import CurvePoint, LabelSaving, greater_is_better
 from headstart.evaluation.saving import written_score, written_times
+from headstart.report._drawing import COLOURS, GREY, INK, MARKERS, SIZE, apart, draw, write_title
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
-
-__all__ = ["plot_curve"]
-
-# Okabe and Ito's colours, which colour-blind readers can tell apart; scratch is always grey, what it is compared with.
-_COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#56B4E9", "#E69F00")
-_SCRATCH: Final = "#6B6B6B"
-_INK: Final = "#222222"
-_MARKERS: Final = ("o", "s", "D", "^", "v", "P", "X")
-_SIZE: Final = (8.0, 5.0)  # inches at 100 dots each
-_STYLE: Final[dict[str, Any]] = {
-    "axes.edgecolor": "#999999",
-    "axes.labelcolor": _INK,
-    "axes.spines.right": False,
-    "axes.spines.top": False,
-    "figure.dpi": 100.0,
-    "font.family": "DejaVu Sans",
-    "font.size": 12.0,
-    "savefig.dpi": 200.0,
-    "svg.fonttype": "path",
-    "svg.hashsalt": "headstart",
-    "text.color": _INK,
-    "xtick.color": _INK,
-    "ytick.color": _INK,
-}
-_LABEL_ROOM: Final = 0.055  # of the height: two direct labels nearer than this would touch
 
 
 def plot_curve(
@@ -68,44 +38,10 @@ def plot_curve(
         MissingExtraError: matplotlib is missing or broken.
         OptionError: The name ends otherwise, the file cannot be written, or there is no point.
     """
-    kind = path.suffix.lower().removeprefix(".")
-    if kind not in ("png", "svg"):
-        raise OptionError(f"expected a name ending in .png or .svg, found {path.name!r}")
     arms = {arm: sorted(points, key=lambda point: point.n) for arm, points in points_by_arm.items() if points}
     if not arms:
         raise OptionError("expected the points of one curve or more, found none")
-    matplotlib = _matplotlib()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's own settings would change the picture
-        matplotlib.rcParams.update(_STYLE)
-        figure = _curve_figure(arms, saving, title=title, metric=metric)
-        _save(figure, path, kind)
-
-
-def _matplotlib() -> Any:
-    try:
-        for part in ("backends.backend_agg", "backends.backend_svg", "figure", "ticker"):
-            importlib.import_module(f"matplotlib.{part}")
-        return importlib.import_module("matplotlib")
-    except (AttributeError, ImportError) as error:  # an AttributeError where it was built for another numpy
-        fix = "Run: pip install --upgrade matplotlib"
-        raise MissingExtraError(f"pictures need matplotlib, which does not load ({error})", fix=fix) from error
-
-
-def _save(figure: "Figure", path: Path, kind: str) -> None:
-    """Write the picture, which appears once it is whole; without a date, so that equal pictures are equal files."""
-    whole = io.BytesIO()
-    figure.savefig(whole, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
-    partial = path.with_name(f".{path.name}.partial")
-    try:
-        partial.write_bytes(whole.getvalue())
-        partial.replace(path)
-    except OSError as error:
-        fix = "Choose another place."
-        raise OptionError(f"the picture cannot be written ({error.strerror})", where=str(path), fix=fix) from error
-    finally:
-        with suppress(OSError):  # what stopped the writing is the error to show
-            partial.unlink()
+    draw(lambda: _curve_figure(arms, saving, title=title, metric=metric), path)
 
 
 def _curve_figure(
@@ -113,12 +49,12 @@ def _curve_figure(
 ) -> "Figure":
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=_SIZE)
+    figure = Figure(figsize=SIZE)
     longest = max(len(arm) for arm in arms)
     axes = figure.add_axes((0.1, 0.13, 0.86 - min(0.4, 0.0125 * (longest + 6)), 0.74))
     colours = _colours(list(arms))
     for place, (arm, points) in enumerate(arms.items()):
-        _draw_arm(axes, points, colours[arm], _MARKERS[place % len(_MARKERS)])
+        _draw_arm(axes, points, colours[arm], MARKERS[place % len(MARKERS)])
     _scale(axes, [point for points in arms.values() for point in points])
     _name_arms(axes, arms, colours)
     if saving is not None:
@@ -126,13 +62,13 @@ def _curve_figure(
     axes.set_xlabel("number of labelled examples (log scale)")
     better = "higher" if greater_is_better(metric) else "lower"
     axes.set_ylabel(f"{metric.replace('_', ' ')} ({better} is better)")
-    figure.text(0.1, 0.93, title, fontsize=min(15.0, 1000 / max(len(title), 1)), fontweight="bold")
+    write_title(figure, title)
     return figure
 
 
 def _colours(arms: Sequence[str]) -> dict[str, str]:
     others = [arm for arm in arms if arm != "scratch"]
-    return {"scratch": _SCRATCH} | {arm: _COLOURS[place % len(_COLOURS)] for place, arm in enumerate(others)}
+    return {"scratch": GREY} | {arm: COLOURS[place % len(COLOURS)] for place, arm in enumerate(others)}
 
 
 def _draw_arm(axes: "Axes", points: Sequence[CurvePoint], colour: str, marker: str) -> None:
@@ -176,30 +112,18 @@ def _name_arms(axes: "Axes", arms: Mapping[str, list[CurvePoint]], colours: Mapp
     low, high = axes.get_ylim()
     heights = {arm: (points[-1].value - low) / (high - low) for arm, points in arms.items()}
     ordered = sorted(heights, key=lambda arm: heights[arm])
-    for arm, height in zip(ordered, _apart([heights[arm] for arm in ordered]), strict=True):
+    for arm, height in zip(ordered, apart([heights[arm] for arm in ordered]), strict=True):
         text = f"{arm}  {written_score(arms[arm][-1].value)}"
         axes.text(1.02, height, text, transform=axes.transAxes, color=colours[arm], fontweight="bold", va="center")
-
-
-def _apart(heights: Sequence[float]) -> list[float]:
-    """Rising heights, as near to the given ones as leaves each the room of a line of text."""
-    room = _LABEL_ROOM * np.arange(len(heights))
-    blocks: list[list[float]] = []
-    for height in np.asarray(heights) - room:  # the closest rising numbers: neighbours in the wrong order are averaged
-        blocks.append([float(height)])
-        while len(blocks) > 1 and np.mean(blocks[-2]) > np.mean(blocks[-1]):
-            blocks[-2:] = [blocks[-2] + blocks[-1]]
-    moved = [float(np.mean(block)) for block in blocks for _ in block]
-    return [float(height) for height in np.array(moved) + room]
 
 
 def _draw_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
     """Draw an arrow at the level both reach, from the labels of scratch to those of transfer, and say the factor."""
     level, foot = saving.level, axes.get_ylim()[0 if rising else 1]
     for n in (saving.n, saving.N):
-        axes.plot([n, n], [foot, level], color=_INK, linewidth=1, linestyle=(0, (2, 3)))
-    axes.plot(np.clip(_ends(saving), *axes.get_xlim()), [level, level], color=_INK, alpha=0.25, linewidth=9)
-    arrow = {"arrowstyle": "-|>", "color": _INK, "linewidth": 2, "shrinkA": 0, "shrinkB": 2, "mutation_scale": 18}
+        axes.plot([n, n], [foot, level], color=INK, linewidth=1, linestyle=(0, (2, 3)))
+    axes.plot(np.clip(_ends(saving), *axes.get_xlim()), [level, level], color=INK, alpha=0.25, linewidth=9)
+    arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 2, "shrinkA": 0, "shrinkB": 2, "mutation_scale": 18}
     axes.annotate("", xy=(saving.n, level), xytext=(saving.N, level), arrowprops=arrow)
     _write_saving(axes, saving, rising=rising)
 

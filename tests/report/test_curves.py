@@ -10,7 +10,9 @@ from PIL import Image
 
 from headstart.errors import MissingExtraError, OptionError
 from headstart.evaluation import Interval, LabelSaving, label_saving, point_of_values
-from headstart.report import _apart, _factor_text, plot_curve
+from headstart.report import plot_curve
+from headstart.report._curves import _factor_text
+from headstart.report._drawing import apart
 
 SIZES = (8, 17, 38, 82, 177, 384)
 
@@ -29,7 +31,7 @@ SAVING = label_saving(ARMS["finetune"], ARMS["scratch"], metric="accuracy", seed
 
 def text_of(tmp_path, monkeypatch, *args, **kwargs):
     """The words of a picture, which SVG can hold as text."""
-    monkeypatch.setitem(sys.modules["headstart.report"]._STYLE, "svg.fonttype", "none")
+    monkeypatch.setitem(sys.modules["headstart.report._drawing"]._STYLE, "svg.fonttype", "none")
     plot_curve(*args, tmp_path / "text.svg", **kwargs)
     return (tmp_path / "text.svg").read_text()
 
@@ -99,8 +101,8 @@ def test_the_factor_is_said_with_its_bound(factor, low, high, bound, expected):
 
 
 def test_names_that_would_touch_are_moved_apart_and_others_stay():
-    assert _apart([0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9])
-    moved = _apart([0.5, 0.5, 0.51])
+    assert apart([0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9])
+    moved = apart([0.5, 0.5, 0.51])
     assert np.diff(moved) == pytest.approx([0.055, 0.055])
     assert np.mean(moved) == pytest.approx(0.5033, abs=1e-3)
 

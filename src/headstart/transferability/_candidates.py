@@ -1,0 +1,239 @@
+"""Looking at one candidate: load it, see whether it is allowed, run it, score its features, let it go."""
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.backbones import Backbone, licence_of
+from headstart.data import Dataset, Fold
+from headstart.errors import BackboneError, HeadstartError, OptionError
+from headstart.features import FeatureSource, RunningCost, running_cost
+from headstart.tasks import Task
+from headstart.transferability._inputs import Score
+from headstart.transferability._null import permuted_scores
+from headstart.transferability._prior import facts
+from headstart.transferability._similarity import Similarity, similarity_of
+from headstart.transferability._source import leep, nce, share_of_entropy
+from headstart.transferability._spectrum import Spectrum
+from headstart.transferability._views import score_view
+
+FAR_TOO_LARGE: Final = 3.0  # times a limit
+
+
+@final
+@dataclass(frozen=True)
+class Limits:
+    """What a candidate may cost and be licensed under; None and () do not limit.
+
+    Attributes:
+        megabytes: Most that its weights may take, in 2^20 bytes.
+        milliseconds: Most that one item may take on this machine.
+        licences: Licences of the weights that will do, such as ``apache-2.0``; one that is not known will not.
+    """
+
+    megabytes: float | None = None
+    milliseconds: float | None = None
+    licences: tuple[str, ...] = ()
+
+
+@final
+@dataclass(frozen=True)
+class Costs:
+    """What a candidate takes.
+
+    Attributes:
+        seconds: Loading, frozen pass and scores of this ranking; little where the features were there already.
+        milliseconds: One item alone.
+        megabytes: Its weights, in 2^20 bytes.
+        memory_megabytes: To run one item.
+    """
+
+    seconds: float
+    milliseconds: float
+    megabytes: float
+    memory_megabytes: float
+
+
+@final
+@dataclass(frozen=True)
+class Material:
+    """The examples, and what all candidates are held to.
+
+    Attributes:
+        sample: N labelled examples.
+        y: Their labels, encoded.
+        task: What they mean.
+        units: (N,) what stays together.
+        folds: For probes.
+        shuffled: (P, N) positions of permuted labels.
+        features: Where features are kept.
+        limits: What is allowed.
+        seed: Of samples.
+        labels_per_class: How many examples a class or label has at the median, or a tenth of the values.
+        notes: What a user should know of the sample.
+        similar: Domains that the pictures have been compared with.
+    """
+
+    sample: Dataset
+    y: NDArray[Any]
+    task: Task
+    units: NDArray[np.intp]
+    folds: Sequence[Fold]
+    shuffled: NDArray[np.intp]
+    features: FeatureSource
+    limits: Limits
+    seed: int
+    labels_per_class: float
+    notes: tuple[str, ...]
+    similar: dict[str | None, Similarity] = field(default_factory=dict)
+
+    def similarity(self, backbone: Backbone, domain: str | None) -> Similarity:
+        """Say how far the data is from what a network was trained on; pictures are compared once per domain."""
+        if backbone.modality == "text":  # here the tokenizer speaks
+            return similarity_of(backbone, self.sample.items, domain, seed=self.seed)
+        if domain not in self.similar:
+            self.similar[domain] = similarity_of(backbone, self.sample.items, domain, seed=self.seed)
+        return self.similar[domain]
+
+
+@final
+@dataclass(frozen=True)
+class Looked:
+    """What looking at a candidate showed.
+
+    Attributes:
+        name: Its address.
+        views: Scores by name, for each feature view.
+        null: (1 + P,) the statistic of the true labels and of each permutation, on the last layer.
+        extra: Scores that do not count, such as those of its own classifier.
+        parameters: How many numbers its weights are.
+        costs: What it takes.
+        similarity: How far the data is from what it was trained on.
+        licence: Of its weights.
+        error: Why it could not be looked at.
+    """
+
+    name: str
+    views: Mapping[str, Mapping[str, Score]] = field(default_factory=dict)
+    null: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    extra: Mapping[str, float] = field(default_factory=dict)
+    parameters: int = 0
+    costs: Costs | None = None
+    similarity: Similarity | None = None
+    licence: str | None = None
+    error: str | None = None
+
+
+def look_at(material: Material, candidate: str | Backbone, load: Callable[[str], Backbone]) -> Looked:
+    """Look at one candidate; whatever is wrong with it becomes its error.
+
+    Args:
+        material: The examples.
+        candidate: An address, or a loaded backbone.
+        load: Loads the backbone of an address.
+
+    Returns:
+        Its scores, or its error.
+    """
+    name = candidate if isinstance(candidate, str) else candidate.name
+    known = facts(name)
+    licence = None
+    try:
+        licence = licence_of(name) if isinstance(candidate, str) else known.licence if known is not None else None
+        _check_before(material.limits, name, licence, known.megabytes if known is not None else None)
+        started = time.monotonic()
+        backbone = load(candidate) if isinstance(candidate, str) else candidate
+        looked = _score(material, backbone, known.domain if known is not None else None, licence, started)
+        return replace(looked, name=name)  # as it was asked for, whatever the network calls itself
+    except HeadstartError as error:
+        return Looked(name, licence=licence, error=str(error))
+    except Exception as error:  # noqa: BLE001 - a network from elsewhere may fail in any way, and must not end the rest
+        return Looked(name, licence=licence, error=f"{type(error).__name__}: {' '.join(str(error).split())}")
+
+
+def _check_before(limits: Limits, name: str, licence: str | None, megabytes: float | None) -> None:
+    """Refuse what is known to break a limit before anything is loaded.
+
+    The catalogue counts the classifier too, which is not loaded, so only what is far too large is refused here.
+    """
+    if limits.licences and licence not in limits.licences:
+        found = licence or "a licence that is not known"
+        raise OptionError(f"expected a licence among {', '.join(limits.licences)}, found {found}", where=name)
+    if megabytes is not None and limits.megabytes is not None and megabytes > FAR_TOO_LARGE * limits.megabytes:
+        _check_limit(megabytes, limits.megabytes, name, unit="MB", option="--max-size")
+
+
+def _check_limit(found: float | None, most: float | None, name: str, *, unit: str, option: str) -> None:
+    if found is not None and most is not None and found > most:
+        raise OptionError(f"expected at most {most:.3g} {unit} ({option}), found {found:,.1f}", where=name)
+
+
+def _score(material: Material, backbone: Backbone, domain: str | None, licence: str | None, started: float) -> Looked:
+    sample = material.sample
+    if backbone.modality != sample.modality:
+        raise BackboneError(f"reads {backbone.modality} and the data is {sample.modality}", where=backbone.name)
+    running = running_cost(backbone, sample.items)
+    _check_limit(running.weights_megabytes, material.limits.megabytes, backbone.name, unit="MB", option="--max-size")
+    limit = material.limits.milliseconds
+    _check_limit(running.milliseconds, limit, backbone.name, unit="ms an item", option="--max-latency")
+    views: dict[str, Mapping[str, Score]] = {}
+    null = np.zeros(0)
+    extra: Mapping[str, float] = {}
+    for view in backbone.views:
+        rows = material.features.features(backbone, sample, view=view)
+        spectrum = Spectrum.of(rows)
+        views[view] = score_view(
+            rows,
+            material.y,
+            kind=material.task.kind,
+            n_classes=material.task.n_outputs,
+            groups=material.units,
+            folds=material.folds,
+            spectrum=spectrum,
+        )
+        if view == "last":
+            null = _null(material, spectrum)
+            extra = _by_its_own_classes(material, backbone, rows)
+    similarity = material.similarity(backbone, domain)
+    return Looked(
+        name=backbone.name,
+        views=views,
+        null=null,
+        extra=extra,
+        parameters=sum(parameter.numel() for parameter in backbone.network.parameters()),
+        costs=_costs(running, time.monotonic() - started),
+        similarity=similarity,
+        licence=licence,
+    )
+
+
+def _costs(running: RunningCost, seconds: float) -> Costs:
+    return Costs(seconds, running.milliseconds, running.weights_megabytes, running.memory_megabytes)
+
+
+def _null(material: Material, spectrum: Spectrum) -> NDArray[np.float64]:
+    """Return the mean standardised score of the true labels and of each permutation, (1 + P,)."""
+    truth = np.arange(len(material.y))[None]
+    found = permuted_scores(
+        spectrum,
+        material.y,
+        np.concatenate([truth, material.shuffled]),
+        kind=material.task.kind,
+        groups=material.units,
+    )
+    # The truth is one labelling among the others: were it judged by their spread alone, it would stand out by itself.
+    spread = found.std(axis=0)
+    return np.asarray(((found - found.mean(axis=0)) / np.where(spread > 0, spread, 1.0)).mean(axis=1))
+
+
+def _by_its_own_classes(material: Material, backbone: Backbone, rows: NDArray[np.float32]) -> dict[str, float]:
+    """Score what the network's own classifier says of the examples, where it has one that fits the features."""
+    if backbone.source_head is None or material.task.kind != "classification":
+        return {}
+    theta = backbone.source_head.probabilities(rows)
+    scores = {"leep": leep(theta, material.y), "nce": nce(theta, material.y)}
+    return {name: share_of_entropy(score, material.y).value for name, score in scores.items()}
