@@ -202,7 +202,7 @@ def test_a_second_candidate_that_time_does_not_allow_is_left_out_and_said(texts_
 
 
 def test_a_short_budget_measures_on_fewer_outer_folds_and_says_so(texts_csv, tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.pipeline._fit._say_limits", lambda *_: None)
+    monkeypatch.setattr("headstart.pipeline._fit._say_budget", lambda *_: None)
     result = headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, budget=0.001))
     assert any("The budget allowed 3 of 30 outer folds" in note for note in result.outcome.notes)
     assert result.outcome.score.n == 27
@@ -302,7 +302,7 @@ def test_a_budget_that_is_over_before_the_start_is_refused(texts_csv, tmp_path):
 
 
 def test_a_budget_that_was_exceeded_says_by_how_much(texts_csv, tmp_path, monkeypatch):
-    monkeypatch.setattr("headstart.pipeline._fit._say_limits", lambda *_: None)
+    monkeypatch.setattr("headstart.pipeline._fit._say_budget", lambda *_: None)
     result = headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, budget=0.001))
     assert result.to_dict()["seconds_over_budget"] > 0
 

@@ -62,5 +62,8 @@ def pinned(name: str) -> str | None:
 
     Args:
         name: Its full name, as the catalogue writes it.
+
+    Returns:
+        The hash in hexadecimal digits, or None.
     """
     return next((known.sha256 for known in catalogue() if known.name == name), None)
