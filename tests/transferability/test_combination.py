@@ -134,3 +134,10 @@ def test_numbers_are_put_on_a_common_scale():
     assert (standardise(np.array([5.0, 5.0])) == 0).all()
     assert (standardise(np.array([np.nan])) == 0).all()
     assert standardise(np.array([1.0, 1.0, 1.0, 2.0]))[3] > 0  # a median deviation of zero is not a spread of zero
+
+
+def test_one_score_that_is_wrong_decides_nothing():
+    values, influence = evidence([0.0, 1.0, 2.0, 3.0], k=5, noise=0.0)
+    values[:, :, 2] = np.array([9.0, -9.0, -9.0, -9.0])[:, None]  # one score prefers the worst by far
+    found = combine(values, influence, prior=NOTHING(4), cheap_first=NOTHING(4), units=np.arange(200), seed=0)
+    assert found.order.tolist() == [3, 2, 1, 0]

@@ -1,9 +1,9 @@
 """From several scores of several candidates to one order, with how sure it is: arrays in, numbers out.
 
 No single score can be trusted (Chaves et al. 2024, arXiv 2405.20420, and a recalculation of published tables), and
-their units differ. So every score is put on a common scale, their mean is taken, and what is published of a network
-counts the more the fewer labels there are. How sure the order is comes from a bootstrap over the examples: every score
-knows what each example contributes to it, so that a replicate is one matrix product and not another fit.
+their units differ. So every score is put on a common scale, their trimmed mean is taken, and what is published of a
+network counts the more the fewer labels there are. How sure the order is comes from a bootstrap over the examples:
+every score knows what each example contributes to it, so that a replicate is one matrix product and not another fit.
 """
 
 from dataclasses import dataclass
@@ -17,6 +17,7 @@ Floats = NDArray[np.float64]
 MOST: Final = 3.0  # deviations from the middle that count
 BEYOND: Final = 0.1  # how much the logarithm of those beyond counts: little, but enough to keep their order
 AS_NORMAL: Final = 1.4826  # times the median absolute deviation is the standard deviation of a normal
+TRIMMED: Final = 1  # scores left out at either end: one of them may be wrong
 TOP: Final = 3
 SURE: Final = 0.95  # share of replicates in which one is ahead, from which the two are not a tie
 REPLICATES: Final = 500
@@ -30,7 +31,7 @@ class Order:
     """Candidates in numbers; C of them, as they were given.
 
     Attributes:
-        score: (C,) mean standardised score and weighted prior, larger is better.
+        score: (C,) trimmed mean of the standardised scores, and the weighted prior; larger is better.
         measured: (C,) the part that comes from the data.
         view: (C,) which view of each candidate counts.
         drawn: (B, C) the score in each replicate.
@@ -62,7 +63,9 @@ def combine(
     typical standard error of a candidate's difference to the mean of all,
     z = (m - median) / sqrt((1.4826 MAD)^2 + e^2): differences that the examples cannot show count little. Beyond ±3 it
     is flattened; not cut off, because where most candidates are alike and bad, all good ones are beyond. A view's score
-    is the mean of its z, a candidate's that of its best view, plus its prior. Of two or three candidates the scale
+    is the mean of its z but the highest and the lowest, because any one score may be wrong (with fewer examples than
+    dimensions the H-score prefers random weights; benchmarks/LOG.md); a candidate's is that of its best view, plus its
+    prior. Of two or three candidates the scale
     tells the order of each score and little of its size.
 
     Args:
@@ -142,9 +145,9 @@ def _scale(values: Floats, drawn: Floats) -> tuple[Floats, Floats]:
 
 
 def _views(values: Floats, centre: Floats, scale: Floats) -> Floats:
-    """Mean z over the scores; a score that is alike for all says nothing."""
+    """Mean z over the scores but the highest and the lowest; a score that is alike for all says nothing."""
     z = (values - centre) / np.where(scale > 0, scale, 1.0)
-    return np.asarray(_flattened(z).mean(axis=-1))
+    return np.asarray(np.sort(_flattened(z), axis=-1)[..., TRIMMED:-TRIMMED].mean(axis=-1))
 
 
 def _flattened(z: Floats) -> Floats:

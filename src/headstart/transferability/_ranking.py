@@ -42,7 +42,7 @@ class Ranked:
 
     Attributes:
         name: Its address.
-        score: Mean standardised score and weighted prior; comparable within one ranking only.
+        score: Trimmed mean of the standardised scores, and the weighted prior; comparable within one ranking only.
         interval: 95 % interval of the score over bootstrap replicates of the examples.
         p_top3: Share of the replicates in which it is among the best three.
         tie: Number of its group, from 1: members of a group cannot be told from its first.
