@@ -18,7 +18,7 @@ def test_rank_shows_a_table_and_what_to_type_next(run, texts_csv, tmp_path, monk
     heading = ["candidate", "score", "in", "top", "3", "tie", "log", "loss", "kNN", "one", "item", "weights"]
     assert lines[0].split() == [*heading, "memory", "took"]
     assert lines[1].split()[:2] == ["1", "toy:text"]
-    assert any(line.startswith("left out  dir:gone: gone: there is no such folder") for line in lines)
+    assert any(line.startswith("left out  gone: there is no such folder") for line in lines)
     for start in ("Prior", "Signal", "Similarity", "Looked at", "Picture"):
         assert any(line.startswith(start) for line in lines), start
     assert lines[-1].endswith(f"headstart fit {shlex.quote(str(texts_csv))} -o MODEL --backbone toy:text --offline")
@@ -78,9 +78,11 @@ def test_what_to_type_next_reads_and_splits_the_data_as_the_ranking_did(run, val
 )
 def test_limits_leave_candidates_out(run, texts_csv, tmp_path, option, value, words):
     status, out, err = run("rank", texts_csv, *TOY, option, value, "-o", tmp_path / "r.png")
-    assert status == 0, err
+    assert status == 1
+    assert err.endswith("Error: no candidate could be looked at; the lines above say why.\n")
     assert words in out
     assert "Next" not in out
+    assert not (tmp_path / "r.png").exists()
 
 
 @pytest.mark.parametrize(

@@ -265,3 +265,10 @@ def test_groups_are_ranked_whole(tmp_path):
     result = headstart.rank(path, options=TOYS, reading=Reading(group="patient"))
     low, high = result.ranking.candidates[0].interval
     assert low < high
+
+
+def test_what_the_ranking_found_is_among_the_notes(tmp_path):
+    texts, labels = make_texts(60)
+    path = write(tmp_path / "texts.csv", texts, list(np.random.default_rng(0).permutation(labels)))
+    notes = headstart.rank(path, options=TOYS).to_dict()["notes"]
+    assert any(note.startswith("No detectable signal") for note in notes)

@@ -79,10 +79,17 @@ def test_the_second_finalist_wins_where_it_loses_less_on_the_same_items(monkeypa
 
 
 def test_finalists_are_compared_on_every_fold_that_both_know(monkeypatch):
-    races, ran = [], _halving.race
+    races, known, ran, better = [], [], _halving.race, _halving._better
     monkeypatch.setattr(_halving, "race", lambda *words, **more: races.append(ran(*words, **more)) or races[-1])
-    go(candidates(2), topics(60))
-    assert [found.looks for found in races] == [TUNING_FOLDS]
+
+    def spy(first, second):
+        known.append(min(first.known, second.known))
+        return better(first, second)
+
+    monkeypatch.setattr(_halving, "_better", spy)
+    go(candidates(2), topics(120), WORDS)
+    assert [found.looks for found in races] == known
+    assert 1 <= known[0] <= TUNING_FOLDS
 
 
 def test_further_rungs_are_climbed_by_the_winner_alone(monkeypatch):
@@ -151,9 +158,9 @@ def test_an_interrupt_while_the_finalists_are_compared_keeps_the_first(monkeypat
 
     monkeypatch.setattr(_halving, "race", interrupted)
     said = []
-    outcome = go(candidates(2), topics(60), TINY, effort="more", say=said.append)
+    outcome = go(candidates(2), topics(120), WORDS, effort="more", say=said.append)
     best = next(rung for rung in outcome.rungs if rung.accepted)
-    assert outcome.model.backbone.name == best.name.removeprefix("probe ")
+    assert outcome.model.base.name == best.backbone
     assert STOPPING in said
 
 
@@ -182,3 +189,15 @@ def test_of_several_one_whose_network_cannot_be_run_is_left_out(monkeypatch):
     monkeypatch.setattr(Probe, "fit", lambda *_, **__: (_ for _ in ()).throw(RuntimeError("shapes")))
     with pytest.raises(RuntimeError, match="^shapes$"):
         go(candidates(1), topics(60), TINY)
+
+
+def test_where_neither_finalist_climbs_the_first_rung_has_chosen():
+    for seed in range(3):
+        outcome = go(candidates(), topics(60), TINY, seed=seed)
+        if any(rung.accepted for rung in outcome.rungs[3:]):
+            continue
+        best = next(rung for rung in outcome.rungs if rung.accepted)
+        assert outcome.model.backbone.name == best.backbone
+        assert not any(note.startswith("Chosen:") for note in outcome.notes)
+        return
+    raise AssertionError("every run has climbed")

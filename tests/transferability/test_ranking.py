@@ -320,3 +320,15 @@ def test_differences_of_size_or_quality_that_mean_nothing_count_little():
     assert np.abs(alike.values).max() < 0.01
     doubled = prior_of(["dir:a", "dir:b", "dir:c"], [10_000_000, 10_000_000, 40_000_000], labels_per_class=10)
     assert doubled.values[2] > 0.5
+
+
+def test_what_a_network_says_of_itself_is_said():
+    toy = backbones.load("toy:text")
+    texts = Dataset(
+        "text",
+        tuple(f"{w} {i}" for i in range(9) for w in ("good", "bad")),
+        tuple(map(str, range(18))),
+        labels=("a", "b") * 9,
+    )
+    found = ranked([toy, replace(toy, name="drawn", notes=("random weights, not pretrained",))], texts)
+    assert "drawn: random weights, not pretrained." in found.notes

@@ -99,6 +99,9 @@ def rank(started: float, /, data: str, *, output: str, as_json: bool, overwrite:
         click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1))
     else:
         click.echo(rank_text(result, options=_typed(click.get_current_context())))
+    if not result.shortlist:
+        click.echo("Error: no candidate could be looked at; the lines above say why.", err=True)
+        click.get_current_context().exit(1)
 
 
 def _typed(context: click.Context) -> list[str]:

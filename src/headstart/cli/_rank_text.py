@@ -34,7 +34,7 @@ def rank_text(result: "RankResult", *, options: Sequence[str] = ()) -> str:
     of_values = result.task.endswith("regression")
     heading = VALUES_HEADING if of_values else HEADING
     lines = ["", *_table([heading, *(_cells(place, each) for place, each in enumerate(fine, 1))])] if fine else [""]
-    lines += [click.style(f"left out  {each.name}: {each.error}", fg="yellow") for each in failed]
+    lines += [click.style(f"left out  {_why(each)}", fg="yellow") for each in failed]
     lines += ["", *_explanation(result)]
     if result.picture is not None:
         lines.append(_row("Picture", str(result.picture)))
@@ -74,6 +74,12 @@ def _cells(place: int, each: "Ranked") -> tuple[str, ...]:
         f"{each.costs.memory_megabytes:,.1f} MB",
         f"{each.costs.seconds:,.1f} s",
     )
+
+
+def _why(each: "Ranked") -> str:
+    """Say why a candidate is left out; most errors name it already."""
+    error = each.error or ""
+    return error if each.name.partition(":")[2] in error else f"{each.name}: {error}"
 
 
 def _explanation(result: "RankResult") -> list[str]:

@@ -156,6 +156,8 @@ def rank(
     )
     for note in ranking.notes:
         tell(note)
+    if not ranking.shortlist():
+        picture = None
     if picture is not None:
         picture = drawn(lambda path: plot_ranking(ranking, path, title=Path(source).name), picture, say=tell)
     return RankResult(ranking, dataset.task, str(source), time.monotonic() - started, picture, elsewhere, tuple(notes))
@@ -187,7 +189,9 @@ def _names(modality: Modality, options: RankOptions) -> tuple[Named, tuple[str, 
     if options.download:
         return tuple(known), ()
     if not here:
-        raise nothing_here(modality)
+        error = nothing_here(modality)
+        fix = error.fix if options.offline else f"{error.fix} Or add --download: those of the catalogue are fetched."
+        raise OptionError(error.problem, where=error.where, fix=fix)
     return here, elsewhere
 
 

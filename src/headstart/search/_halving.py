@@ -2,9 +2,9 @@
 
 Which network is best after fine-tuning cannot be read off frozen features alone, and trying every rung on every network
 costs too much. So half of what is left is given up at each stage (Jamieson and Talwalkar, AISTATS 2016, with three
-stages and the ladder's rungs as the resource). The two finalists are held to the same folds, and the one with the lower
-held-out loss on the folds both know goes on. What each of them reached at each rung is told, so the choice can be
-checked.
+stages and the ladder's rungs as the resource). Once one of the two finalists has climbed, they are held to the same
+folds, and the one with the lower held-out loss on those both know goes on; where neither has, the first rung has chosen
+already. What each of them reached at each rung is told, so the choice can be checked.
 """
 
 from collections.abc import Sequence
@@ -64,7 +64,8 @@ def climb_finalists(problem: Problem, tried: Tried, owed: Owed) -> Climbed:
         if ladder.interrupted:
             break
     winner = ladders[0]
-    if len(ladders) == FINALISTS:
+    # Where neither has climbed, the first rung has chosen already, on more folds.
+    if len(ladders) == FINALISTS and any(rung.accepted for ladder in ladders for rung in ladder.rungs):
         try:
             winner, note = _better(*ladders)
             notes.append(note)

@@ -46,7 +46,7 @@ class Costs:
     """What a candidate takes.
 
     Attributes:
-        seconds: Loading, frozen pass and scores of this ranking; little where the features were there already.
+        seconds: Frozen pass and scores of this ranking; little where the features were there already.
         milliseconds: One item alone.
         megabytes: Its weights, in 2^20 bytes.
         memory_megabytes: To run one item.
@@ -111,6 +111,7 @@ class Looked:
         null: (1 + P,) the statistic of the true labels and of each permutation, on the last layer.
         extra: Scores that do not count, such as those of its own classifier.
         parameters: How many numbers its weights are.
+        remarks: What it says of itself, such as that its weights are random.
         costs: What it takes.
         similarity: How far the data is from what it was trained on.
         licence: Of its weights.
@@ -122,6 +123,7 @@ class Looked:
     null: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
     extra: Mapping[str, float] = field(default_factory=dict)
     parameters: int = 0
+    remarks: tuple[str, ...] = ()
     costs: Costs | None = None
     similarity: Similarity | None = None
     licence: str | None = None
@@ -145,8 +147,8 @@ def look_at(material: Material, candidate: str | Backbone, load: Callable[[str],
     try:
         licence = licence_of(name) if isinstance(candidate, str) else known.licence if known is not None else None
         _check_before(material.limits, name, licence, known.megabytes if known is not None else None)
-        started = time.monotonic()
         backbone = load(candidate) if isinstance(candidate, str) else candidate
+        started = time.monotonic()
         looked = _score(material, backbone, known.domain if known is not None else None, licence, started)
         return replace(looked, name=name)  # as it was asked for, whatever the network calls itself
     except HeadstartError as error:
@@ -205,6 +207,7 @@ def _score(material: Material, backbone: Backbone, domain: str | None, licence: 
         null=null,
         extra=extra,
         parameters=sum(parameter.numel() for parameter in backbone.network.parameters()),
+        remarks=backbone.notes,
         costs=_costs(running, time.monotonic() - started),
         similarity=similarity,
         licence=licence,

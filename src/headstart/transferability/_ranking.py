@@ -255,7 +255,7 @@ def _signal(fine: Sequence[Looked]) -> Signal:
 
 
 def _notes(fine: Sequence[Looked], order: Order, prior: Prior, signal: Signal) -> list[str]:
-    notes = []
+    notes = [f"{each.name}: {'; '.join(each.remarks)}." for each in fine if each.remarks]
     if not signal.detected:
         notes.append(
             f"No detectable signal: with labels permuted, scores are as high with probability {signal.p_value:.2f}. "
