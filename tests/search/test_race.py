@@ -8,11 +8,12 @@ from scipy import special
 
 from headstart.data import Dataset, Plan
 from headstart.features import FeatureSource
+from headstart.linear import item_losses
 from headstart.search import _judging
 from headstart.search._judging import NOTHING_KNOWN, Prior
 from headstart.search._problem import Problem
 from headstart.search._race import Contender, race
-from headstart.strategies import Run, item_losses
+from headstart.strategies import Run
 from headstart.tasks import task_from_labels
 
 CERTAIN = Prior(confidence=1.0)  # never sure enough

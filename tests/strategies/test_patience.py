@@ -10,7 +10,8 @@ from torch import nn
 
 from headstart.data import Dataset
 from headstart.features import FeatureSource
-from headstart.strategies import Contrastive, FineTune, Run, _tuning, item_losses
+from headstart.linear import item_losses
+from headstart.strategies import Contrastive, FineTune, Run, _tuning
 from headstart.strategies.finetune import Objective
 from tests.backbones.families import make
 from tests.strategies.small import FAST, pictures, task_of, toy, tune

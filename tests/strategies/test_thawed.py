@@ -11,8 +11,8 @@ from hypothesis.extra import numpy as arrays
 from scipy import optimize, special
 
 from headstart.backbones import Batch
-from headstart.linear import KNearest, LinearModel
-from headstart.strategies import Temperature, item_losses
+from headstart.linear import KNearest, LinearModel, item_losses
+from headstart.strategies import Temperature
 from headstart.strategies._thawed import CALL, Held, Views, rows_and_views, split_by_size
 
 sizes = arrays.arrays(np.intp, st.integers(1, 70), elements=st.integers(1, 600))

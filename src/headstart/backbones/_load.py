@@ -11,7 +11,7 @@ from torch import Tensor
 
 from headstart.backbones import _starter
 from headstart.backbones._base import Backbone
-from headstart.backbones._catalogue import Candidate, catalogue, pinned
+from headstart.backbones._catalogue import Candidate, catalogue, find, pinned
 from headstart.backbones._folder import Recipe, check_fit, layout, stated_licence
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._names import Address, parse_name
@@ -109,10 +109,10 @@ def licence_of(name: str) -> str | None:
         BackboneError: The name is unknown, or a file of the folder is not a JSON object.
     """
     address = parse_name(name)
-    known = next((each.licence for each in catalogue() if each.name == address.name), None)
-    if known is None and address.scheme == "dir":
+    if address.scheme == "dir":
         return stated_licence(Path(address.target).expanduser())
-    return known
+    known = find(address.name)
+    return None if known is None else known.licence
 
 
 def locate(name: str, *, offline: bool = False) -> Path:

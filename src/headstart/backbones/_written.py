@@ -16,7 +16,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
 from headstart.backbones._base import Backbone
-from headstart.backbones._catalogue import catalogue
+from headstart.backbones._catalogue import find
 from headstart.backbones._folder import RECORD, Recipe, read_json
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._load import rebuild
@@ -84,6 +84,7 @@ def write_folder(backbone: Backbone, folder: str | Path, *, licence: str | None 
     if folder.exists():
         raise BackboneError("the folder exists", where=str(folder), fix="Choose another.")
     _check_rebuildable(backbone)
+    known = find(backbone.name)
     with whole_or_absent(folder, "the backbone") as partial:
         write_tensors(partial / WEIGHTS, backbone.network.state_dict())
         for name, content in backbone.assets.items():
@@ -95,7 +96,7 @@ def write_folder(backbone: Backbone, folder: str | Path, *, licence: str | None 
             "format": FORMAT,
             "source": dict(backbone.source),
             "notes": list(backbone.notes),
-            "licence": licence or _known_licence(backbone.name),
+            "licence": licence or (None if known is None else known.licence),
             "files": {path.relative_to(partial).as_posix(): hash_item(path) for path in written},
         }
         (partial / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
@@ -145,11 +146,6 @@ def _check_rebuildable(backbone: Backbone) -> None:
     if again.preprocessing_hash != backbone.preprocessing_hash:
         problem = "its items are prepared in a way that its description does not tell, such as augmentation"
         raise BackboneError(problem, where=backbone.name, fix=fix)
-
-
-def _known_licence(name: str) -> str | None:
-    whole = name.partition("#")[0]
-    return next((known.licence for known in catalogue() if known.name == whole), None)
 
 
 def _check_form(found: Mapping[str, Any], form: Form, path: Path, inside: str = "") -> None:

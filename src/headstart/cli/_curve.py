@@ -14,6 +14,7 @@ from headstart.cli._options import (
     reading,
     reading_options,
     run_options,
+    split_options,
 )
 
 
@@ -36,8 +37,7 @@ from headstart.cli._options import (
 @click.option("--most", type=click.IntRange(min=1), help="The largest number of labels to try [default: all].")
 @metric_option
 @click.option("--budget", type=Duration(), help="Time until the curve must be there, such as 20m [default: 10m].")
-@click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
-@click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
+@split_options
 @reading_options
 @run_options
 @json_option

@@ -14,6 +14,7 @@ from headstart.cli._options import (
     reading,
     reading_options,
     run_options,
+    split_options,
     strategy_options,
 )
 
@@ -32,8 +33,7 @@ from headstart.cli._options import (
     help="Fit again with more labels: backbone, strategy and test part stay those of this model, and DATA holds its "
     "items and new ones. Both models are scored on that test part.",
 )
-@click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
-@click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
+@split_options
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
 @reading_options

@@ -102,6 +102,16 @@ def backbone_option(command: Command) -> Command:
     )(command)
 
 
+def split_options(command: Command) -> Command:
+    """Add what is done where groups straddle a given split."""
+    for option in (
+        click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle."),
+        click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split."),
+    ):
+        command = option(command)
+    return command
+
+
 def json_option(command: Command) -> Command:
     """Add ``--json``."""
     return click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")(command)

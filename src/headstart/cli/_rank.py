@@ -8,7 +8,15 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from headstart.cli._options import backbone_option, json_option, progress_bar, reading, reading_options, run_options
+from headstart.cli._options import (
+    backbone_option,
+    json_option,
+    progress_bar,
+    reading,
+    reading_options,
+    run_options,
+    split_options,
+)
 
 MEGABYTES = {"KB": 2**-10, "MB": 1.0, "GB": 2.0**10, "": 1.0}
 
@@ -66,8 +74,7 @@ class Latency(click.ParamType[float]):
     metavar="NAME",
     help="Only networks whose weights are under this licence, such as apache-2.0. May be repeated.",
 )
-@click.option("--resplit", is_flag=True, help="Split anew where groups straddle the given split.")
-@click.option("--allow-straddling", is_flag=True, help="Keep a given split that groups straddle.")
+@split_options
 @reading_options
 @run_options
 @json_option

@@ -28,6 +28,7 @@ from headstart.linear._choice import (
     cross_validate,
     fit_cross_validated,
     fit_standardised,
+    item_losses,
 )
 from headstart.linear._fitting import TargetScale, fit_labels, fit_logistic, fit_nearest_mean, fit_ridge
 from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser
@@ -54,4 +55,5 @@ __all__ = [
     "fit_nearest_mean",
     "fit_ridge",
     "fit_standardised",
+    "item_losses",
 ]

@@ -261,3 +261,22 @@ def _pool(tests: Sequence[Integers], predictions: Sequence[Double], n: int) -> D
         total[test] += prediction
         times[test] += 1
     return np.divide(total, times[:, None], out=np.full_like(total, np.nan), where=times[:, None] > 0)
+
+
+def item_losses(y: Target, outputs: Double) -> Double:
+    """Return the loss of every item, by which rungs are compared: nats, or squared errors in variances of y.
+
+    Args:
+        y: (N,) class numbers, (N, C) indicators or (N,) values.
+        outputs: (N, K) probabilities or values.
+
+    Returns:
+        (N,) losses.
+    """
+    if y.ndim == 2:
+        own = np.where(y > 0.5, outputs, 1 - outputs)
+        losses: Double = -np.log(np.maximum(own, PROBABILITY_FLOOR)).mean(axis=1)
+        return losses
+    if y.dtype.kind == "f":
+        return np.asarray(np.square(outputs[:, 0] - y) / (y.var() or 1.0))
+    return np.asarray(-np.log(np.maximum(outputs[np.arange(len(y)), y], PROBABILITY_FLOOR)))

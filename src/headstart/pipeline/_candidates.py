@@ -73,11 +73,10 @@ def on_device(names: Named, device: str) -> Named:
     return tuple(each if isinstance(each, str) else each.to(place) for each in names)
 
 
-def nothing_here(modality: Modality) -> OptionError:
-    """Return the error that no backbone is on this machine."""
-    return OptionError(
-        f"no {modality} backbone is installed on this machine", where="--backbone", fix=_suggestion(modality)
-    )
+def nothing_here(modality: Modality, *, also: str = "") -> OptionError:
+    """Return the error that no backbone is on this machine, with what may be done besides naming one."""
+    fix = f"{_suggestion(modality)} {also}".rstrip()
+    return OptionError(f"no {modality} backbone is installed on this machine", where="--backbone", fix=fix)
 
 
 def load_one(name: str | Backbone, modality: Modality, *, offline: bool, device: str) -> Backbone:

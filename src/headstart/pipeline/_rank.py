@@ -1,14 +1,14 @@
 """Rank: which pretrained networks suit the data, before any of them is adapted."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
 from headstart import backbones
-from headstart.backbones import Backbone
-from headstart.data import Dataset, Modality, plan_split
+from headstart.data import Modality, plan_split
 from headstart.errors import BackboneError, OptionError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._candidates import Named, load_one, nothing_here, on_device, told_apart
@@ -149,7 +149,7 @@ def rank(
         on_device(names, options.device),
         task=task_from_labels(dataset.kind, train.labels or ()),
         features=FeatureSource(progress=progress),
-        load=_loader(dataset, options),
+        load=partial(load_one, modality=dataset.modality, offline=options.offline, device=options.device),
         limits=Limits(options.max_size, options.max_latency, options.licences),
         seed=options.seed,
         progress=progress,
@@ -157,8 +157,8 @@ def rank(
     for note in ranking.notes:
         tell(note)
     if not ranking.shortlist():
-        picture = None
-    if picture is not None:
+        picture = None  # there is nothing to draw
+    elif picture is not None:
         picture = drawn(lambda path: plot_ranking(ranking, path, title=Path(source).name), picture, say=tell)
     return RankResult(ranking, dataset.task, str(source), time.monotonic() - started, picture, elsewhere, tuple(notes))
 
@@ -175,10 +175,6 @@ def _check(options: RankOptions) -> None:
         raise OptionError("--download needs a connection, and --offline opens none", fix="Leave one of them out.")
 
 
-def _loader(dataset: Dataset, options: RankOptions) -> Callable[[str], Backbone]:
-    return lambda name: load_one(name, dataset.modality, offline=options.offline, device=options.device)
-
-
 def _names(modality: Modality, options: RankOptions) -> tuple[Named, tuple[str, ...]]:
     """Return the candidates, and those of the catalogue that are not on this machine."""
     if options.backbones:
@@ -189,9 +185,8 @@ def _names(modality: Modality, options: RankOptions) -> tuple[Named, tuple[str, 
     if options.download:
         return tuple(known), ()
     if not here:
-        error = nothing_here(modality)
-        fix = error.fix if options.offline else f"{error.fix} Or add --download: those of the catalogue are fetched."
-        raise OptionError(error.problem, where=error.where, fix=fix)
+        also = "" if options.offline else "Or add --download: those of the catalogue are fetched."
+        raise nothing_here(modality, also=also)
     return here, elsewhere
 
 

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Mapping, Sequence
+from functools import partial
 from typing import Any
 
 from headstart.backbones import Backbone
@@ -76,7 +77,7 @@ def _rank(names: Named, train: Dataset, task: Task, options: FitOptions, run: Ru
         on_device(names, options.device),
         task=task,
         features=run.features,
-        load=lambda name: load_one(name, train.modality, offline=options.offline, device=options.device),
+        load=partial(load_one, modality=train.modality, offline=options.offline, device=options.device),
         seed=options.seed,
         until=None if run.deadline is None else (time.monotonic() + run.deadline) / 2,
         progress=run.progress,

@@ -15,9 +15,10 @@ from numpy.typing import NDArray
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices
 from headstart.evaluation import Interval, Metric, bootstrap_interval, find_metric
+from headstart.linear import item_losses
 from headstart.search._judging import Judgement, Prior, judge, weights_alike
 from headstart.search._problem import Problem, Splits
-from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, item_losses, say_nothing
+from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, say_nothing
 
 Predict = Callable[[Dataset, Dataset], NDArray[np.float64]]
 """Fits on the first data set and gives (n, K) outputs on the second."""

@@ -7,7 +7,7 @@ from headstart.errors import OptionError
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, decide_now, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._forecast import TuningForecast, forecast
-from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning, item_losses
+from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning
 from headstart.strategies._values import hints_of, refusal
 from headstart.strategies.contrastive import Contrastive
 from headstart.strategies.finetune import FineTune
@@ -33,7 +33,6 @@ __all__ = [
     "class_weight_for",
     "decide_now",
     "forecast",
-    "item_losses",
     "parse",
     "say_nothing",
 ]

@@ -18,7 +18,7 @@ from headstart.data import Dataset, inner_folds
 from headstart.errors import BackboneError, OptionError
 from headstart.evaluation import find_metric
 from headstart.features import Precision
-from headstart.linear import LinearModel, fit_cross_validated
+from headstart.linear import LinearModel, fit_cross_validated, item_losses
 from headstart.model import AdaptedModel, Base, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, say_nothing
 from headstart.strategies._calibration import Temperature
@@ -259,26 +259,6 @@ def default_last(backbone: Backbone) -> int:
     """
     share = 0.5 if backbone.modality == "text" else 0.2
     return max(1, min(len(backbone.cuts) - 1, round(share * (len(backbone.cuts) - 1))))
-
-
-def item_losses(y: NDArray[Any], outputs: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the loss of every item, by which rungs are compared: nats, or squared errors in variances of y.
-
-    Args:
-        y: (N,) class numbers, (N, C) indicators or (N,) values.
-        outputs: (N, K) probabilities or values.
-
-    Returns:
-        (N,) losses.
-    """
-    floor = 1e-7
-    if y.ndim == 2:
-        own = np.where(y > 0.5, outputs, 1 - outputs)
-        losses: NDArray[np.float64] = -np.log(np.maximum(own, floor)).mean(axis=1)
-        return losses
-    if y.dtype.kind == "f":
-        return np.asarray(np.square(outputs[:, 0] - y) / (y.var() or 1.0))
-    return np.asarray(-np.log(np.maximum(outputs[np.arange(len(y)), y], floor)))
 
 
 def fit_probe(material: Material, X: NDArray[np.float32], *, run: Run) -> LinearModel:

@@ -145,12 +145,15 @@ def look_at(material: Material, candidate: str | Backbone, load: Callable[[str],
     known = facts(name)
     licence = None
     try:
-        licence = licence_of(name) if isinstance(candidate, str) else known.licence if known is not None else None
-        _check_before(material.limits, name, licence, known.megabytes if known is not None else None)
+        if isinstance(candidate, str):
+            licence = licence_of(candidate)
+        elif known is not None:
+            licence = known.licence
+        _check_before(material.limits, name, licence, None if known is None else known.megabytes)
         backbone = load(candidate) if isinstance(candidate, str) else candidate
-        started = time.monotonic()
-        looked = _score(material, backbone, known.domain if known is not None else None, licence, started)
-        return replace(looked, name=name)  # as it was asked for, whatever the network calls itself
+        looked = _score(material, backbone, None if known is None else known.domain)
+        # Named as it was asked for, whatever the network calls itself.
+        return replace(looked, name=name, licence=licence)
     except HeadstartError as error:
         return Looked(name, licence=licence, error=str(error))
     except Exception as error:  # noqa: BLE001 - a network from elsewhere may fail in any way, and must not end the rest
@@ -174,8 +177,8 @@ def _check_limit(found: float | None, most: float | None, name: str, *, unit: st
         raise OptionError(f"expected at most {most:.3g} {unit} ({option}), found {found:,.1f}", where=name)
 
 
-def _score(material: Material, backbone: Backbone, domain: str | None, licence: str | None, started: float) -> Looked:
-    sample = material.sample
+def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked:
+    started, sample = time.monotonic(), material.sample
     if backbone.modality != sample.modality:
         raise BackboneError(f"reads {backbone.modality} and the data is {sample.modality}", where=backbone.name)
     running = running_cost(backbone, sample.items)
@@ -210,7 +213,6 @@ def _score(material: Material, backbone: Backbone, domain: str | None, licence: 
         remarks=backbone.notes,
         costs=_costs(running, time.monotonic() - started),
         similarity=similarity,
-        licence=licence,
     )
 
 

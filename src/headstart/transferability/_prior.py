@@ -8,7 +8,7 @@ from typing import Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Candidate, catalogue
+from headstart.backbones import Candidate, find
 from headstart.transferability._combination import prior_weight, standardise
 
 SIZE_COUNTS: Final = 0.5  # times as much as a published number
@@ -60,6 +60,6 @@ def prior_of(names: Sequence[str], parameters: Sequence[int], labels_per_class: 
 
 def facts(name: str) -> Candidate | None:
     """Return what the catalogue says of an address, or None; a network that is cut off has no quality of its own."""
-    whole, _, after = name.partition("#")
-    found = next((each for each in catalogue() if each.name == whole), None)
-    return replace(found, prior=None, prior_source=None, megabytes=None) if found is not None and after else found
+    found = find(name)
+    cut_off = found is not None and found.name != name
+    return replace(found, prior=None, prior_source=None, megabytes=None) if found is not None and cut_off else found

@@ -5,10 +5,9 @@ from collections.abc import Sequence
 import numpy as np
 
 from headstart.errors import DataError
-from headstart.linear import PROBABILITY_FLOOR, Fold, cross_validate
+from headstart.linear import Fold, cross_validate, item_losses
 from headstart.tasks import Kind
 from headstart.transferability._inputs import (
-    Double,
     Floats,
     Score,
     Target,
@@ -52,18 +51,8 @@ def probe(features: Floats, y: Target, folds: Sequence[Fold], *, kind: Kind, n_c
         scored = negative_error(several_values(y[seen], int(seen.sum())), outputs[seen, 0])
         value, parts = scored.value, scored.influence
     else:
-        gained = _log_probability(y[seen], outputs[seen], kind)
+        gained = -item_losses(y[seen], outputs[seen])
         value, parts = float(gained.mean()), gained - gained.mean()
     influence = np.zeros(n)
     influence[seen] = parts / seen.mean()
     return Score(value, influence)
-
-
-def _log_probability(y: Target, outputs: Double, kind: Kind) -> Double:
-    """Of the right class, or of what is right of each label, in the mean; (N,)."""
-    if kind == "classification":
-        right = np.take_along_axis(outputs, y[:, None], axis=1)
-    else:
-        right = np.where(y == 1, outputs, 1 - outputs)
-    gained: Double = np.log(np.maximum(right, PROBABILITY_FLOOR)).mean(axis=1)
-    return gained

@@ -150,15 +150,16 @@ def rank(
     if not fine:
         return Ranking(tuple(map(_failed, looked)), None, None, len(material.y), tuple(notes), interrupted)
     prior = prior_of([each.name for each in fine], [each.parameters for each in fine], material.labels_per_class)
+    views = list(dict.fromkeys(view for each in fine for view in each.views))
     order = combine(
-        *_evidence(fine),
+        *_evidence(fine, views, n=len(material.y)),
         prior=prior.values,
         cheap_first=np.array([each.costs.megabytes if each.costs else 0.0 for each in fine]),
-        units=united_groups(material.sample),
+        units=material.units,
         seed=seed,
     )
     signal = _signal(fine)
-    ranked = [_ranked(fine, order, prior, place) for place in order.order]
+    ranked = [_ranked(fine[place], order, prior, place, views) for place in order.order]
     failed = [_failed(each) for each in looked if each.error is not None]
     notes += _notes(fine, order, prior, signal)
     return Ranking((*ranked, *failed), signal, prior, len(material.y), tuple(notes), interrupted)
@@ -211,25 +212,23 @@ def _look_at_all(
     return looked, False
 
 
-def _evidence(fine: Sequence[Looked]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _evidence(
+    fine: Sequence[Looked], views: Sequence[str], *, n: int
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Stack scores (C, V, K) and what examples contribute to them (C, V, K, N); views that one lacks are nan."""
-    names = list(dict.fromkeys(view for each in fine for view in each.views))
     kinds = list(next(iter(fine[0].views.values())))
-    n = len(next(iter(fine[0].views[next(iter(fine[0].views))].values())).influence)
-    values = np.full((len(fine), len(names), len(kinds)), np.nan)
+    values = np.full((len(fine), len(views), len(kinds)), np.nan)
     influence = np.full((*values.shape, n), np.nan)
     for c, each in enumerate(fine):
         for view, scores in each.views.items():
             for k, kind in enumerate(kinds):
-                values[c, names.index(view), k] = scores[kind].value
-                influence[c, names.index(view), k] = scores[kind].influence
+                values[c, views.index(view), k] = scores[kind].value
+                influence[c, views.index(view), k] = scores[kind].influence
     return values, influence
 
 
-def _ranked(fine: Sequence[Looked], order: Order, prior: Prior, place: int) -> Ranked:
-    each = fine[place]
-    names = list(dict.fromkeys(view for other in fine for view in other.views))
-    view = names[order.view[place]]
+def _ranked(each: Looked, order: Order, prior: Prior, place: int, views: Sequence[str]) -> Ranked:
+    view = views[order.view[place]]
     return replace(
         _failed(each),
         score=float(order.score[place]),
