@@ -14,8 +14,10 @@ from sklearn.utils.estimator_checks import check_estimator, estimator_checks_gen
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from headstart import TransferClassifier, TransferRegressor, backbones
+from headstart.data import Sound
 from headstart.errors import HeadstartError, OptionError
 from tests.conftest import make_image, make_label_sets, make_texts, make_values
+from tests.data.sounds import write_sound
 
 
 def toy(**settings: object) -> TransferClassifier:
@@ -74,6 +76,34 @@ def test_images_come_as_pictures_arrays_or_paths_with_equal_answers(tmp_path):
         np.testing.assert_allclose(answer, answers[0], atol=1e-6)
 
 
+def test_sounds_come_as_paths_names_or_samples_with_equal_answers(tmp_path):
+    samples = [0.2 * np.sin(np.arange(4000) * (0.1 + i % 2) + i) for i in range(20)]
+    paths = [write_sound(tmp_path / f"{i} ü.flac", wave, subtype="PCM_24") for i, wave in enumerate(samples)]
+    labels = ["low", "high"] * 10
+    forms = [paths, [str(path) for path in paths], [Sound(wave.astype("f4"), 16_000) for wave in samples]]
+    forms.append([*paths[:10], *forms[2][10:]])
+    models = [TransferClassifier("toy:audio").fit(X, labels) for X in forms]
+    answers = [model.predict_proba(X) for model, X in zip(models, forms, strict=True)]
+    for answer in answers[1:]:
+        np.testing.assert_allclose(answer, answers[0], atol=1e-3)
+    assert models[0].model_.predict(forms[1]) == models[0].model_.predict(paths)
+    assert models[0].model_.backbone.modality == "audio"
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".png"])
+def test_names_of_files_that_are_not_there_are_no_texts_unless_that_is_said(suffix):
+    names = [f"{word}{suffix}" for word in "abcdefghij"]
+    with pytest.raises(HeadstartError, match=rf"X\[0\]: expected a file, found no such file 'a{suffix}'. Correct"):
+        toy().fit(names, [0, 1] * 5)
+    assert toy(modality="text").fit(names, [0, 1] * 5).predict(names).shape == (10,)
+
+
+def test_an_array_is_no_sound_without_its_rate():
+    X = list(np.random.default_rng(0).standard_normal((10, 8000)).astype(np.float32))
+    with pytest.raises(HeadstartError, match="expected a path or a Sound, found ndarray"):
+        TransferClassifier("toy:audio", modality="audio").fit(X, [0, 1] * 5)
+
+
 def test_several_backbones_are_chosen_among():
     texts, labels = make_texts(60)
     model = TransferClassifier(["toy:text", "starter:minilm-l6"]).fit(texts, labels)
@@ -97,7 +127,7 @@ def test_without_a_name_the_installed_starter_is_taken():
         (["a", "b"], [[1, 2], [3, 4]], "y should be a 1d array"),
         (["a", "b"], [0.0, np.nan], "y: expected finite values, found nan .nan or inf. at position 1"),
         (["a", "a"], [0, 1], "expected at least 2 separate examples or groups to choose settings on, found 1"),
-        (["a", 3], [0, 1], "expected paths, images, arrays or strings, found int, str"),
+        (["a", 3], [0, 1], "expected paths, images, arrays, sounds or strings, found int, str"),
     ],
 )
 def test_arguments_that_do_not_fit_are_refused(X, y, message):
@@ -105,7 +135,8 @@ def test_arguments_that_do_not_fit_are_refused(X, y, message):
         toy().fit(X, y)
 
 
-def test_no_backbone_for_images_is_said():
+def test_no_backbone_for_images_is_said(monkeypatch, tmp_path):
+    monkeypatch.setattr("headstart.backbones._starter.HOME", tmp_path)
     with pytest.raises(OptionError, match="no image backbone is installed"):
         TransferClassifier().fit([make_image((9, 9, 9), seed=i) for i in range(8)], [0, 1] * 4)
 

@@ -7,7 +7,7 @@ climb looks at the time. Any call string is taken, ``finetune(last=2)`` too. Wra
 cross-validation runs the network once.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -23,7 +23,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from headstart import backbones, strategies
 from headstart.backbones import Backbone
-from headstart.data import IMAGE_SUFFIXES, Dataset, Item, Modality
+from headstart.data import IMAGE_SUFFIXES, SOUND_SUFFIXES, Dataset, Item, Modality, Sound
 from headstart.engine import pick_device
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import DEFAULT_METRICS
@@ -43,7 +43,7 @@ class _Transfer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no typ
         backbone: str | Backbone | Sequence[str | Backbone] | None = None,
         *,
         strategy: str = "probe",
-        modality: Literal["auto", "image", "text"] = "auto",
+        modality: Literal["auto", "image", "text", "audio"] = "auto",
         metric: str | None = None,
         device: str = "auto",
         offline: bool = False,
@@ -106,7 +106,8 @@ class TransferClassifier(ClassifierMixin, _Transfer):  # type: ignore[misc]  # s
         backbone: An address such as ``starter:minilm-l6``, a `Backbone`, or several of either to choose among by
             cross-validation; by default the ones that need no network.
         strategy: How to adapt it, such as ``probe(head='knn')`` or ``finetune(last=2)``.
-        modality: ``image`` or ``text``; ``auto`` takes strings for texts unless all of them name image files.
+        modality: ``image``, ``text`` or ``audio``; ``auto`` goes by the names of files, and takes strings for texts
+            unless all of them end like names of images, or all like names of sounds.
         metric: The score that will matter; under ``balanced_accuracy`` and ``macro_f1`` all classes weigh alike. By
             default accuracy, of labels micro F1.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -191,7 +192,8 @@ class TransferRegressor(RegressorMixin, _Transfer):  # type: ignore[misc]  # sci
         backbone: An address such as ``starter:minilm-l6``, a `Backbone`, or several of either to choose among by
             cross-validation; by default the ones that need no network.
         strategy: How to adapt it, such as ``probe(head='knn')`` or ``finetune(last=2)``.
-        modality: ``image`` or ``text``; ``auto`` takes strings for texts unless all of them name image files.
+        modality: ``image``, ``text`` or ``audio``; ``auto`` goes by the names of files, and takes strings for texts
+            unless all of them end like names of images, or all like names of sounds.
         metric: The score that will matter; by default the root mean squared error.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
         offline: Open no connection.
@@ -243,7 +245,7 @@ def _load(name: str, offline: bool, device: str) -> Backbone:  # noqa: FBT001  (
 
 def _dataset(
     X: Iterable[Item],
-    modality: Literal["auto", "image", "text"],
+    modality: Literal["auto", "image", "text", "audio"],
     *,
     labels: Sequence[str] | None = None,
     groups: ArrayLike | None = None,
@@ -263,7 +265,7 @@ def _dataset(
     found = _modality(items) if modality == "auto" else modality
     return Dataset(
         modality=found,
-        items=tuple(Path(item) if found == "image" and isinstance(item, str) else item for item in items),
+        items=tuple(Path(item) if found != "text" and isinstance(item, str) else item for item in items),
         places=tuple(f"X[{i}]" for i in range(len(items))),
         labels=None if labels is None else tuple(labels),
         groups=None if units is None else tuple(map(str, units)),
@@ -282,13 +284,32 @@ def _class_names(count: int) -> tuple[str, ...]:
 
 
 def _modality(items: Sequence[Item]) -> Modality:
+    if all(isinstance(item, str) for item in items):
+        return _modality_of_strings(items)
+    if all(isinstance(item, Sound) or (isinstance(item, Path) and _ends_in(item, SOUND_SUFFIXES)) for item in items):
+        return "audio"
     if all(isinstance(item, Path | Image.Image | np.ndarray) for item in items):
         return "image"
-    if not all(isinstance(item, str) for item in items):
-        kinds = sorted({type(item).__name__ for item in items})
-        raise DataError(f"expected paths, images, arrays or strings, found {', '.join(kinds)}", where="X")
-    named = all(item.lower().endswith(tuple(IMAGE_SUFFIXES)) for item in items)
-    return "image" if named and all(Path(item).is_file() for item in items) else "text"
+    kinds = sorted({type(item).__name__ for item in items})
+    raise DataError(f"expected paths, images, arrays, sounds or strings, found {', '.join(kinds)}", where="X")
+
+
+def _modality_of_strings(items: Sequence[str]) -> Modality:
+    """Take strings that all end like names of images, or all like names of sounds, for files, which must be there."""
+    modality: Modality = "text"
+    if all(_ends_in(item, IMAGE_SUFFIXES) for item in items):
+        modality = "image"
+    elif all(_ends_in(item, SOUND_SUFFIXES) for item in items):
+        modality = "audio"
+    missing = next((i for i, item in enumerate(items) if modality != "text" and not Path(item).is_file()), None)
+    if missing is not None:
+        fix = "Correct the path; or pass modality='text', if these are texts."
+        raise DataError(f"expected a file, found no such file {items[missing]!r}", where=f"X[{missing}]", fix=fix)
+    return modality
+
+
+def _ends_in(name: str | Path, suffixes: Collection[str]) -> bool:
+    return str(name).lower().endswith(tuple(suffixes))
 
 
 def _column(values: ArrayLike, name: str) -> NDArray[Any]:

@@ -98,7 +98,7 @@ class AdaptedModel:
 
     def _features(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         view = self.backbone.views.index(self.view)
-        if self.backbone.modality == "image":
+        if self.backbone.modality != "text":
             items = [Path(item) if isinstance(item, str) else item for item in items]
         for rows in frozen_pass(self.backbone, items, engine=LocalEngine()):
             yield rows.positions, rows.values[:, view]

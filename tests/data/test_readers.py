@@ -205,8 +205,8 @@ def test_a_bad_row_of_a_manifest_is_named_with_its_line(tmp_path, make_images, r
 @pytest.mark.parametrize(
     ("files", "message"),
     [
-        ({"a/readme.md": ""}, "expected images in a folder per class, found no image. Put images"),
-        ({"reviews.csv": ""}, "found no image. Pass the file itself: .*reviews.csv"),
+        ({"a/readme.md": ""}, "expected images or sounds in a folder per class, found none. Put images"),
+        ({"reviews.csv": ""}, "found none. Pass the file itself: .*reviews.csv"),
         ({"manifest.csv": "", "manifest.jsonl": ""}, "expected one file, found manifest.csv and manifest.jsonl. Keep"),
         (
             {"train.csv": "text,label\na,b\n", "val.csv": "", "dev.csv": ""},
@@ -214,7 +214,7 @@ def test_a_bad_row_of_a_manifest_is_named_with_its_line(tmp_path, make_images, r
         ),
         (
             {"train.csv": "text,label\na,b\n", "test.csv": "path,label\na,b\n"},
-            "expected one kind of items, found images and",
+            "expected one kind of items, found texts and images",
         ),
         ({"test/a/0.png": "", "val/a/0.png": ""}, "expected train/, found only test/, val/. Add"),
         (
@@ -223,7 +223,7 @@ def test_a_bad_row_of_a_manifest_is_named_with_its_line(tmp_path, make_images, r
         ),
         (
             {"manifest.csv": "file,label\na,b\n"},
-            "expected a column 'path' \\(images\\) or 'text', found 'file', 'label'",
+            "expected a column 'path' \\(images or sounds\\) or 'text', found 'file', 'label'",
         ),
         ({"manifest.csv": "text,class\na,b\n"}, "expected a column 'label', found 'text', 'class'. .* --label NAME"),
     ],
@@ -250,7 +250,7 @@ def test_a_source_that_is_missing_or_of_another_kind_is_refused(tmp_path):
         ({"task": "tagging"}, "task 'tagging' is not supported. Choose one of: image-classification, text-class"),
         ({"task": "text-classification"}, "task 'text-classification' does not fit: the data holds images"),
         ({"group": "dicom:PatientID"}, "--group dicom:PatientID: DICOM files are not read yet"),
-        ({"group": "patient"}, "--group patient: folders of images have no columns"),
+        ({"group": "patient"}, "--group patient: folders of files have no columns"),
         ({"group": "filename:("}, "--group: not a regular expression: missing \\)"),
         ({"group": "filename:p1"}, "--group: expected a capture group \\( \\) in 'p1', found none"),
     ],
@@ -319,7 +319,7 @@ def test_texts_for_prediction_come_from_lines_tables_and_folders(tmp_path, monke
         ("empty", "image", "expected images, found none in the folder"),
         ("empty", "text", "expected texts, found none in the folder"),
         ("t.csv", "image", "expected images, found texts"),
-        ("t.csv", "text", "expected a column 'path' (images) or 'text', found 'body'"),
+        ("t.csv", "text", "expected a column 'path' (images or sounds) or 'text', found 'body'"),
     ],
 )
 def test_an_input_that_holds_nothing_for_the_model_is_one_error(tmp_path, name, modality, message):

@@ -122,6 +122,12 @@ def test_pictures_that_cannot_be_judged() -> None:
         image_similarity([Path("no such picture.png")] * 10, PHOTOGRAPHS)
 
 
+def test_sounds_are_not_compared_and_it_is_said() -> None:
+    unknown = similarity_of(load("toy:audio"), [], "speech")
+    assert (unknown.domain, unknown.distance, unknown.far) == ("speech", None, None)
+    assert unknown.sentence == "how like its own training data the sounds are is not measured"
+
+
 def test_far_begins_at_half_and_grows_with_the_share() -> None:
     shares = [judge_images(unlike, 100, ()) for unlike in (0, 5, 12, 29, 31, 100)]
     distances = [found.distance for found in shares]

@@ -91,7 +91,7 @@ def models() -> None:
 
 
 @models.command("list")
-@click.option("--modality", type=click.Choice(["image", "text"]), help="Only these.")
+@click.option("--modality", type=click.Choice(["image", "text", "audio"]), help="Only these.")
 @json_option
 def models_list(*, modality: str | None, as_json: bool) -> None:
     """List the catalogue; --backbone takes any other timm or transformers model too."""
@@ -107,12 +107,13 @@ def models_list(*, modality: str | None, as_json: bool) -> None:
 
 @models.command("path")
 @click.argument("name")
+@click.option("--card", is_flag=True, help="Print where the card of a starter lies: origin, quality, limits.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
-def models_path(name: str, *, offline: bool) -> None:
+def models_path(name: str, *, card: bool, offline: bool) -> None:
     """Print the folder in which the weights of backbone NAME lie, fetching them if need be."""
-    from headstart.backbones import locate
+    from headstart.backbones import card_of, locate
 
-    click.echo(locate(name, offline=offline))
+    click.echo(card_of(name) if card else locate(name, offline=offline))
 
 
 @models.command("pack")

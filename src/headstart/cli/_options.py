@@ -47,8 +47,8 @@ def reading_options(command: Command) -> Command:
         click.option(
             "--task",
             metavar="TASK",
-            help="classification, multilabel or regression, also with image- or text- before it [default: inferred; "
-            "numbers count as classes unless regression is asked for].",
+            help="classification, multilabel or regression, also with image-, text- or audio- before it "
+            "[default: inferred; numbers count as classes unless regression is asked for].",
         ),
     ):
         command = option(command)

@@ -158,7 +158,8 @@ def _try_it(result: "FitResult") -> str:
     folder = shlex.quote(str(result.folder))
     if result.task.startswith("text"):
         return f'echo "some text" | headstart predict {folder} -'
-    return f"headstart predict {folder} IMAGE_OR_FOLDER"
+    item = "SOUND" if result.task.startswith("audio") else "IMAGE"
+    return f"headstart predict {folder} {item}_OR_FOLDER"
 
 
 def evaluate_text(result: "EvaluateResult", model: str) -> str:
@@ -251,7 +252,10 @@ def catalogue_text(known: "Sequence[Candidate]") -> str:
         size = "" if c.megabytes is None else f"{c.megabytes:.0f}"
         licence, data = c.licence or "not stated", c.pretraining or "not stated"
         lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {licence:<14}  {data}")
-    return "\n".join([*lines, "", "Use one with: headstart fit DATA -o MODEL --backbone NAME"])
+    ways = ["Use one with: headstart fit DATA -o MODEL --backbone NAME"]
+    if any(c.name.startswith("starter:") for c in known):
+        ways.append("What there is to know of a starter: headstart models path NAME --card")
+    return "\n".join([*lines, "", *ways])
 
 
 def prediction_line(row: Mapping[str, Any]) -> str:

@@ -7,16 +7,20 @@
 `load` stops at the first thing that is wrong (or leaves it out on request), `inspect` reports everything it finds.
 """
 
+from headstart.data._findings import Finding
+from headstart.data._inputs import load_items
 from headstart.data._writing import check_table_name, write_table
-from headstart.data.checks import Finding, Inspection, inspect, warnings_about
-from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, hash_item
+from headstart.data.checks import Inspection, inspect, warnings_about
+from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
-from headstart.data.readers import load, load_items
+from headstart.data.readers import load
+from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_facts
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
 
 __all__ = [
     "FOLDS",
     "IMAGE_SUFFIXES",
+    "SOUND_SUFFIXES",
     "Dataset",
     "Finding",
     "Fold",
@@ -28,6 +32,8 @@ __all__ = [
     "Modality",
     "Part",
     "Plan",
+    "Sound",
+    "SoundFacts",
     "check_table_name",
     "describe_image",
     "hash_item",
@@ -38,6 +44,8 @@ __all__ = [
     "make_folds",
     "plan_split",
     "read_image",
+    "read_sound",
+    "sound_facts",
     "united_groups",
     "warnings_about",
     "write_table",

@@ -1,49 +1,51 @@
-"""Folders of images: a folder per class, below ``train/`` and other parts if there are any; or images without classes.
+"""Folders of images or sounds: a folder per class, below ``train/`` and other parts if there are any; or no classes.
 
-Every image below a class folder belongs to that class. Files are taken in the order of their names, so that the same
-folder gives the same data set everywhere. What is passed over is counted and said. A name that is not UTF-8 is refused,
-since neither a table nor a message could hold it.
+Every image or sound below a class folder belongs to that class. Files are taken in the order of their names, so that
+the same folder gives the same data set everywhere. What is passed over is counted and said. A name that is not UTF-8 is
+refused, since neither a table nor a message could hold it.
 """
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import Final, final
 
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
-from headstart.data.dataset import PARTS, Part
+from headstart.data.dataset import PARTS, PLURALS, Modality, Part
 from headstart.data.images import IMAGE_SUFFIXES
+from headstart.data.sounds import SOUND_SUFFIXES, UNREAD_SUFFIXES
 from headstart.errors import DataError, OptionError
 
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
-    """Read a folder of images.
+    """Read a folder of images, or of sounds.
 
     Args:
         root: The folder.
         names: Only the group option applies.
-        tables: Tables that lie in it, for advice where there are no images.
+        tables: Tables that lie in it, for advice where there is neither.
 
     Returns:
-        One entry per image, labelled where there are class folders.
+        One entry per image or sound, labelled where there are class folders.
 
     Raises:
-        DataError: There is no image, or no training part beside another.
+        DataError: There is neither image nor sound, or both, or no training part beside another.
         OptionError: The group option names a column.
     """
     if names.group and not names.group.startswith("filename:"):
         fix = "Use filename:REGEX, or write a manifest.csv."
-        raise OptionError(f"--group {names.group}: folders of images have no columns", fix=fix)
+        raise OptionError(f"--group {names.group}: folders of files have no columns", fix=fix)
     collected = _Collected(root)
     collected.add_everything()
     if not collected.rows:
-        fix = f"Pass the file itself: {tables[0]}." if tables else "Put images into a folder per class."
-        raise DataError("expected images in a folder per class, found no image", where=str(root), fix=fix)
-    group_of = group_reader(names.group, "image")
+        fix = f"Pass the file itself: {tables[0]}." if tables else "Put images or sounds into a folder per class."
+        raise DataError("expected images or sounds in a folder per class, found none", where=str(root), fix=fix)
+    modality = collected.modality()
+    group_of = group_reader(names.group, modality)
     entries = tuple(group_of(row) if group_of else row for row in collected.rows)
-    return Found("image", entries, "folder names", collected.notes())
+    return Found(modality, entries, "folder names", collected.notes(PLURALS[modality]))
 
 
 def name_fault(name: str) -> DataError | None:
@@ -55,9 +57,17 @@ def name_fault(name: str) -> DataError | None:
     return None
 
 
-def images_below(folder: Path) -> list[Path]:
-    """Return all images in a folder and its sub-folders, sorted."""
-    return [path for path in _files(folder) if path.suffix.lower() in IMAGE_SUFFIXES and not _is_hidden(path.name)]
+def modality_of(path: PurePath) -> Modality | None:
+    """Say by the end of its name whether a file is an image or a sound, None where it is neither."""
+    suffix = path.suffix.lower()
+    if suffix in IMAGE_SUFFIXES:
+        return "image"
+    return "audio" if suffix in SOUND_SUFFIXES | UNREAD_SUFFIXES else None
+
+
+def files_below(folder: Path, modality: Modality) -> list[Path]:
+    """Return all images, or all sounds, in a folder and its sub-folders, sorted."""
+    return [path for path in _files(folder) if modality_of(path) == modality and not _is_hidden(path.name)]
 
 
 @final
@@ -75,7 +85,7 @@ class _Collected:
         self.hidden = 0
 
     def add_everything(self) -> None:
-        """Read part folders where one of them is for training, else class folders, else plain images."""
+        """Read part folders where one of them is for training, else class folders, else plain files."""
         folders = _folders(self.root)
         parts = [(PARTS_BY_NAME[path.name.lower()], path) for path in folders if path.name.lower() in PARTS_BY_NAME]
         if not any(part == "train" for part, _ in parts):
@@ -91,30 +101,41 @@ class _Collected:
             if folder.name.lower() not in PARTS_BY_NAME:
                 self.unparted += [self._name(path) for path in _files(folder)]
 
+    def modality(self) -> Modality:
+        """Say whether images or sounds were met; both are refused."""
+        first: dict[Modality, str] = {}
+        for row in self.rows:
+            first.setdefault(modality_of(row.item) or "image", row.place)
+        if len(first) == 1:
+            return next(iter(first))
+        found = ", ".join(f"{PLURALS[modality]} (first {place})" for modality, place in first.items())
+        fix = "Put them into a folder each."
+        raise DataError(f"expected images or sounds, found both: {found}", where=str(self.root), fix=fix)
+
     def _add_classes(self, top: Path, part: Part | None) -> None:
         classes = _folders(top)
         for folder in classes:
-            images = self._images(_files(folder))
-            self.nested += [self._name(path) for path in images if path.parent != folder]
-            self.rows += [Row(path, self._name(path), folder.name.strip(), part=part) for path in images]
-            if not images:
+            items = self._items(_files(folder))
+            self.nested += [self._name(path) for path in items if path.parent != folder]
+            self.rows += [Row(path, self._name(path), folder.name.strip(), part=part) for path in items]
+            if not items:
                 self.empty.append(self._name(folder))
-        direct = self._images(path for path in sorted(top.iterdir()) if path.is_file())
+        direct = self._items(path for path in sorted(top.iterdir()) if path.is_file())
         if classes or part:
             self.unclassed += [self._name(path) for path in direct]
         else:
             self.rows += [Row(path, self._name(path)) for path in direct]
 
-    def _images(self, paths: Iterable[Path]) -> list[Path]:
-        images = []
+    def _items(self, paths: Iterable[Path]) -> list[Path]:
+        items = []
         for path in paths:
             if _is_hidden(path.name):
                 self.hidden += 1
-            elif path.suffix.lower() in IMAGE_SUFFIXES:
-                images.append(path)
+            elif modality_of(path):
+                items.append(path)
             else:
                 self.others.append(self._name(path))
-        return images
+        return items
 
     def _name(self, path: Path) -> str:
         name = path.relative_to(self.root).as_posix()
@@ -122,14 +143,14 @@ class _Collected:
             raise fault
         return name
 
-    def notes(self) -> tuple[str, ...]:
-        """Say what was passed over, one sentence per kind."""
+    def notes(self, items: str) -> tuple[str, ...]:
+        """Say what was passed over, one sentence per kind; ``items`` are images or sounds."""
         kinds = {
-            "Files that are not images, not used": self.others,
+            f"Files that are not {items}, not used": self.others,
             "Files outside the parts, not used": self.unparted,
-            "Images outside class folders, not used": self.unclassed,
-            "Images in sub-folders of a class folder, taken into the class": self.nested,
-            "Class folders without images": self.empty,
+            f"{items.capitalize()} outside class folders, not used": self.unclassed,
+            f"{items.capitalize()} in sub-folders of a class folder, taken into the class": self.nested,
+            f"Class folders without {items}": self.empty,
         }
         said = [f"{kind}: {len(names)} (first: {names[0]})." for kind, names in kinds.items() if names]
         return (*said, *([f"Hidden files passed over: {self.hidden}."] if self.hidden else []))

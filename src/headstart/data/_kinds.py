@@ -12,11 +12,11 @@ from typing import Final
 
 from headstart.data._manifests import no_label
 from headstart.data._rows import Found, Names, Row
-from headstart.data.dataset import Dataset
+from headstart.data.dataset import PLURALS, Dataset, Modality
 from headstart.errors import DataError, OptionError
 from headstart.tasks import KINDS, Kind, read_number, split_labels
 
-TASKS: Final = tuple(f"{modality}-{kind}" for kind in KINDS for modality in ("image", "text"))
+TASKS: Final = tuple(f"{modality}-{kind}" for kind in KINDS for modality in PLURALS)
 _MANY_VALUES: Final = 20
 
 
@@ -34,10 +34,17 @@ def asked_kind(task: str | None) -> Kind | None:
     """
     if task is None:
         return None
-    found = next((kind for kind in KINDS if task == kind or task in (f"image-{kind}", f"text-{kind}")), None)
+    found = next(
+        (kind for kind in KINDS if task == kind or task in (f"{modality}-{kind}" for modality in PLURALS)), None
+    )
     if found is None:
         raise OptionError(f"task {task!r} is not supported", fix=f"Choose one of: {', '.join(TASKS)}.")
     return found
+
+
+def asked_modality(task: str | None) -> Modality | None:
+    """Return the modality that a ``--task`` names, None where it names the kind alone."""
+    return next((modality for modality in PLURALS if task and task.startswith(f"{modality}-")), None)
 
 
 def with_kind(found: Found, names: Names) -> tuple[Found, Kind]:

@@ -9,9 +9,10 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from headstart.data._folders import modality_of
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
 from headstart.data._tables import Rows, Table, read_lines, read_table
-from headstart.data.dataset import PARTS, Modality, Part
+from headstart.data.dataset import PARTS, PLURALS, Modality, Part
 from headstart.errors import DataError
 
 _FILL: Final = "Fill it or remove the row."
@@ -75,9 +76,8 @@ def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
             by_part.setdefault(part, []).append(path)
     found = [from_table(only(by_part[part]), names, part=part) for part in PARTS if part in by_part]
     if len({one.modality for one in found}) > 1:
-        raise DataError(
-            "expected one kind of items, found images and texts", where=str(tables[0].parent), fix="Separate them."
-        )
+        kinds = " and ".join(dict.fromkeys(PLURALS[one.modality] for one in found))
+        raise DataError(f"expected one kind of items, found {kinds}", where=str(tables[0].parent), fix="Separate them.")
     notes = [note for one in found for note in one.notes]
     if others:
         notes.append(f"Tables that are no part of the data: {', '.join(others)}.")
@@ -101,8 +101,10 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
     """
     table = read_table(path)
     modality = _modality(table, names)
-    name = "path" if modality == "image" else names.text or "text"
+    name = names.text or "text" if modality == "text" else "path"
     items = table.column(name, option="--text")
+    if modality == "audio" and names.labelled:
+        _refuse_transcripts(table, names)
     columns = _columns(table, names)
     notes = [*table.notes, *_notes_on_labels(table, columns.get("label", ()))]
     if part and columns.pop("split", None):
@@ -153,15 +155,41 @@ def _modality(table: Table, names: Names) -> Modality:
         raise DataError(
             "expected a column 'path' or a column 'text', found both",
             where=table.path.name,
-            fix="Pass --text text to read the texts, or rename that column to read the images.",
+            fix="Pass --text text to read the texts, or rename that column to read the files.",
         )
     if not known:
         raise DataError(
-            f"expected a column 'path' (images) or 'text', found {', '.join(map(repr, table.columns))}",
+            f"expected a column 'path' (images or sounds) or 'text', found {', '.join(map(repr, table.columns))}",
             where=table.path.name,
-            fix="Name the column of the texts with --text NAME, or rename the column of image paths to path.",
+            fix="Name the column of the texts with --text NAME, or rename the column of file paths to path.",
         )
-    return "image" if "path" in known else "text"
+    return _modality_of_paths(table, names) if "path" in known else "text"
+
+
+def _modality_of_paths(table: Table, names: Names) -> Modality:
+    """Tell images from sounds by the ends of their names; where these say nothing, take what is asked for."""
+    places: dict[Modality, str] = {}
+    for path, line in zip(table.columns.get("path", ()), table.lines, strict=False):
+        if modality := modality_of(PurePosixPath(path.strip())):
+            places.setdefault(modality, f"{path.strip()} in line {line}")
+    if len(places) > 1:
+        found = ", ".join(f"{PLURALS[modality]} (first {place})" for modality, place in places.items())
+        fix = "Put them into a manifest each."
+        raise DataError(f"expected images or sounds, found both: {found}", where=table.path.name, fix=fix)
+    asked = names.modality if names.modality != "text" else None
+    return next(iter(places), asked or "image")
+
+
+def _refuse_transcripts(table: Table, names: Names) -> None:
+    """Say that speech recognition is not there, where that is what the table is for."""
+    present = {*table.columns, *table.nested}
+    if "transcript" not in present or (names.label or "label") in present - {"transcript"}:
+        return
+    raise DataError(
+        "expected a column 'label', found 'transcript' instead: speech recognition is not supported yet",
+        where=table.path.name,
+        fix="Add a column 'label' to classify the recordings, or name one with --label.",
+    )
 
 
 def _row_maker(
@@ -179,10 +207,10 @@ def _row_maker(
         named = PARTS_BY_NAME.get(split.lower()) if split else part
         if split and not named:
             return DataError(f"expected train, val or test, found {split!r}", where=place, fix="Correct the split.")
-        problem = inside(item.strip(), place) if modality == "image" else text_fault(item, place)
+        problem = text_fault(item, place) if modality == "text" else inside(item.strip(), place)
         if problem:
             return problem
-        row = Row(root / item.strip() if modality == "image" else item, place, part=named, **values)
+        row = Row(item if modality == "text" else root / item.strip(), place, part=named, **values)
         return group_of(row) if group_of else row
 
     return make

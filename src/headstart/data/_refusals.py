@@ -22,7 +22,7 @@ def refusals(dataset: Dataset, *, resplit: bool = False, allow_straddling: bool 
         The errors, most fundamental first; empty where `plan_split` will succeed.
     """
     if dataset.labels is None:
-        fix = "Put images into a folder per class, or add a column 'label'."
+        fix = "Put images or sounds into a folder per class, or add a column 'label'."
         return [DataError(f"expected labels, found {len(dataset)} unlabelled items", where=dataset.source, fix=fix)]
     sides = None if resplit else given_sides(dataset)
     if sides is None:

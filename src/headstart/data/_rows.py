@@ -39,7 +39,7 @@ class Names:
     """The columns to read: label and text column, where the group comes from; None for the usual names.
 
     ``labelled`` is False when inputs for prediction are read and a label column is not needed. ``kind`` is the kind of
-    task asked for, None where the labels decide.
+    task asked for, None where the labels decide; ``modality`` what files are whose names do not say it.
     """
 
     label: str | None = None
@@ -47,6 +47,7 @@ class Names:
     group: str | None = None
     labelled: bool = True
     kind: Kind | None = None
+    modality: Modality | None = None
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def group_reader(group: str | None, modality: Modality) -> Callable[[Row], Row |
 
     Args:
         group: The option: ``filename:REGEX``, whose first capture group is the group, or something else.
-        modality: Only images have file names.
+        modality: Texts have no file names.
 
     Returns:
         A function from a row to the row with its group, or to the fault of a name that does not match; None where the
@@ -84,7 +85,7 @@ def group_reader(group: str | None, modality: Modality) -> Callable[[Row], Row |
     """
     if not group or not group.startswith("filename:"):
         return None
-    if modality != "image":
+    if modality == "text":
         raise OptionError("--group filename: needs files, and this data is a table of texts", fix="Name a column.")
     try:
         pattern = re.compile(group.removeprefix("filename:"))

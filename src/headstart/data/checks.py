@@ -11,47 +11,30 @@ from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Any, Final, TypeVar
 
 import numpy as np
 
+from headstart.data._findings import Finding, Severity
+from headstart.data._image_checks import about_images
 from headstart.data._kinds import label_sets, looks_like_numbers
 from headstart.data._refusals import refusals
 from headstart.data._sides import given_sides
+from headstart.data._sound_checks import about_sounds
 from headstart.data.dataset import PARTS, Dataset
-from headstart.data.images import DARK
-from headstart.data.readers import TINY, Reading, read
+from headstart.data.images import ImageFacts
+from headstart.data.readers import Reading, read
+from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError
 from headstart.tasks import read_number
 
-Severity = Literal["error", "warning", "info"]
 Number = TypeVar("Number", int, float)
 
 _SMALL_CLASS: Final = 10  # examples; below this a score of the class means little
 _IMBALANCE: Final = 10  # largest class to smallest
-_ODD_SHAPE: Final = 5  # longer side to shorter; a square crop then shows a fifth or less
 _LONG_TEXT: Final = 2000  # characters; about 512 word pieces, where most encoders stop reading
 _FAR: Final = 10  # interquartile ranges from the middle half; a normal value is that far out once in 10^45
 _HEAVY: Final = 0.5  # share of examples with one and the same value
-
-
-@dataclass(frozen=True)
-class Finding:
-    """One thing about the data that the user should know.
-
-    Attributes:
-        kind: A short name for programs, like ``unreadable`` or ``small-class``.
-        severity: ``error``, ``warning`` or ``info``.
-        where: The place, or the first of them.
-        found: What was found.
-        fix: What to do about it.
-    """
-
-    kind: str
-    severity: Severity
-    where: str
-    found: str
-    fix: str
 
 
 @dataclass(frozen=True)
@@ -63,8 +46,8 @@ class Inspection:
         n: Number of usable examples.
         classes: Examples per class or label, largest first; empty for values.
         parts: Examples per given part; empty where the data has no split.
-        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts), and range of the
-            values to predict.
+        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts), range of
+            seconds and counts of rates, channels and formats (sounds), and range of the values to predict.
         findings: Errors first, then warnings, then infos.
         notes: What was inferred while reading.
     """
@@ -126,13 +109,13 @@ def inspect(
 
 
 def warnings_about(dataset: Dataset) -> tuple[Finding, ...]:
-    """List the warnings that examples show which have been read already; no image is opened again.
+    """List the warnings that examples show which have been read already; no file is opened again.
 
     Args:
         dataset: What `load` returned.
 
     Returns:
-        Findings as `inspect` has them, without those about images and those that are notes of the data set too.
+        Findings as `inspect` has them, without those about files and those that are notes of the data set too.
     """
     reading = Reading(dataset, (), ())
     found = [finding for check in _CHECKS_OF_EXAMPLES for finding in check(reading)]
@@ -145,14 +128,36 @@ def _summary(reading: Reading) -> dict[str, Any]:
     values = {"values": _range(_values(reading.dataset))} if reading.dataset.kind == "regression" else {}
     if reading.dataset.modality == "text":
         return {"characters": _range(len(text) for text in reading.dataset.items), **values}
-    facts = reading.facts
+    return {**values, **_summary_of_images(reading), **_summary_of_sounds(reading)}
+
+
+def _summary_of_images(reading: Reading) -> dict[str, Any]:
+    facts = [fact for fact in reading.facts if isinstance(fact, ImageFacts)]
+    if not facts:
+        return {}
     return {
-        **values,
         "width": _range(fact.size[0] for fact in facts),
         "height": _range(fact.size[1] for fact in facts),
-        "modes": dict(Counter(fact.mode for fact in facts).most_common()),
-        "formats": dict(Counter(fact.format for fact in facts).most_common()),
+        "modes": _tally(fact.mode for fact in facts),
+        "formats": _tally(fact.format for fact in facts),
     }
+
+
+def _summary_of_sounds(reading: Reading) -> dict[str, Any]:
+    facts = [fact for fact in reading.facts if isinstance(fact, SoundFacts)]
+    if not facts:
+        return {}
+    return {
+        "seconds": _range(round(fact.seconds, 3) for fact in facts),
+        "total_minutes": round(sum(fact.seconds for fact in facts) / 60, 2),
+        "rates": _tally(f"{fact.rate} Hz" for fact in facts),
+        "channels": _tally(str(fact.channels) for fact in facts),
+        "formats": _tally(f"{fact.format} {fact.subtype}" for fact in facts),
+    }
+
+
+def _tally(values: Iterable[str]) -> dict[str, int]:
+    return dict(Counter(values).most_common())
 
 
 def _values(dataset: Dataset) -> list[float]:
@@ -308,26 +313,6 @@ def _spread_of_values(reading: Reading) -> list[Finding]:
     return findings
 
 
-def _images(reading: Reading) -> list[Finding]:
-    """Find tiny and odd images, and what will be converted."""
-    kinds: dict[tuple[str, Severity, str, str], list[str]] = defaultdict(list)
-    for place, fact in zip(reading.dataset.places, reading.facts, strict=False):
-        short, long = sorted(fact.size)
-        if short < TINY:
-            kinds["tiny-images", "warning", f"under {TINY} pixels wide or high", "Remove them."].append(place)
-        if long > _ODD_SHAPE * short:
-            fix = "Crop or tile them: networks see a square."
-            kinds["odd-shape", "warning", f"more than {_ODD_SHAPE} times longer than wide", fix].append(place)
-        for kind in fact.conversions:
-            severity: Severity = "warning" if kind == DARK else "info"
-            fix = "Stretch the contrast to 16 bits before." if kind == DARK else "Nothing, if this is meant."
-            kinds["conversion", severity, kind, fix].append(place)
-    return [
-        Finding(kind, severity, found[0], f"{what}: {len(found)} images", fix)
-        for (kind, severity, what, fix), found in kinds.items()
-    ]
-
-
 def _texts(reading: Reading) -> list[Finding]:
     dataset = reading.dataset
     if dataset.modality != "text":
@@ -379,7 +364,8 @@ _CHECKS: Final[tuple[Callable[[Reading], list[Finding]], ...]] = (
     _similar_labels,
     _balance,
     _spread_of_values,
-    _images,
+    about_images,
+    about_sounds,
     _texts,
     _label_kind,
     _groups,

@@ -1,8 +1,8 @@
 """The labelled examples, as one value that flows through every stage.
 
 A `Dataset` holds parallel columns (items, labels, places, groups, parts, domains, folds). Nothing in it is decoded:
-images stay paths until a backbone reads them. `place` says where an item came from (``train.csv:12``, ``ants/a.jpg``),
-so that every later message can name it.
+images and sounds stay paths until a backbone reads them. `place` says where an item came from (``train.csv:12``,
+``ants/a.jpg``), so that every later message can name it.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,10 +19,24 @@ from headstart.engine import LocalEngine
 from headstart.errors import DataError
 from headstart.tasks import Kind
 
-Modality = Literal["image", "text"]
-Item = Any  # a Path, a PIL image or an array for images; a string for text
+Modality = Literal["image", "text", "audio"]
+Item = Any  # a Path, a PIL image or an array for images; a string for text; a Path or a `Sound` for audio
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
+PLURALS: Final[dict[Modality, str]] = {"image": "images", "text": "texts", "audio": "sounds"}
+
+
+@dataclass(frozen=True, eq=False)
+class Sound:
+    """A recording in memory, for programs; files are given as paths.
+
+    Attributes:
+        samples: Floats, 1.0 at full scale; (N,), or (N, C) for C channels.
+        rate: Samples per second.
+    """
+
+    samples: NDArray[np.float32]
+    rate: int
 
 
 @dataclass(frozen=True)
@@ -39,7 +53,7 @@ class Dataset:
 
     Attributes:
         modality: What the items are.
-        items: Paths, images or arrays (image), strings (text); N of them.
+        items: Paths, images or arrays (image), strings (text), paths or `Sound` (audio); N of them.
         places: Where each item came from, for messages.
         labels: N label names, or None for unlabelled items. Label sets and numbers stay as the data writes them
             (``sea|beach``, ``0.25``); `headstart.tasks.task_from_labels` reads them.
@@ -120,7 +134,7 @@ def hash_item(item: Item) -> str:
     """Return the SHA-256 of what an item contains, independent of its name and place.
 
     Args:
-        item: A path, a string, a PIL image or an array.
+        item: A path, a string, a PIL image, an array or a `Sound`.
 
     Returns:
         64 hexadecimal digits.
@@ -137,6 +151,7 @@ def hash_item(item: Item) -> str:
             raise DataError(found, where=str(item), fix="Check that it exists and is readable.") from error
     if isinstance(item, str):
         return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()
-    array = np.ascontiguousarray(item)
-    header = f"{getattr(item, 'mode', '')} {array.dtype.str} {array.shape} ".encode()
+    array = np.ascontiguousarray(item.samples if isinstance(item, Sound) else item)
+    kind = f"{item.rate} Hz" if isinstance(item, Sound) else getattr(item, "mode", "")
+    header = f"{kind} {array.dtype.str} {array.shape} ".encode()
     return hashlib.sha256(header + array.tobytes()).hexdigest()

@@ -43,8 +43,8 @@ class Reading:
     """How a data set is read.
 
     Attributes:
-        task: ``image-`` or ``text-`` and ``classification``, ``multilabel`` or ``regression``, or the kind alone;
-            inferred where None, except regression.
+        task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``, or the kind
+            alone; inferred where None, except regression.
         label: Column of the labels.
         text: Column of the texts.
         group: Column of the groups, or ``filename:REGEX``.
@@ -180,7 +180,7 @@ def check_fits(dataset: Dataset, saved: Artifact, *, fix: str = "") -> None:
 def labels_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the labels, or say that there are none."""
     if dataset.labels is None:
-        fix = "Put images into a folder per class, or add a column 'label' (--label names another)."
+        fix = "Put images or sounds into a folder per class, or add a column 'label' (--label names another)."
         raise DataError("expected labelled data, found no labels", where=dataset.source, fix=fix)
     return dataset.labels
 

@@ -1,0 +1,106 @@
+"""Inputs for prediction: files, folders, tables and standard input, each item with its name or its error."""
+
+import sys
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from headstart.data._facts import opened
+from headstart.data._folders import files_below, name_fault
+from headstart.data._manifests import only, text_entries
+from headstart.data._rows import Names, Row
+from headstart.data._sources import find_in_file, path_fault
+from headstart.data._tables import TABLE_SUFFIXES, split_lines
+from headstart.data.dataset import PLURALS, Item, Modality
+from headstart.errors import DataError
+
+
+def load_items(
+    inputs: Sequence[str | Path], modality: Modality, *, text: str | None = None
+) -> list[tuple[str, Item | DataError]]:
+    """Read inputs for prediction; what cannot be read stands as an error in its place.
+
+    Args:
+        inputs: Files, folders (read with their sub-folders, sorted), tables, and ``-`` for lines on standard input:
+            texts, or paths.
+        modality: What the model takes.
+        text: The text column of tables, by default ``text``.
+
+    Returns:
+        In input order, the name of each input (path of a file, ``file:line`` of a text) with the item or its error.
+    """
+    names = Names(text=text, labelled=False, modality=modality)
+    entries = [entry for one in inputs for entry in _input_entries(str(one), modality, names)]
+    named = [(entry.where, entry) if isinstance(entry, DataError) else (_name(entry), entry) for entry in entries]
+    if modality == "text":
+        return [(name, entry if isinstance(entry, DataError) else entry.item) for name, entry in named]
+    return [
+        (name, facts if isinstance(facts, DataError) else entry.item if isinstance(entry, Row) else entry)
+        for (name, entry), facts in zip(named, opened(entries, modality), strict=True)
+    ]
+
+
+def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Row | DataError]:
+    """Return the rows of one input of a prediction; an input that cannot be read at all is one error."""
+    try:
+        if source == "-":
+            return _standard_input(modality)
+        path = Path(source)
+        if fault := path_fault(path):
+            return [fault]
+        if modality != "text" and path.suffix.lower() not in TABLE_SUFFIXES and not path.is_dir():
+            return [Row(path, source)]
+        if path.is_dir():
+            return _folder_entries(path, modality, names)
+        if not path.exists():
+            return [DataError("expected a file, found no such file", where=source, fix="Check the path.")]
+        found = find_in_file(path, names)
+    except DataError as error:
+        return [DataError(error.problem, where=source, fix=error.fix)]
+    if found.modality != modality:
+        there = f"expected {PLURALS[modality]}, found {PLURALS[found.modality]}"
+        return [DataError(there, where=source, fix="Give the other kind.")]
+    return [_as_given(entry, path.name, source) for entry in found.entries]
+
+
+def _as_given(entry: Row | DataError, name: str, source: str) -> Row | DataError:
+    """Put the file as the user has named it, folder and all, in front of the row's number."""
+    if isinstance(entry, Row):
+        return replace(entry, place=source + entry.place.removeprefix(name))
+    return DataError(entry.problem, where=source + entry.where.removeprefix(name), fix=entry.fix)
+
+
+def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row | DataError]:
+    manifests = [path for path in sorted(folder.glob("manifest.*")) if path.suffix.lower() in TABLE_SUFFIXES]
+    if manifests:
+        return list(_input_entries(str(only(manifests)), modality, names))
+    if modality != "text":
+        entries: list[Row | DataError] = [
+            name_fault(str(path)) or Row(path, str(path)) for path in files_below(folder, modality)
+        ]
+    else:
+        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (*TABLE_SUFFIXES, ".txt")]
+        entries = [entry for path in files for entry in _input_entries(str(path), modality, names)]
+    if not entries:
+        raise DataError(
+            f"expected {PLURALS[modality]}, found none in the folder", where=str(folder), fix="Check the path."
+        )
+    return entries
+
+
+def _standard_input(modality: Modality) -> list[Row | DataError]:
+    """Read bytes, so that a line of another encoding is the fault of that line."""
+    stream = getattr(sys.stdin, "buffer", None)  # a replaced standard input may be text only
+    data = stream.read() if stream else sys.stdin.read().encode("utf-8", "surrogateescape")
+    lines = split_lines(data, Path("-"))
+    if modality == "text":
+        return text_entries(lines, "-")
+    return [
+        cells if isinstance(cells, DataError) else Row(Path(cells[0]), f"-:{n}")
+        for n, cells in lines
+        if isinstance(cells, DataError) or cells[0]
+    ]
+
+
+def _name(row: Row) -> str:
+    return str(row.item) if isinstance(row.item, Path) else row.place
