@@ -10,15 +10,16 @@ from PIL import Image
 from torch import nn
 
 from headstart.backbones import Backbone, augmented, load
-from tests.backbones import test_timm, test_transformers
-from tests.backbones.layouts import TEXTS, pictures, randomise, write_folder
+from tests.backbones import test_timm, test_transformers, test_transformers_sounds
+from tests.backbones.layouts import TEXTS, pictures, randomise, sounds, write_folder
 
 TIMM = (  # and "uncut", which has no cuts
     *("resnet", "vgg-bn", "mobilenetv2", "mobilenetv3", "mnasnet", "convnext", "swin"),
     *("vit-token", "vit-map", "vit-distilled", "vit-dinov3", "vit-dinov3-bias"),
 )
 TEXT = ("bert", "distilbert", "electra-narrow", "mpnet", "deberta", "deberta-v2", "deberta-v3", "gpt2")
-EVERY = (*TIMM, *TEXT, "squeezenet", "toy:image", "toy:text", "own", "augmented")
+SOUND = ("whisper", "whisper-window")
+EVERY = (*TIMM, *TEXT, *SOUND, "squeezenet", "toy:image", "toy:text", "toy:audio", "own", "augmented")
 SQUEEZENET = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3}
 
 
@@ -32,6 +33,8 @@ def make(family: str, folder: Path) -> Backbone:
         test_timm.tiny(folder, *test_timm.FAMILIES[family][:2])
     elif family in test_transformers.NETWORKS:
         test_transformers.tiny(folder, family)
+    elif family in SOUND:
+        test_transformers_sounds.tiny(folder, pad="none" if family == "whisper" else "window")
     elif family == "squeezenet":
         network = randomise(torchvision.models.squeezenet1_1(weights=None))
         write_folder(folder, {**SQUEEZENET, "architecture": "torchvision:squeezenet1_1"}, network.state_dict())
@@ -55,4 +58,4 @@ def small(image: Image.Image) -> torch.Tensor:
 
 
 def items(backbone: Backbone) -> Sequence[object]:
-    return pictures() if backbone.modality == "image" else TEXTS
+    return {"image": pictures(), "text": TEXTS, "audio": sounds()}[backbone.modality]

@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 from PIL import Image
 from safetensors.torch import save_file
@@ -11,6 +12,7 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 
 from headstart.backbones import Backbone, rebuild
+from headstart.data import Sound
 
 WORDS = ["the", "cat", "dog", "sat", "on", "mat", "a", "red", "blue", "bird", "##s", "##ing", "fly", "house", "."]
 TEXTS = ["The cat sat on the mat.", "A bird", "", "Dogs flying on a red house " * 6, "the blue cats sitting"]
@@ -48,6 +50,13 @@ def pictures(count: int = 3) -> list[Image.Image]:
     sizes = [(61, 40), (33, 90), (50, 50), (200, 31)]
     arrays = [torch.randint(0, 256, (h, w, 3), generator=generator, dtype=torch.uint8) for w, h in sizes[:count]]
     return [Image.fromarray(array.numpy()) for array in arrays]
+
+
+def sounds() -> list[Sound]:
+    """Recordings of different lengths and rates, in one and two channels; one is longer than two seconds."""
+    noise = np.random.default_rng(3)
+    sizes = [(16_000, (5000,)), (16_000, (16_000,)), (8_000, (20_001,)), (44_100, (9000, 2)), (16_000, (401,))]
+    return [Sound((0.2 * noise.standard_normal(shape)).astype(np.float32), rate) for rate, shape in sizes]
 
 
 def randomise(network: torch.nn.Module) -> torch.nn.Module:

@@ -2,19 +2,23 @@
 
 import math
 import re
+from pathlib import Path
 
 import pytest
 
 from headstart.backbones import Candidate, _starter, candidates, catalogue, parse_name
 
-DOMAINS = {"image": {"natural photographs"}, "text": {"English text", "text in 50 languages"}}
+DOMAINS = {
+    "image": {"natural photographs"},
+    "text": {"English text", "text in 50 languages"},
+    "audio": {"speech and everyday sounds"},
+}
 SCHEMES = {"package": ("starter",), "hub": ("timm", "hf")}
 
 
 @pytest.mark.parametrize("known", catalogue(), ids=lambda known: known.name)
 def test_an_entry_is_consistent(known: Candidate) -> None:
     assert parse_name(known.name).scheme in SCHEMES[known.source]
-    assert known.modality in ("image", "text")
     assert known.licence is not None
     assert known.pretraining is not None
     assert known.domain in DOMAINS[known.modality]
@@ -42,13 +46,17 @@ def test_timm_knows_every_timm_entry_and_states_the_same_licence() -> None:
             assert stated in (known.licence, None), "old versions of timm state none"
 
 
-def test_defaults_are_what_can_be_loaded_here(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_defaults_are_what_can_be_loaded_here(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setattr(_starter, "find_spec", lambda name: object())
     assert [known.name for known in candidates("text")] == ["starter:minilm-l6"]
-    assert [known.name for known in candidates("text", offline=False)] == ["starter:minilm-l6"]
-    assert candidates("image") == []
-    assert all(known.name.startswith("timm:") for known in candidates("image", offline=False))
+    assert [known.name for known in candidates("text", offline=False)] == [
+        "starter:minilm-l6",
+        "hf:sentence-transformers/all-mpnet-base-v2",
+    ]
     monkeypatch.setattr(_starter, "find_spec", lambda name: None)
+    monkeypatch.setattr(_starter, "HOME", tmp_path)
+    assert candidates("image") == candidates("audio") == []
+    assert all(known.name.startswith("timm:") for known in candidates("image", offline=False))
     assert candidates("text", offline=True) == []
     online = [known.name for known in candidates("text", offline=False)]
-    assert online == ["hf:sentence-transformers/all-MiniLM-L6-v2"]
+    assert online == ["hf:sentence-transformers/all-MiniLM-L6-v2", "hf:sentence-transformers/all-mpnet-base-v2"]

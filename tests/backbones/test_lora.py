@@ -56,6 +56,7 @@ FAMILIES = {
     "squeezenet": ("features.11", 3, "features.12.squeeze", "features.12.expand3x3"),
     "toy:image": ("conv2", 1, "2.0", "2.0"),
     "toy:text": ("embeddings", 2, "layers.0.0", "layers.1.0"),
+    "whisper-window": ("layers.0", 2, "layers.1.self_attn.v_proj", "layers.1.self_attn.q_proj"),
     "own": ("norm", 2, "2.0", "3"),
     "augmented": ("layer3.0", 3, "layer4.0.conv1", "layer4.0.downsample.0"),
 }

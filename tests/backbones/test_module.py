@@ -11,6 +11,7 @@ from PIL import Image
 from torch import Tensor, nn
 
 from headstart.backbones import Backbone, read_tensors, rebuild
+from headstart.data import Sound
 from headstart.errors import BackboneError
 from tests.backbones.layouts import pictures
 
@@ -138,3 +139,21 @@ def test_a_network_that_no_library_has_loads_as_ones_own(shared: Path) -> None:
     features = backbone.forward(backbone.prepare(photos))
     sure = (features @ weights["linear.weight"].T + weights["linear.bias"]).softmax(1).amax(1)
     assert sure.mean() > 0.7
+
+
+def test_recordings_reach_the_users_function_as_samples_at_16_khz() -> None:
+    lengths: list[int] = []
+
+    def bands(samples: np.ndarray) -> Tensor:
+        lengths.append(len(samples))
+        return torch.from_numpy(np.abs(np.fft.rfft(samples, 14))).float()
+
+    parts = [("a", nn.Linear(8, 5)), ("b", nn.Linear(5, 3))]
+    backbone = Backbone.from_module(parts, bands, modality="audio", name="mine")
+    assert (backbone.num_features, backbone.modality) == (3, "audio")
+    del lengths[:]
+    tone = np.sin(np.arange(8000) / 5).astype(np.float32)
+    rows = backbone.forward(backbone.prepare([Sound(tone, 16_000), Sound(tone, 8_000)]))
+    assert lengths == [8000, 16_000]
+    assert rows.shape == (2, 3)
+    assert backbone.truncated("a").num_features == 5

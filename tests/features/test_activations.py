@@ -6,7 +6,7 @@ import torch
 
 from headstart import backbones
 from headstart.backbones import Backbone, Batch
-from headstart.data import Dataset
+from headstart.data import Dataset, Sound
 from headstart.engine import LocalEngine
 from headstart.errors import BackboneError
 from headstart.features import (
@@ -25,16 +25,19 @@ from headstart.features import _frozen as frozen_module
 from headstart.features import _source as source_module
 from tests.conftest import make_image
 
-CUTS = {"toy:image": "conv2", "toy:text": "layer1"}
+CUTS = {"toy:image": "conv2", "toy:text": "layer1", "toy:audio": "layer1"}
 
 
 def dataset_of(name: str, n: int = 40) -> Dataset:
     rng = np.random.default_rng(1)
     if name == "toy:image":
         items = tuple(make_image((90, 90, 90), seed=i) for i in range(n))
+    elif name == "toy:audio":  # windows hold 1.28 seconds
+        lengths = rng.integers(600, 50_000, n)
+        items = tuple(Sound(rng.standard_normal(length).astype(np.float32), 16_000) for length in lengths)
     else:  # windows hold 64 tokens: some texts have one, some three
         items = tuple(" ".join(f"w{i}-{j}" for j in range(int(rng.integers(1, 150)))) for i in range(n))
-    return Dataset("image" if name == "toy:image" else "text", items, tuple(map(str, range(n))))
+    return Dataset(name.removeprefix("toy:"), items, tuple(map(str, range(n))))
 
 
 def plain(backbone: Backbone, items: list, cut: str) -> Batch:
@@ -141,7 +144,8 @@ def small_windows(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(activations_module, "TOKENS_PER_WINDOW", 1000)
     monkeypatch.setattr(frozen_module, "TEXTS_PER_WINDOW", 8)
     monkeypatch.setattr(source_module, "BYTES_PER_SHARD", 20_000)
-    monkeypatch.setattr(source_module, "ROWS_PER_SHARD", {"image": 12, "text": 12})  # no multiple of a batch
+    for modality in ("image", "text", "audio"):
+        monkeypatch.setitem(source_module.ROWS_PER_SHARD, modality, 12)  # no multiple of a batch
 
 
 def interrupted_after(batches: int):
@@ -250,7 +254,7 @@ def test_the_predicted_size_is_within_a_tenth_and_nothing_is_stored(name, precis
 
 
 def test_of_very_many_texts_a_sample_is_tokenised(monkeypatch):
-    monkeypatch.setattr(costs_module, "MOST_TOKENISED", 50)
+    monkeypatch.setitem(costs_module.MOST_READ, "text", 50)
     backbone, dataset, source = backbones.load("toy:text"), dataset_of("toy:text", 300), FeatureSource()
     predicted = source.predict_activations(backbone, dataset, cut="layer1")
     found = source.activations(backbone, dataset, cut="layer1")
@@ -301,3 +305,18 @@ def test_live_texts_have_sizes_before_they_are_read_so_that_like_goes_with_like(
     assert sizes.min() >= 1
     pictures = dataset_of("toy:image").items
     assert set(LiveActivations(backbones.load("toy:image"), pictures, "conv2").sizes.tolist()) == {1}
+
+
+def test_sounds_have_sizes_before_they_are_read_in_memory_as_in_files(tmp_path):
+    sounds = dataset_of("toy:audio").items
+    paths = [tmp_path / f"{i}.wav" for i in range(len(sounds))]
+    for path, sound in zip(paths, sounds, strict=True):
+        path.write_bytes(bytes(2 * len(sound.samples)))  # never read, so that zeros do
+    order = sorted(range(40), key=lambda i: len(sounds[i].samples))
+    for items in (sounds, paths):
+        sizes = LiveActivations(backbones.load("toy:audio"), items, "layer1").sizes
+        assert (np.diff(sizes[order]) >= 0).all()
+        frames = [len(sound.samples) / 320 for sound in sounds]
+        np.testing.assert_allclose(sizes, frames, atol=1)
+    gone = LiveActivations(backbones.load("toy:audio"), [tmp_path / "gone.wav"], "layer1")
+    assert gone.sizes.tolist() == [1]

@@ -12,11 +12,12 @@ import torch
 from headstart import backbones
 from headstart.backbones import Batch
 from headstart.backbones._texts import collate_windows, pool_tokens
-from headstart.data import Dataset
+from headstart.data import Dataset, Sound
 from headstart.engine import LocalEngine
 from headstart.errors import BudgetError
 from headstart.features import FeatureSource, Store, frozen_pass, key_of
 from headstart.features import _frozen as frozen_module
+from tests.backbones.families import make
 from tests.conftest import make_image, make_texts
 
 
@@ -39,6 +40,24 @@ def test_features_from_the_store_equal_a_plain_forward_of_each_item(name):
         with torch.inference_mode():
             plain = np.concatenate([backbone.forward_views(backbone.prepare([item]))[view].numpy() for item in items])
         np.testing.assert_allclose(found, plain, atol=1e-5)
+
+
+@pytest.mark.parametrize("family", ["toy:text", "toy:audio", "whisper", "whisper-window"])
+def test_an_item_beyond_the_budget_of_a_batch_goes_in_runs_of_windows_to_the_same_row(family, tmp_path, monkeypatch):
+    monkeypatch.setitem(frozen_module.TOKENS_PER_BATCH, "cpu", 110)
+    backbone = make(family, tmp_path)
+    noise = np.random.default_rng(0).standard_normal(16_000 * 4 + 777).astype(np.float32)
+    noise *= np.linspace(0.01, 1, len(noise), dtype=np.float32)  # unlike windows
+    item = "one two three four " * 100 if backbone.modality == "text" else Sound(noise, 16_000)
+    with torch.inference_mode():
+        views = backbone.forward_views(backbone.prepare([item]))
+    run: list[int] = []
+    forward = type(backbone).forward_views
+    monkeypatch.setattr(type(backbone), "forward_views", lambda b, x: (run.append(len(x.values)), forward(b, x))[1])
+    (rows,) = frozen_pass(backbone, [item], engine=LocalEngine())
+    assert len(run) > 1
+    for i, view in enumerate(backbone.views):
+        np.testing.assert_allclose(rows.values[:, i], views[view].numpy(), atol=1e-5)
 
 
 def test_a_second_run_computes_nothing_and_reads_the_same_bits():

@@ -1,5 +1,6 @@
 """What transfer is compared with: drawn alike, left out and said where it cannot be made, and held to the time left."""
 
+import re
 import time
 from dataclasses import replace
 from types import SimpleNamespace
@@ -17,7 +18,7 @@ from headstart.search._proof import Measured, _some, compare_all, guarded, measu
 from headstart.strategies import Run, TuningForecast
 from tests.search.test_ladder import go, held_out, outer
 from tests.search.test_scoring import values
-from tests.strategies.small import task_of, topics
+from tests.strategies.small import task_of, tones, topics
 
 
 def problem_of(dataset, plan=None, **run):
@@ -35,6 +36,14 @@ def test_a_model_whose_answers_have_no_ranks_is_left_out_and_said(plan):
     (line,) = [line for line in said if line.startswith("No comparison with mean value: spearman is not defined on ")]
     assert "the values or the predictions are all equal" in line
     assert outcome.score.value > 0
+
+
+def test_sounds_are_compared_with_their_cepstra_and_with_the_same_network_untrained():
+    outcome = go(tones(45), proof="full")
+    names = [re.sub(r" \(.*", "", name) for name in outcome.baselines]
+    classical = "MFCC statistics + logistic regression"
+    assert names == ["majority class", classical, "random weights, probe", "from scratch"]
+    assert outcome.baselines[classical].value > outcome.baselines["majority class"].value + 0.3
 
 
 def without_a_class():

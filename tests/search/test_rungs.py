@@ -60,9 +60,10 @@ def test_a_class_in_the_test_part_alone_does_not_count():
     assert named(replace(one, y=y), network()) == ["contrastive(last=5, rate=5e-05, steps=30)"]
 
 
-def test_what_is_tried_for_values_and_for_images():
+def test_what_is_tried_for_values_images_and_sounds():
     assert named(problem(50, kind="regression"), network()) == ["finetune()"]
     assert named(problem(50), network("image")) == ["probe(views=2)", "finetune()"]
+    assert named(problem(50), network("audio")) == ["finetune()"]
 
 
 def test_more_effort_goes_deeper():
@@ -70,6 +71,7 @@ def test_more_effort_goes_deeper():
     assert named(problem(50, effort="more"), network()) == ["contrastive()", "contrastive(last=5, rate=0.0001)", last]
     image = ["probe(views=2)", "finetune()", str(FineTune(last=3, views=4)), last]
     assert named(problem(50, effort="more"), network("image")) == image
+    assert named(problem(50, effort="more"), network("audio")) == image[1:]
     assert named(problem(50, kind="regression", effort="more"), network()) == ["finetune()", last]
 
 

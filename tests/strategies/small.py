@@ -12,7 +12,7 @@ from torch import Tensor
 
 from headstart import backbones
 from headstart.backbones import Backbone
-from headstart.data import Dataset
+from headstart.data import Dataset, Sound
 from headstart.features import FeatureSource
 from headstart.strategies import Contrastive, FineTune, LoRA, Run, Scratch, Tuned, Tuning, _tuning, finetune
 from headstart.strategies._head import LinearHead
@@ -29,6 +29,7 @@ FAST = {
     "lora": LoRA(last=1, steps=12, batch=8, rank=2),
     "scratch": Scratch(steps=12, batch=8, views=2),
 }
+PITCHES = {"low": 300, "middle": 1200, "high": 4000}
 COLOURS = {"red": (150, 100, 100), "green": (100, 150, 100), "blue": (100, 100, 150)}
 
 
@@ -57,8 +58,20 @@ def topics(n: int, *, seed: int = 0) -> Dataset:
     return Dataset("text", tuple(texts), tuple(map(str, range(n))), labels=tuple(labels))
 
 
+def tones(n: int, *, seed: int = 0) -> Dataset:
+    """Recordings of 0.1 to 1.4 seconds: a low, middle or high tone in noise."""
+    rng = np.random.default_rng([seed, n])
+    labels = [list(PITCHES)[i % 3] for i in range(n)]
+    items = []
+    for label in labels:
+        time = np.arange(int(rng.integers(1600, 22_000))) / 16_000
+        samples = np.sin(2 * np.pi * PITCHES[label] * time) + 2 * rng.standard_normal(len(time))
+        items.append(Sound((0.1 * samples).astype(np.float32), 16_000))
+    return Dataset("audio", tuple(items), tuple(map(str, range(n))), labels=tuple(labels))
+
+
 def data_for(backbone: Backbone, n: int, *, seed: int = 0) -> Dataset:
-    return pictures(n, seed=seed) if backbone.modality == "image" else sentences(n, seed=seed)
+    return {"image": pictures, "text": sentences, "audio": tones}[backbone.modality](n, seed=seed)
 
 
 def toy(dataset: Dataset) -> Backbone:

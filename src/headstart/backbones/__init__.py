@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from headstart.backbones._augment import Flips, augmented
     from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View
     from headstart.backbones._catalogue import Candidate, catalogue, find
-    from headstart.backbones._load import candidates, licence_of, load, locate, rebuild
+    from headstart.backbones._load import candidates, card_of, licence_of, load, locate, rebuild
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
     from headstart.backbones._packs import add_pack, write_pack
@@ -24,7 +24,7 @@ _HOMES = {
     "_augment": ("Flips", "augmented"),
     "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View"),
     "_catalogue": ("Candidate", "catalogue", "find"),
-    "_load": ("candidates", "licence_of", "load", "locate", "rebuild"),
+    "_load": ("candidates", "card_of", "licence_of", "load", "locate", "rebuild"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
     "_packs": ("add_pack", "write_pack"),
@@ -51,6 +51,7 @@ __all__ = [
     "add_pack",
     "augmented",
     "candidates",
+    "card_of",
     "catalogue",
     "find",
     "from_scratch",

@@ -25,7 +25,7 @@ from headstart.data import Item, Modality
 from headstart.errors import BackboneError
 
 View = Literal["last", "mean"]
-Prepared = Any  # one item as `Preparer.read` leaves it: the bytes of a picture, the windows of a text
+Prepared = Any  # one item as `Preparer.read` leaves it: the bytes of a picture, the windows of a text or sound
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Batch:
 
     Attributes:
         values: (W, ...) pixels, token ids or activations; W rows.
-        mask: (W, T) true where a token is real, or None where every position is.
+        mask: (W, T) true where a token or frame is real, or None where every position is.
         owner: (W,) which item each row belongs to where long items were cut into windows, or None for one row an item.
     """
 
@@ -63,7 +63,7 @@ class Preparer(Protocol):
         """Decode or tokenise; one compact value per item, in order."""
 
     def cost(self, prepared: Prepared) -> int:
-        """The size of one prepared item (tokens, pixels), for batching like with like."""
+        """The size of one prepared item (tokens, frames, pixels), for batching like with like."""
 
     def collate(self, prepared: Sequence[Prepared]) -> Batch:
         """Join prepared items into one batch."""
@@ -134,7 +134,7 @@ class Backbone:
         Args:
             blocks: Named modules, input to output; each takes the tensor the one before it returns. The last may return
                 (N, D), or (N, D, H, W), which is averaged over H and W.
-            preprocessing: One item (an RGB ``PIL.Image``, or a string) to one tensor; all results have one shape.
+            preprocessing: One item (RGB ``PIL.Image``, string, (n,) samples at 16 kHz) to one tensor, all of one shape.
             modality: What the items are.
             name: What to call it in reports.
 
@@ -168,7 +168,7 @@ class Backbone:
         """Read items and join them into one batch on the network's device.
 
         Args:
-            items: Paths, images, arrays or strings.
+            items: Paths, images, arrays, strings or `Sound`.
 
         Returns:
             The input batch.

@@ -20,7 +20,7 @@ class Candidate:
     Attributes:
         name: Its full name, for ``--backbone``.
         modality: What its items are.
-        source: Where it comes from: an installed Python package, or the hub.
+        source: Where it comes from: a Python package that is installed, ours included, or the hub.
         default: Whether it is tried when no backbone is named.
         parameters_millions: Parameters, classifier included, in millions.
         megabytes: Size of the weights in float32, in 10^6 bytes.

@@ -24,10 +24,11 @@ from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import read_tensors
 from headstart.errors import BackboneError
 
-Library = Literal["timm", "torchvision", "transformers", "headstart"]
+Library = Literal["timm", "torchvision", "transformers", "whisper", "headstart"]
 ACCEPTED = (
     'a config.json with "architecture" (timm), with "architecture": "torchvision:NAME", or with "model_type" '
-    "(transformers, beside tokenizer files), and model.safetensors; or what headstart.backbones.write_folder wrote"
+    "(transformers, beside tokenizer files; Whisper beside preprocessor_config.json), and model.safetensors; or what "
+    "headstart.backbones.write_folder wrote"
 )
 RANDOM = {
     nn.init.normal_,
@@ -81,7 +82,7 @@ def layout(folder: Path) -> Library:
         raise BackboneError("there is no such folder", where=str(folder), fix="Check the path after dir:.")
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if "model_type" in config:
-        return "transformers"
+        return "whisper" if config["model_type"] == "whisper" else "transformers"
     if str(config.get("architecture", "")).startswith("torchvision:"):
         return "torchvision"
     if "architecture" in config:

@@ -40,6 +40,7 @@ FILES: Final = [
     "spm.model",
     "sentencepiece.bpe.model",
     "sentence_bert_config.json",
+    "preprocessor_config.json",
     "modules.json",
     "*_*/config.json",
 ]

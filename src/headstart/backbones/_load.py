@@ -25,6 +25,7 @@ FAMILIES = {
     "timm": "headstart.backbones._timm",
     "torchvision": "headstart.backbones._torchvision",
     "transformers": "headstart.backbones._transformers",
+    "whisper": "headstart.backbones._transformers_sounds",
     "toy": "headstart.backbones._toy",
 }
 READERS = {**FAMILIES, "headstart": "headstart.backbones._written"}  # by the layout of the folder
@@ -34,8 +35,9 @@ def load(name: str, *, offline: bool = False) -> Backbone:
     """Load a pretrained network with its preprocessing and cut points.
 
     Args:
-        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``; with
-            ``#CUT`` behind it, as `Backbone.truncated` names it, the network cut off after that block.
+        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or
+            ``toy:image|text|audio``; with ``#CUT`` behind it, as `Backbone.truncated` names it, the network cut off
+            after that block.
         offline: Open no connection; hub names must be in the local cache.
 
     Returns:
@@ -86,14 +88,17 @@ def candidates(modality: Modality, *, offline: bool = True) -> list[Candidate]:
         offline: Leave out those that would have to be downloaded.
 
     Returns:
-        The catalogue's default candidates that can be loaded: packages that are installed and, unless offline, those
-        on the hub where no package serves the modality.
+        The catalogue's default candidates that can be loaded: starters whose files are here and, unless offline, those
+        on the hub that are larger.
     """
     defaults = [known for known in catalogue() if known.default and known.modality == modality]
     here = [
         known for known in defaults if known.source == "package" and _starter.installed(parse_name(known.name).target)
     ]
-    return here if here or offline else [known for known in defaults if known.source == "hub"]
+    if offline:
+        return here
+    size = max((known.megabytes or 0 for known in here), default=0)
+    return [*here, *(known for known in defaults if known.source == "hub" and (known.megabytes or 0) > size)]
 
 
 def licence_of(name: str) -> str | None:
@@ -113,6 +118,25 @@ def licence_of(name: str) -> str | None:
         return stated_licence(Path(address.target).expanduser())
     known = find(address.name)
     return None if known is None else known.licence
+
+
+def card_of(name: str) -> Path:
+    """Find the card of a starter backbone.
+
+    Args:
+        name: ``starter:NAME``.
+
+    Returns:
+        A Markdown file that says what it was pretrained on, how good it is and where it should not be used.
+
+    Raises:
+        BackboneError: There is no such starter, or the backbone is no starter.
+    """
+    address = parse_name(name)
+    if address.scheme != "starter":
+        fix = "The card of a hub network is on its page; that of a folder, if any, lies in it."
+        raise BackboneError("only starters come with a card", where=name, fix=fix)
+    return _starter.card(address.target)
 
 
 def locate(name: str, *, offline: bool = False) -> Path:

@@ -19,9 +19,10 @@ from torch import Tensor, nn
 from headstart.backbones._base import Backbone, Batch
 from headstart.backbones._images import block
 from headstart.backbones._tensors import hash_state
-from headstart.data import Item, Modality, read_image
+from headstart.data import Item, Modality, Sound, read_image, read_sound
 from headstart.errors import BackboneError
 
+RATE: Final = 16_000  # at which the user's function gets recordings
 TEXTS: Final = ("The quick brown fox jumps over the lazy dog.", "Ärger, 42 naïve façades & ½ – 東京!")
 
 
@@ -75,7 +76,7 @@ class CallablePreparer:
     """Applies the user's function to one item at a time.
 
     Attributes:
-        preprocessing: One image or string to one tensor.
+        preprocessing: One image, string or (n,) samples at 16 kHz to one tensor.
         modality: What the items are.
         settings: The hash of what the function makes of the fixed items.
         chunk: One item a call.
@@ -87,8 +88,8 @@ class CallablePreparer:
     chunk: int = 1
 
     def read(self, items: Sequence[Item]) -> list[Tensor]:
-        """Decode images, then apply the function."""
-        return [self.preprocessing(read_image(item) if self.modality == "image" else item) for item in items]
+        """Decode images and recordings, then apply the function."""
+        return [self.preprocessing(self._decoded(item)) for item in items]
 
     def cost(self, prepared: Tensor) -> int:
         """Count the values."""
@@ -115,12 +116,19 @@ class CallablePreparer:
             )
         return Batch(torch.stack(list(prepared)))
 
+    def _decoded(self, item: Item) -> Any:
+        if self.modality == "audio":
+            return read_sound(item, rate=RATE)
+        return read_image(item) if self.modality == "image" else item
+
 
 def _identify(preprocessing: Callable[[Any], Tensor], modality: Modality, *, name: str) -> str:
     """Hash what the function makes of the fixed items; see the top of this file."""
     digests = []
     for _ in range(2):
-        outputs = [preprocessing(item) for item in examples(modality)]
+        # As they are: of recordings a function sees the samples.
+        items = [item.samples if isinstance(item, Sound) else item for item in examples(modality)]
+        outputs = [preprocessing(item) for item in items]
         if not all(isinstance(output, Tensor) for output in outputs):
             kind = type(outputs[0]).__name__
             fix = "Convert its result with torch.as_tensor."
@@ -139,6 +147,10 @@ def examples(modality: Modality) -> list[Any]:
     """Return two fixed items: uneven in shape and content, so that resizing, cropping and scaling all show."""
     if modality == "text":
         return list(TEXTS)
+    if modality == "audio":  # a rising and a falling tone, half a second and less
+        time = np.arange(RATE // 2) / RATE
+        tones = [np.sin(2 * np.pi * (300 + 2000 * time) * time), 0.3 * np.sin(2 * np.pi * (1500 - 900 * time) * time)]
+        return [Sound(tone[: len(tone) - 1500 * i].astype(np.float32), RATE) for i, tone in enumerate(tones)]
     rows, columns = np.mgrid[0:60, 0:90]
     waves = [127.5 + 127.5 * np.sin(rows / (3 + c) + columns / (7 - c)) for c in range(3)]
     picture = np.stack(waves, axis=-1).round().astype(np.uint8)

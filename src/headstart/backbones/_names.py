@@ -37,8 +37,9 @@ def parse_name(name: str) -> Address:
     """Split a backbone's name into scheme, target and revision.
 
     Args:
-        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or ``toy:image|text``; with
-            ``#CUT`` behind it, the network cut off after that block. A folder whose name has a ``#`` is that folder.
+        name: ``timm:ARCH.TAG``, ``hf:org/model@revision``, ``dir:PATH``, ``starter:NAME`` or
+            ``toy:image|text|audio``; with ``#CUT`` behind it, the network cut off after that block. A folder whose name
+            has a ``#`` is that folder.
 
     Returns:
         The parts.

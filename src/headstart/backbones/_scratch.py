@@ -22,6 +22,7 @@ CREATE: Final[Mapping[str, Create]] = {
     "timm": lambda family, source, name: family._create(source["architecture"], source["model_args"], where=name),
     "torchvision": lambda family, source, name: family._create(source["architecture"], where=name),
     "transformers": lambda family, source, name: family._network(source["config"], where=name),
+    "whisper": lambda family, source, name: family.whisper_encoder(source["config"], where=name),
 }
 STREAM: Final = 1
 NOTE: Final = "random weights, not pretrained"

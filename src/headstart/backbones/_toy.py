@@ -1,43 +1,46 @@
 """Tiny backbones with fixed random weights, for tests: under a millisecond an item, nothing to download."""
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from itertools import pairwise
-from typing import Any, final
+from typing import Any, Final, final
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone, Batch, Block
 from headstart.backbones._folder import Recipe, fill
 from headstart.backbones._images import ImagePreparer, Pixels, block
+from headstart.backbones._sounds import Samples, SoundPreparer
 from headstart.backbones._texts import TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
 from headstart.data import Item
 from headstart.errors import BackboneError
 
 SIZE, VOCABULARY, WINDOW = 32, 1024, 64
+RATE, STEP, BANDS = 16_000, 320, 16  # frames of 20 ms
 NOTE = "random weights, for tests"
 
 
 def recipe(target: str) -> Recipe:
-    """Make the recipe of ``toy:image`` or ``toy:text``."""
-    if target not in ("image", "text"):
-        raise BackboneError(
-            f"there is no toy backbone {target!r}", where=f"toy:{target}", fix="Write toy:image or toy:text."
-        )
+    """Make the recipe of ``toy:image``, ``toy:text`` or ``toy:audio``."""
+    if target not in NETWORKS:
+        fix = "Write toy:image, toy:text or toy:audio."
+        raise BackboneError(f"there is no toy backbone {target!r}", where=f"toy:{target}", fix=fix)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
-        network = _image_network() if target == "image" else _text_network()
+        network = NETWORKS[target]()
     return Recipe({"library": "toy", "name": target}, {}, network.state_dict())
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
-    """Build either toy."""
-    return (_build_image if recipe.source["name"] == "image" else _build_text)(recipe, name)
+    """Build one of the toys."""
+    build_one = {"image": _build_image, "text": _build_text, "audio": _build_sound}[recipe.source["name"]]
+    return build_one(recipe, name)
 
 
 def _image_network() -> nn.Sequential:
@@ -81,15 +84,48 @@ def _text_network() -> nn.ModuleDict:
 def _build_text(recipe: Recipe, name: str) -> Backbone:
     network = _text_network()
     fill(network, recipe, where=name)
-    embedding, layers = network["embedding"], network["layers"]
+    return _mixing(network, "embedding", "embeddings", name=name, recipe=recipe, preparer=HashingPreparer())
+
+
+def _sound_network() -> nn.ModuleDict:
+    mixers = [nn.Sequential(nn.Linear(16, 16), nn.Tanh()) for _ in range(2)]
+    return nn.ModuleDict({"stem": nn.Linear(BANDS, 16), "layers": nn.ModuleList(mixers)})
+
+
+def _build_sound(recipe: Recipe, name: str) -> Backbone:
+    network = _sound_network()
+    fill(network, recipe, where=name)
+    settings = {"rate": RATE, "step": STEP, "bands": BANDS, "window": WINDOW}
+    preparer = SoundPreparer(_loudness, RATE, STEP, WINDOW, settings)
+    return _mixing(network, "stem", "stem", name=name, recipe=recipe, preparer=preparer)
+
+
+def _loudness(samples: Samples) -> NDArray[np.float32]:
+    """Describe every frame by the logarithm of the power in bands of 500 Hz."""
+    spectra = np.fft.rfft(samples.reshape(-1, STEP), axis=1)[:, 1:]
+    power = np.square(np.abs(spectra)).reshape(len(spectra), BANDS, -1).sum(axis=2)
+    return np.asarray(np.log10(power + 1e-4) / 4, dtype=np.float32)
+
+
+def _mixing(
+    network: nn.ModuleDict,
+    first: str,
+    cut: str,
+    *,
+    name: str,
+    recipe: Recipe,
+    preparer: "HashingPreparer | SoundPreparer",
+) -> Backbone:
+    """Chain a first layer and those that mix, of tokens or frames."""
+    layers = network["layers"]
     assert isinstance(layers, nn.ModuleList)
-    blocks = [block("embeddings", embedding)]
+    blocks = [block(cut, network[first])]
     blocks += [Block(f"layer{i + 1}", (layer,), partial(_mix, layer)) for i, layer in enumerate(layers)]
     return Backbone(
         name=name,
-        modality="text",
+        modality="text" if isinstance(preparer, HashingPreparer) else "audio",
         network=network,
-        preparer=HashingPreparer(),
+        preparer=preparer,
         blocks=tuple(blocks),
         tail=partial(pool_tokens, "mean"),
         num_features=16,
@@ -142,3 +178,10 @@ class HashingPreparer:
 def _hash_word(word: str) -> int:
     digest = hashlib.blake2b(word.encode("utf-8", "surrogatepass"), digest_size=4).digest()
     return 1 + int.from_bytes(digest, "big") % (VOCABULARY - 1)
+
+
+NETWORKS: Final[Mapping[str, Callable[[], nn.Module]]] = {
+    "image": _image_network,
+    "text": _text_network,
+    "audio": _sound_network,
+}

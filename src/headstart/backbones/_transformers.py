@@ -1,28 +1,28 @@
 """Text networks from transformers: encoders and GPT-2-style decoders. The only file that imports transformers.
 
+Whisper's encoder is created here too; what is particular to sounds is in `_transformers_sounds`.
+
 Only the architecture comes from the library. Weights and tokenizer are read here, so that every weight is accounted
 for, nothing is downloaded and no remote code runs.
 """
 
-import hashlib
-import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
 import torch
 import transformers
-from tokenizers import Encoding, Tokenizer
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch
+from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
-from headstart.backbones._texts import Pooling, TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
+from headstart.backbones._texts import Pooling, pool_tokens
+from headstart.backbones._tokens import TokenPreparer, first_line
 from headstart.backbones._transformers_chains import Network, chain
-from headstart.data import Item
 from headstart.errors import BackboneError
 
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
@@ -124,64 +124,6 @@ def build(recipe: Recipe, name: str) -> Backbone:
     )
 
 
-@final
-class TokenPreparer:
-    """Tokenises texts in batches and cuts long ones into windows.
-
-    Args:
-        tokenizer: The content of a tokenizer.json.
-        network: Its configuration names the padding and start tokens.
-        source: The recipe's source, for window and case.
-        where: What to name in an error.
-
-    Raises:
-        BackboneError: The tokenizers library cannot read the file.
-    """
-
-    chunk: Final = 256
-
-    def __init__(self, tokenizer: bytes, network: Network, *, source: Mapping[str, Any], where: str) -> None:
-        self._tokenizer = _parse_tokenizer(tokenizer, where=where)
-        self._tokenizer.no_padding()
-        self._tokenizer.enable_truncation(source["window"], stride=0)
-        config = network.config
-        self._pad = config.pad_token_id or 0
-        marks = (config.bos_token_id, config.eos_token_id, self._pad)
-        self._start = next((mark for mark in marks if isinstance(mark, int) and mark < config.vocab_size), 0)
-        self._lower = source["lower"]
-        self.settings: Final[Mapping[str, Any]] = {
-            "tokenizer": hashlib.sha256(tokenizer).hexdigest(),
-            "window": source["window"],
-            "lower": self._lower,
-        }
-
-    def read(self, items: Sequence[Item]) -> list[Windows]:
-        """Tokenise; a text without any token becomes the start token."""
-        return [self._windows(encoding) for encoding in self._tokenizer.encode_batch_fast(self._cased(items))]
-
-    def cost(self, prepared: Windows) -> int:
-        """Count the tokens."""
-        return count_tokens(prepared)
-
-    def collate(self, prepared: Sequence[Windows]) -> Batch:
-        """Pad to the longest window."""
-        return collate_windows(prepared, pad=self._pad)
-
-    def count(self, texts: Sequence[str]) -> TokenCounts:
-        """Count the tokens of texts and, among them, those that stand for what it does not know."""
-        encodings = self._tokenizer.encode_batch_fast(self._cased(texts), add_special_tokens=False)
-        ids = [token for encoding in encodings for part in (encoding, *encoding.overflowing) for token in part.ids]
-        unknown = _unknown_token(self._tokenizer)
-        return TokenCounts(len(ids), 0 if unknown is None else ids.count(unknown))
-
-    def _cased(self, texts: Sequence[Item]) -> list[str]:
-        return [text.lower() if self._lower else text for text in texts]
-
-    def _windows(self, encoding: Encoding) -> Windows:
-        parts = (encoding, *encoding.overflowing)
-        return tuple(np.array(part.ids or [self._start], dtype=np.int32) for part in parts)
-
-
 def _network(config: Mapping[str, Any], *, where: str) -> Network:
     """Create an architecture with random weights, without the pooler that no feature uses."""
     kind = str(config.get("model_type"))
@@ -198,10 +140,57 @@ def _network(config: Mapping[str, Any], *, where: str) -> Network:
         with unfilled():
             network = _assemble(parsed, trust_remote_code=False)
     except ValueError as error:
-        raise BackboneError(f"transformers cannot build it ({_first_line(error)})", where=where) from error
+        raise BackboneError(f"transformers cannot build it ({first_line(error)})", where=where) from error
     if isinstance(getattr(network, "pooler", None), nn.Module):
         network.pooler = None
     return network.float()
+
+
+def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:
+    """Create the encoder of a Whisper network, with weights that are still to be filled in.
+
+    Args:
+        config: As its config.json has it, or a part of that.
+        where: What to name in an error.
+
+    Returns:
+        The encoder.
+
+    Raises:
+        BackboneError: transformers cannot build it.
+    """
+    from transformers.models.whisper.modeling_whisper import WhisperEncoder  # texts need none of it
+
+    try:
+        parsed = transformers.WhisperConfig.from_dict(_closed(config))
+        with unfilled():
+            network: Network = WhisperEncoder(parsed)
+    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+        raise BackboneError(f"transformers cannot build it ({first_line(error)})", where=where) from error
+    return network.float()
+
+
+def log_mel(*, rate: int, bands: int, hop: int, fft: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return Whisper's own description of sound, by transformers' extractor: log-mel spectra of clips of any length.
+
+    Args:
+        rate: Samples per second.
+        bands: Numbers of a spectrum.
+        hop: Samples from one spectrum to the next.
+        fft: Samples that a spectrum is computed from.
+
+    Returns:
+        A function of (n,) samples that gives (n // hop, bands); n is more than half of `fft`.
+    """
+    kind: Callable[..., Any] = transformers.WhisperFeatureExtractor  # it carries no types
+    extractor = kind(feature_size=bands, sampling_rate=rate, hop_length=hop, n_fft=fft, chunk_length=1)
+    return partial(_log_mel, extractor)
+
+
+def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    rate = extractor.sampling_rate
+    found = extractor(samples, sampling_rate=rate, padding="longest", truncation=False, return_tensors="np")
+    return np.asarray(found["input_features"][0].T, dtype=np.float32)
 
 
 def _closed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -225,10 +214,6 @@ def _check_parts(config: Mapping[Any, Any], *, where: str) -> None:
             )
         if isinstance(value, Mapping):
             _check_parts(value, where=where)
-
-
-def _first_line(error: Exception) -> str:
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 def _fit_names(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[str, Tensor], tuple[str, ...]]:
@@ -270,38 +255,19 @@ def _read_tokenizer(folder: Path) -> bytes:
     return path.read_bytes()
 
 
-def _parse_tokenizer(content: bytes, *, where: str) -> Tokenizer:
-    try:
-        return Tokenizer.from_str(content.decode())
-    except Exception as error:  # tokenizers raises nothing more specific
-        raise BackboneError(
-            f"the tokenizers library cannot read tokenizer.json ({_first_line(error)})",
-            where=where,
-            fix="Copy the file again.",
-        ) from error
-
-
-def _unknown_token(tokenizer: Tokenizer) -> int | None:
-    """Return the id for what the tokenizer does not know; Unigram states its number, the others its text."""
-    model = json.loads(tokenizer.to_str())["model"]
-    token = model.get("unk_token")
-    number: int | None = model.get("unk_id") if token is None else tokenizer.token_to_id(token)
-    return number
-
-
 def _convert_tokenizer(folder: Path) -> bytes:
     if not any((folder / name).is_file() for name in TOKENIZER_FILES):
         raise BackboneError(
             "there are no tokenizer files",
             where=str(folder),
-            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks only.",
+            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks and Whisper.",
         )
     try:
         slow = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
         return bytes(slow.backend_tokenizer.to_str(), "utf-8")
     except (ValueError, OSError, ImportError, AttributeError) as error:
         raise BackboneError(
-            f"the tokenizer files cannot be converted ({_first_line(error)})",
+            f"the tokenizer files cannot be converted ({first_line(error)})",
             where=str(folder),
             fix="Save them once as tokenizer.json.",
         ) from error

@@ -35,7 +35,7 @@ def chain(network: Network, pool: Pool) -> Chain:
     """
     kind = type(network).__name__
     if kind == "GPT2Model":
-        return _gpt2(network), partial(_normed, network.ln_f, pool), (network.ln_f,)
+        return _gpt2(network), partial(normed, network.ln_f, pool), (network.ln_f,)
     if kind not in ENCODERS or getattr(network.config, "is_decoder", False):
         return (), partial(_whole, network, pool), (network,)
     return ENCODERS[kind](network), pool, ()
@@ -47,7 +47,8 @@ def _whole(network: nn.Module, pool: Pool, batch: Batch) -> Tensor:
     return pool(Batch(hidden, batch.mask, batch.owner))
 
 
-def _normed(norm: nn.Module, pool: Pool, batch: Batch) -> Tensor:
+def normed(norm: nn.Module, pool: Pool, batch: Batch) -> Tensor:
+    """Pool after a final norm."""
     return pool(Batch(norm(batch.values), batch.mask, batch.owner))
 
 
@@ -62,7 +63,7 @@ def _embed_gpt2(tokens: nn.Module, positions: nn.Module, batch: Batch) -> Tensor
 
 
 def _run_causal(layer: nn.Module, batch: Batch) -> Tensor:
-    return _values(layer(batch.values))
+    return values_of(layer(batch.values))
 
 
 def _bert(network: Network, *, path: str = "encoder.layer") -> tuple[Block, ...]:
@@ -83,10 +84,10 @@ def _embed(parts: tuple[nn.Module, ...], batch: Batch) -> Tensor:
 
 
 def _run_masked(layer: nn.Module, batch: Batch) -> Tensor:
-    return _values(layer(batch.values, _additive(batch)))
+    return values_of(layer(batch.values, additive(batch)))
 
 
-def _additive(batch: Batch) -> Tensor | None:
+def additive(batch: Batch) -> Tensor | None:
     """Return what is added to the attention scores, (W, 1, 1, T): nothing for real tokens, the lowest number else."""
     if batch.mask is None:
         return None
@@ -104,7 +105,7 @@ def _mpnet(network: Network) -> tuple[Block, ...]:
 
 def _run_biased(encoder: Network, layer: nn.Module, batch: Batch) -> Tensor:
     bias = encoder.compute_position_bias(batch.values[:1])  # the same for every text
-    return _values(layer(batch.values, _additive(batch), position_bias=bias))
+    return values_of(layer(batch.values, additive(batch), position_bias=bias))
 
 
 def _deberta(network: Network) -> tuple[Block, ...]:
@@ -132,7 +133,7 @@ def _run_disentangled(encoder: Network, layer: nn.Module, batch: Batch) -> Tenso
     # It takes what may be seen, not what is added; one place stands for all where nothing is padded.
     seen = values.new_ones(1, 1, dtype=torch.bool) if batch.mask is None else batch.mask
     positions, table = encoder.get_rel_pos(values), encoder.get_rel_embedding()
-    return _values(layer(values, seen[:, None, None, :], relative_pos=positions, rel_embeddings=table))
+    return values_of(layer(values, seen[:, None, None, :], relative_pos=positions, rel_embeddings=table))
 
 
 def _run_convolved(run: Callable[[Batch], Tensor], convolution: nn.Module, batch: Batch) -> Tensor:
@@ -144,7 +145,7 @@ def _run_convolved(run: Callable[[Batch], Tensor], convolution: nn.Module, batch
     return mixed
 
 
-def _values(output: Tensor | tuple[Tensor, ...]) -> Tensor:
+def values_of(output: Tensor | tuple[Tensor, ...]) -> Tensor:
     """Take the activations; some layers return them in a tuple."""
     return output[0] if isinstance(output, tuple) else output
 

@@ -63,7 +63,12 @@ SOURCES: Final[Mapping[str, Form]] = {
         "window": _kind(int),
         "lower": _kind(bool),
     },
-    "toy": {"name": _among("image", "text")},
+    "whisper": {
+        "config": _kind(dict),
+        "sound": dict.fromkeys(("rate", "bands", "hop", "fft"), _kind(int)),
+        "pad": _among("none", "window"),
+    },
+    "toy": {"name": _among("image", "text", "audio")},
 }
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"transformers": (f"{ASSETS}/tokenizer.json",)}
 

@@ -6,6 +6,7 @@ from headstart.evaluation.baselines import (
     image_baseline,
     majority,
     majority_baseline,
+    sound_baseline,
     text_baseline,
 )
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
@@ -29,11 +30,13 @@ from headstart.evaluation.metrics import (
 )
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
 from headstart.evaluation.saving import LabelSaving, label_saving, sentence
+from headstart.evaluation.sounds import SOUND_RATE, describe_sound
 from headstart.evaluation.subsets import nested_subsets, sizes
 
 __all__ = [
     "DEFAULT_METRICS",
     "METRICS",
+    "SOUND_RATE",
     "Baseline",
     "ClassScores",
     "Comparison",
@@ -55,6 +58,7 @@ __all__ = [
     "compare",
     "curve_point",
     "describe_image",
+    "describe_sound",
     "find_metric",
     "fit_curve",
     "greater_is_better",
@@ -73,6 +77,7 @@ __all__ = [
     "score",
     "sentence",
     "sizes",
+    "sound_baseline",
     "text_baseline",
     "verdict",
 ]

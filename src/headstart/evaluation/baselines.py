@@ -8,6 +8,7 @@ their limits are part of what they are:
 * text: at most 10,000 word and 20,000 character n-grams, the most frequent in the training part, from the first 5,000
   characters of each text; from 3,000 training texts on, one inner fold chooses the strength instead of all.
 * images: 64 x 64 pixels.
+* sounds: one minute of each, at 16 kHz (`headstart.evaluation.sounds` describes them).
 """
 
 from collections.abc import Sequence
@@ -30,6 +31,7 @@ __all__ = [
     "image_baseline",
     "majority",
     "majority_baseline",
+    "sound_baseline",
     "text_baseline",
 ]
 
@@ -120,7 +122,30 @@ def image_baseline(
     Returns:
         The baseline, every item already described.
     """
-    return _ImageBaseline(descriptors, _Learner(y, n_classes, groups, seed))
+    return _DescribedBaseline("colours and gradients", descriptors, _Learner(y, n_classes, groups, seed))
+
+
+def sound_baseline(
+    descriptors: npt.NDArray[np.float32],
+    y: Target,
+    *,
+    n_classes: int,
+    groups: npt.NDArray[Any] | None,
+    seed: int,
+) -> Baseline:
+    """Make logistic (values: ridge) regression on what ``describe_sound`` found in each recording.
+
+    Args:
+        descriptors: Descriptors (N, D).
+        y: Class numbers (N,), indicators (N, C) or values (N,).
+        n_classes: How many output columns there are: classes, labels, or 1.
+        groups: Group of each item (N,), which inner folds keep together, or None.
+        seed: Decides the inner folds.
+
+    Returns:
+        The baseline, every item already described.
+    """
+    return _DescribedBaseline("MFCC statistics", descriptors, _Learner(y, n_classes, groups, seed))
 
 
 def describe_image(image: Image.Image) -> npt.NDArray[np.float32]:
@@ -278,13 +303,14 @@ class _TextBaseline:
 
 @final
 @dataclass(frozen=True)
-class _ImageBaseline:
+class _DescribedBaseline:
+    described_by: str
     descriptors: npt.NDArray[np.float32]
     learner: _Learner
 
     @property
     def name(self) -> str:
-        return f"colours and gradients + {self.learner.name}"
+        return f"{self.described_by} + {self.learner.name}"
 
     def predict(self, train: Integers, test: Integers) -> Probabilities:
         return self.learner.learn(train, self.descriptors[train], self.descriptors[test])

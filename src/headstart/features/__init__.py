@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         boundary_pass,
     )
     from headstart.features._costs import BlockSeconds, Forecast, block_seconds
-    from headstart.features._frozen import frozen_pass
+    from headstart.features._frozen import frozen_pass, rough_size
     from headstart.features._running import RunningCost, running_cost
     from headstart.features._source import FeatureSource, Progress, key_of, silent
     from headstart.features._store import Key, Shelf, Store, size_limit
@@ -39,6 +39,7 @@ __all__ = [
     "boundary_pass",
     "frozen_pass",
     "key_of",
+    "rough_size",
     "running_cost",
     "silent",
     "size_limit",
@@ -49,7 +50,7 @@ _HOME = {
         ("Activations", "BoundaryRows", "Inputs", "LiveActivations", "Precision", "boundary_pass"), "_activations"
     ),
     **dict.fromkeys(("BlockSeconds", "Forecast", "block_seconds"), "_costs"),
-    **dict.fromkeys(("frozen_pass",), "_frozen"),
+    **dict.fromkeys(("frozen_pass", "rough_size"), "_frozen"),
     **dict.fromkeys(("RunningCost", "running_cost"), "_running"),
     **dict.fromkeys(("FeatureSource", "Progress", "key_of", "silent"), "_source"),
     **dict.fromkeys(("Key", "Shelf", "Store", "size_limit"), "_store"),

@@ -20,14 +20,21 @@ from headstart.backbones import Backbone, Batch
 from headstart.data import Item
 from headstart.engine import Engine, LocalEngine, keep_freed_memory
 from headstart.errors import BackboneError
-from headstart.features._frozen import IMAGES_PER_BATCH, TOKENS_PER_BATCH, batches, read_all, window_size
+from headstart.features._frozen import (
+    IMAGES_PER_BATCH,
+    TOKENS_PER_BATCH,
+    batches,
+    read_all,
+    rough_size,
+    row_length,
+    window_size,
+)
 
 Precision = Literal["float32", "float16"]
 
 # Activations of a window wait in memory for its end: 16,384 tokens of 768 values are 48 MB.
 TEXTS_PER_WINDOW = 256
 TOKENS_PER_WINDOW = 16384
-CHARACTERS_PER_TOKEN = 4  # of English, about; only what texts of a like size go together rests on it
 
 
 @dataclass(frozen=True)
@@ -71,7 +78,8 @@ def boundary_pass(
     backbone.network.eval()
     keep_freed_memory()
     most = window_size(backbone, texts=TEXTS_PER_WINDOW)
-    cost = max(TOKENS_PER_WINDOW, TOKENS_PER_BATCH[backbone.device.type]) if backbone.modality == "text" else np.inf
+    ragged = backbone.modality != "image"
+    cost = max(TOKENS_PER_WINDOW, TOKENS_PER_BATCH[backbone.device.type]) if ragged else np.inf
     for batch in batches(backbone, items, engine=engine, most=most, cost=cost):
         inputs = backbone.preparer.collate(batch.prepared)
         pieces = _pieces(backbone, inputs, cut=cut, precision=precision)
@@ -104,14 +112,14 @@ def _by_item(pieces: list[NDArray[Any]], owner: Tensor | None) -> list[tuple[NDA
 
 
 def runs(batch: Batch, backbone: Backbone) -> Iterator[Batch]:
-    """Cut a batch into runs of rows, so that memory follows neither the length of a text nor the size of the batch.
+    """Cut a batch into runs of rows, so that memory follows neither the length of an item nor the size of the batch.
 
     The blocks before a cut treat every row by itself, so the runs give what the whole gives.
     """
     kind = backbone.device.type
     size = IMAGES_PER_BATCH[kind]
-    if backbone.modality == "text":
-        size = max(1, TOKENS_PER_BATCH[kind] // max(1, batch.values[0].numel()))
+    if backbone.modality != "image":
+        size = max(1, TOKENS_PER_BATCH[kind] // max(1, row_length(batch)))
     for start in range(0, len(batch.values), size):
         run = slice(start, start + size)
         yield Batch(batch.values[run], None if batch.mask is None else batch.mask[run])
@@ -199,10 +207,8 @@ class LiveActivations:
 
     @property
     def sizes(self) -> NDArray[np.intp]:
-        """(N,) sizes as far as they are known before items are read: about the tokens of a text, 1 for an image."""
-        if self.backbone.modality == "image":
-            return np.ones(len(self.items), dtype=np.intp)
-        return np.array([1 + len(text) // CHARACTERS_PER_TOKEN for text in self.items], dtype=np.intp)
+        """(N,) sizes as far as they are known before items are read; see `rough_size`."""
+        return np.array([rough_size(item, self.backbone.modality) for item in self.items], dtype=np.intp)
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """Read items and run them up to the cut.
@@ -250,7 +256,7 @@ class Inputs:
 
     @cached_property
     def prepared(self) -> list[Any]:
-        """Every item as the preparer reads it: bytes of pixels, token numbers window by window."""
+        """Every item as the preparer reads it: bytes of pixels, token numbers or frames window by window."""
         return read_all(self.backbone, self.items, self.engine)
 
     @property
@@ -260,7 +266,7 @@ class Inputs:
 
     @cached_property
     def sizes(self) -> NDArray[np.intp]:
-        """(N,) tokens or pixels of each item."""
+        """(N,) tokens, frames or pixels of each item."""
         return np.array([self.backbone.preparer.cost(prepared) for prepared in self.prepared], dtype=np.intp)
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:

@@ -2,7 +2,8 @@
 
 Both depend on the data: texts of a thousand words cost more than tweets, and reading photographs can cost more than the
 network. So nothing is looked up. The sample is spread over the sizes of the items, and what it shows is carried over by
-size: bytes and seconds per token for texts, per item for images, which are all brought to one size.
+size: bytes and seconds per token for texts, per frame for sounds, per item for images, which are all brought to one
+size.
 """
 
 import time
@@ -18,10 +19,11 @@ from headstart.backbones import Backbone, Batch
 from headstart.data import Dataset, Item
 from headstart.engine import Engine, LocalEngine, device_time, keep_freed_memory
 from headstart.features._activations import Precision, boundary_pass, runs
-from headstart.features._frozen import TOKENS_PER_BATCH, batches, read_all, window_size
+from headstart.features._frozen import TOKENS_PER_BATCH, batches, read_all, rough_size, window_size
 
 SAMPLE_BATCHES = 2
-MOST_TOKENISED = 8192  # texts; beyond, a sample spread over their lengths in characters counts for all
+# Beyond so many texts or sounds, a sample spread over their rough sizes counts for all.
+MOST_READ = {"text": 8192, "audio": 64}
 REPETITIONS = 3
 
 
@@ -96,7 +98,7 @@ def block_seconds(
         backbone: The network; runs in evaluation mode on the device it is on.
         dataset: At least one item; a few of them are run, spread over their sizes.
         n: How many batches.
-        engine: Counts the tokens of texts.
+        engine: Reads items, to tell their sizes.
 
     Returns:
         Seconds per item: the median of three repetitions after a warm-up.
@@ -139,8 +141,8 @@ def _sample(
     if backbone.modality == "image":
         chosen = _spread(len(items), n * window_size(backbone, texts=0))
         return [items[i] for i in chosen], len(items) / len(chosen)
-    by_length = sorted(items, key=len)
-    counted = [by_length[i] for i in _spread(len(items), MOST_TOKENISED)]
+    by_length = sorted(items, key=lambda item: rough_size(item, backbone.modality))
+    counted = [by_length[i] for i in _spread(len(items), MOST_READ[backbone.modality])]
     costs = np.array([backbone.preparer.cost(p) for p in read_all(backbone, counted, engine)])
     order = np.argsort(costs, kind="stable")
     size = max(1, int(n * TOKENS_PER_BATCH[backbone.device.type] / max(1.0, costs.mean())))

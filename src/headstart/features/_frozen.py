@@ -2,7 +2,8 @@
 
 The order of work is a function of the items alone: a window of items is read, sorted by size and cut into batches of
 about equal cost, so the same items give the same batches, and so the same numbers, on every run. Items of one size
-(images) stream through windows of one batch; items of many sizes (texts) are sorted in windows of two thousand.
+(images) stream through windows of one batch; items of many sizes are sorted in windows of two thousand texts, or of
+some minutes of sound, which takes a thousand times the memory of a text.
 
 Rows are stored at the end of a window only. So a pass that was interrupted leaves whole windows, and the next one cuts
 what remains into the very same batches, which give the very same bits.
@@ -18,15 +19,19 @@ import torch
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, Batch
-from headstart.data import Item
+from headstart.data import Item, Modality, Sound
 from headstart.engine import Engine, Resources, keep_freed_memory
 
 # Measured on two cores (benchmarks/LOG.md): MobileNetV2 is fastest at 8 images a batch, MiniLM flat from 500 to 2,000
-# tokens. A GPU wants more of both.
+# tokens. A GPU wants more of both. A frame of sound is a token.
 IMAGES_PER_BATCH = {"cpu": 8, "cuda": 128, "mps": 64}
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536, "mps": 16384}
 TEXTS_PER_WINDOW = 2048
+SOUNDS_PER_WINDOW, FRAMES_PER_WINDOW = 64, 16384
 READ_AHEAD = 4  # windows
+SOUNDS_AHEAD = 16  # half an hour as frames takes 60 MB
+FRAMES_PER_SECOND, BYTES_PER_FRAME = 50, 640  # of networks for sound; of 16-bit samples at 16 kHz
+CHARACTERS_PER_TOKEN = 4  # of English, about
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,8 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
     """
     backbone.network.eval()
     keep_freed_memory()
-    for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW)):
+    cost = FRAMES_PER_WINDOW if backbone.modality == "audio" else math.inf
+    for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW), cost=cost):
         yield Rows(batch.positions, _compute(backbone, batch.prepared), batch.ends_window)
 
 
@@ -86,7 +92,7 @@ def batches(
         items: What to read.
         engine: Where reading runs.
         most: The number of items that fills a window.
-        cost: The sum of their sizes (tokens, pixels) that fills a window before that.
+        cost: The sum of their sizes (tokens, frames, pixels) that fills a window before that.
 
     Yields:
         Batches; together they cover every item once.
@@ -130,26 +136,31 @@ def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]
 
 
 def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:
-    """Cut one text that alone exceeds the budget into runs of windows, so that memory does not follow its length.
+    """Cut one item that alone exceeds the budget into runs of windows, so that memory does not follow its length.
 
-    A text's row is the average of its windows weighted by their real tokens, and so is the average of such averages.
+    Its row is the average of its windows weighted by their real tokens, and so is the average of such averages.
     """
-    if batch.owner is None or batch.values.numel() <= budget or int(batch.owner.max()) > 0:
+    if batch.owner is None or len(batch.values) * row_length(batch) <= budget or int(batch.owner.max()) > 0:
         yield batch, 1
         return
-    size = max(1, budget // batch.values.shape[1])
+    size = max(1, budget // row_length(batch))
     for start in range(0, len(batch.values), size):
         run = slice(start, start + size)
         mask = None if batch.mask is None else batch.mask[run]
         part = Batch(batch.values[run], mask, batch.owner[run])
-        yield part, part.values.numel() if mask is None else int(mask.sum())
+        yield part, len(part.values) * row_length(part) if mask is None else int(mask.sum())
+
+
+def row_length(batch: Batch) -> int:
+    """Return how many tokens or frames a row of a batch has, padding included."""
+    return batch.values.shape[1] if batch.values.ndim > 1 else 1
 
 
 def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine, *, most: int) -> Iterator[Any]:
     chunk = backbone.preparer.chunk
     chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
-    ahead = Resources(ahead=max(2, READ_AHEAD * most // chunk))
-    for prepared in engine.map(backbone.preparer.read, chunks, resources=ahead):
+    ahead = SOUNDS_AHEAD if backbone.modality == "audio" else max(2, READ_AHEAD * most // chunk)
+    for prepared in engine.map(backbone.preparer.read, chunks, resources=Resources(ahead=ahead)):
         yield from prepared
 
 
@@ -159,8 +170,32 @@ def read_all(backbone: Backbone, items: Sequence[Item], engine: Engine) -> list[
 
 
 def window_size(backbone: Backbone, *, texts: int) -> int:
-    """Return how many items make a window: one batch of images, or so many texts."""
-    return texts if backbone.modality == "text" else IMAGES_PER_BATCH[backbone.device.type]
+    """Return how many items make a window: one batch of images, or so many texts, or at most that many sounds."""
+    if backbone.modality == "image":
+        return IMAGES_PER_BATCH[backbone.device.type]
+    return texts if backbone.modality == "text" else min(texts, SOUNDS_PER_WINDOW)
+
+
+def rough_size(item: Item, modality: Modality) -> int:
+    """Return an item's size as far as it is known before it is read, so that like goes with like.
+
+    Args:
+        item: Of that modality.
+        modality: What it is.
+
+    Returns:
+        About the tokens of a text or the frames of a recording, of a file by its bytes; 1 for an image.
+    """
+    if modality == "image":
+        return 1
+    if modality == "text":
+        return 1 + len(item) // CHARACTERS_PER_TOKEN
+    if isinstance(item, Sound):
+        return 1 + len(item.samples) * FRAMES_PER_SECOND // item.rate
+    try:
+        return 1 + int(item.stat().st_size) // BYTES_PER_FRAME
+    except OSError:
+        return 1  # reading it will say what is wrong
 
 
 def _batches(backbone: Backbone, costs: Sequence[int]) -> Iterator[list[int]]:

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from headstart.backbones import Backbone
 from headstart.data import Item
 from headstart.engine import device_time, keep_freed_memory
+from headstart.features._frozen import rough_size
 
 REPETITIONS = 5
 MEBIBYTE = 2**20
@@ -53,9 +54,9 @@ def running_cost(backbone: Backbone, items: Sequence[Item]) -> RunningCost:
 
 
 def _middling(backbone: Backbone, items: Sequence[Item]) -> list[Item]:
-    """Choose items to run; texts of middling length, because long ones cost more than short ones."""
-    if backbone.modality == "text":
-        items = sorted(items, key=lambda text: len(str(text)))
+    """Choose items to run; of middling length, because long ones cost more than short ones."""
+    if backbone.modality != "image":
+        items = sorted(items, key=lambda item: rough_size(item, backbone.modality))
         middle = max(0, len(items) // 2 - REPETITIONS // 2)
         items = items[middle:]
     return [items[n % len(items)] for n in range(REPETITIONS)]

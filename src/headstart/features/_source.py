@@ -29,7 +29,7 @@ Progress = Callable[[str, int, int], None]
 
 R = TypeVar("R", Rows, BoundaryRows)
 
-ROWS_PER_SHARD = {"image": 256, "text": 2048}
+ROWS_PER_SHARD = {"image": 256, "text": 2048, "audio": 256}
 BYTES_PER_SHARD = 64 * 2**20
 # The first batches are slower than the rest (memory, kernels chosen); a prediction from less is not worth stopping for.
 SECONDS_BEFORE_PREDICTING = 3.0

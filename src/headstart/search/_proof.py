@@ -9,16 +9,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, from_scratch
-from headstart.data import Indices, read_image
+from headstart.data import Indices, read_image, read_sound
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.evaluation import (
+    SOUND_RATE,
     Baseline,
     Comparison,
     Fold,
     compare,
     describe_image,
+    describe_sound,
     image_baseline,
     majority_baseline,
+    sound_baseline,
     text_baseline,
 )
 from headstart.features import silent
@@ -285,5 +288,8 @@ def _described(problem: Problem, positions: Indices) -> Baseline:
     y, groups, seed = problem.y[positions], problem.units(positions), problem.run.seed
     if problem.dataset.modality == "text":
         return text_baseline(items, y, n_classes=n_classes, groups=groups, seed=seed)
+    if problem.dataset.modality == "audio":
+        sounds = problem.run.engine.map(lambda item: describe_sound(read_sound(item, rate=SOUND_RATE)), items)
+        return sound_baseline(np.stack(list(sounds)), y, n_classes=n_classes, groups=groups, seed=seed)
     rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), items)
     return image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)

@@ -47,6 +47,8 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     text, classes = backbone.modality == "text", problem.task.kind == "classification"
     if text:
         usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
+    elif backbone.modality == "audio":  # which has one view
+        usual = [Step(FineTune())]
     else:
         usual = [Step(Probe(views=2)), Step(FineTune())]
     if problem.effort == "usual":

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from headstart.backbones import Backbone, Batch, Flips, augmented
 from headstart.data import Dataset
-from headstart.features import Inputs, LiveActivations, Precision, Progress, key_of, silent
+from headstart.features import Inputs, LiveActivations, Precision, Progress, key_of, rough_size, silent
 from headstart.strategies._base import Run
 
 ROWS_AT_ONCE: Final = 64
@@ -30,7 +30,7 @@ class Source(Protocol):
 
     @property
     def sizes(self) -> NDArray[np.intp]:
-        """(N,) how large each item is (tokens, pixels), so that like goes with like."""
+        """(N,) how large each item is (tokens, frames, pixels), so that like goes with like."""
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
         """Gather (n,) rows into what the blocks after the cut take."""
@@ -42,7 +42,7 @@ class Reading:
     """How items are read before the part that trains.
 
     Attributes:
-        views: Views of each item: the plain one and light random crops and flips; texts have one.
+        views: Views of each item: the plain one and light random crops and flips; only images have several.
         flips: Whether those are mirrored too.
         precision: Number type in which activations at a cut are stored.
     """
@@ -282,7 +282,7 @@ def _place(run: Run, backbone: Backbone, dataset: Dataset, cut: str, reading: Re
 
 def _rough_megabytes(backbone: Backbone, dataset: Dataset, cut: str) -> float:
     """Guess from the first item and the longest of a few."""
-    few = sorted(dataset.items[:64], key=lambda item: -len(item)) if backbone.modality == "text" else dataset.items
+    few = sorted(dataset.items[:64], key=lambda item: -rough_size(item, backbone.modality))
     with torch.no_grad():
         values = backbone.forward_to(backbone.prepare(few[:1]), cut).values
     return len(dataset) * values.nbytes / 2**20

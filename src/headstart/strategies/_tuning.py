@@ -180,11 +180,11 @@ class Tuning(Strategy):
             boundary(run, start, dataset, cut=cut, reading=Reading(precision=self.activations))
 
     def reading_of(self, backbone: Backbone) -> Reading:
-        """Return which views of each item are trained on, and how they are stored; texts have one."""
+        """Return which views of each item are trained on, and how they are stored; only images have several."""
         return Reading(self.views if backbone.modality == "image" else 1, self.flips, self.activations)
 
     def views_of(self, backbone: Backbone) -> int:
-        """Return how many views of each item are trained on; texts have one."""
+        """Return how many views of each item are trained on; only images have several."""
         return self.reading_of(backbone).views
 
     def tune(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Tuned:
@@ -253,11 +253,12 @@ class Tuning(Strategy):
 
 
 def default_last(backbone: Backbone) -> int:
-    """Return how many blocks to thaw where nobody says: half the layers of a text network, a fifth of an image network.
+    """Return how many blocks to thaw where nobody says: half the layers, of an image network a fifth.
 
-    Measured in benchmarks/LOG.md; an image network's last blocks hold most of its weights and little of its compute.
+    Measured in benchmarks/LOG.md on images and texts; an image network's last blocks hold most of its weights and
+    little of its compute. Networks for sounds are made as those for texts are, of equal layers.
     """
-    share = 0.5 if backbone.modality == "text" else 0.2
+    share = 0.2 if backbone.modality == "image" else 0.5
     return max(1, min(len(backbone.cuts) - 1, round(share * (len(backbone.cuts) - 1))))
 
 

@@ -137,7 +137,7 @@ class Probe(Strategy):
         return sum(len(run.features.store.missing(key_of(each), train.hashes)) for each in networks)
 
     def _rows(self, backbone: Backbone, train: Dataset, view: View, run: Run) -> NDArray[np.float32]:
-        """Features of all views of the items, one view after another; texts have one."""
+        """Features of all views of the items, one view after another; only images have several."""
         networks = seen(backbone, self._reading(backbone))
         return np.concatenate([run.features.features(each, train, view=view) for each in networks])
 
