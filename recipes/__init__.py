@@ -1,0 +1,1 @@
+"""How what ships pretrained was made; see README.md."""

@@ -1,0 +1,1 @@
+"""How `starter:audio-small` was pretrained."""

@@ -1,0 +1,160 @@
+"""The prepared sounds as training sees them: spectra, phonemes and what the teacher heard, all in memory.
+
+What `prepare` wrote is described once by the backbone's own preparer, so that training and use see the same numbers.
+"""
+
+import json
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from headstart.backbones import Backbone, Batch
+from headstart.data import Sound
+from recipes.audio_small import shards
+
+NOTHING: Final = -1  # where a loss does not count
+SAMPLE_RATE: Final = 16000
+PATCH: Final = 48  # frames of 20 ms that the teacher hears at once
+BETWEEN: Final = 24  # frames from one patch to the next
+
+
+@dataclass(frozen=True)
+class Drawn:
+    """Clips of one step.
+
+    Attributes:
+        batch: (W, T, D) spectra with their mask.
+        phonemes: (W, T) classes, or `NOTHING`.
+        languages: (W,) of speech, or `NOTHING`.
+        families: (W,) of synthetic sounds, or `NOTHING`.
+        patches: (P,) rows of what the teacher heard.
+        starts: (P,) first frame of each patch.
+        ends: (P,) frame after its last.
+        owners: (P,) which clip it is from.
+    """
+
+    batch: Batch
+    phonemes: Tensor
+    languages: Tensor
+    families: Tensor
+    patches: Tensor
+    starts: Tensor
+    ends: Tensor
+    owners: Tensor
+
+
+@dataclass(frozen=True)
+class Examples:
+    """All clips.
+
+    Attributes:
+        backbone: Its preparer joins clips to batches.
+        spectra: (T_i, D) float16 of each clip.
+        frames: (T_i,) phoneme classes, 255 where there is none.
+        languages: (N,) or `NOTHING`.
+        families: (N,) or `NOTHING`.
+        first_patch: (N + 1,) where the teacher's rows of each clip begin.
+        heard_features: (P, 1024) float16.
+        heard_scores: (P, 521) float16, between 0 and 1.
+        mean: (1024,) of the features.
+        spread: (1024,) standard deviation of the features.
+        about: What `prepare` says of the clips.
+    """
+
+    backbone: Backbone
+    spectra: list[NDArray[np.float16]]
+    frames: list[NDArray[np.uint8]]
+    languages: Tensor
+    families: Tensor
+    first_patch: NDArray[np.intp]
+    heard_features: Tensor
+    heard_scores: Tensor
+    mean: Tensor
+    spread: Tensor
+    about: Mapping[str, Any]
+
+    def __len__(self) -> int:
+        return len(self.spectra)
+
+    def draw(self, count: int, source: torch.Generator) -> Drawn:
+        """Draw clips at random."""
+        rows = torch.randint(len(self), (count,), generator=source)
+        clips = [(self.spectra[row].astype(np.float32),) for row in rows.tolist()]
+        batch = self.backbone.preparer.collate(clips)
+        phonemes = torch.full(batch.values.shape[:2], NOTHING)
+        patches, starts, owners, lengths = [], [], [], []
+        for k, row in enumerate(rows.tolist()):
+            labels = torch.from_numpy(self.frames[row].astype(np.int64))[: batch.values.shape[1]]
+            phonemes[k, : len(labels)] = torch.where(labels == shards.NO_LABEL, NOTHING, labels)
+            here = torch.arange(self.first_patch[row], self.first_patch[row + 1])
+            patches.append(here)
+            starts.append(torch.arange(len(here)) * BETWEEN)
+            owners.append(torch.full((len(here),), k))
+            lengths.append(torch.full((len(here),), len(clips[k][0])))
+        start = torch.cat(starts)
+        ends = torch.minimum(start + PATCH, torch.cat(lengths))
+        return Drawn(
+            batch,
+            phonemes,
+            self.languages[rows],
+            self.families[rows],
+            torch.cat(patches),
+            start,
+            ends,
+            torch.cat(owners),
+        )
+
+
+def read(folder: Path, backbone: Backbone) -> Examples:
+    """Read what `prepare` wrote, and describe it as the network will see it.
+
+    Args:
+        folder: The shards and meta.json.
+        backbone: Its preparer makes the spectra.
+
+    Returns:
+        All clips, in the order of the shards.
+    """
+    clips = [clip for path in shards.paths(folder) for clip in shards.clips(path)]
+
+    def described(clip: dict[str, NDArray[Any]]) -> NDArray[np.float16]:
+        (windows,) = backbone.preparer.read([Sound(clip["waveform"].astype(np.float32) / 32767, SAMPLE_RATE)])
+        return np.concatenate(windows).astype(np.float16)
+
+    with ThreadPoolExecutor(2) as pool:
+        spectra = list(pool.map(described, clips))
+    features = torch.from_numpy(np.concatenate([clip["features"] for clip in clips]))
+    few = features[:: max(1, len(features) // 20_000)].float()
+    return Examples(
+        backbone,
+        spectra,
+        [clip["frames"] for clip in clips],
+        torch.tensor([int(clip["language"]) for clip in clips]),
+        torch.tensor([int(clip["family"]) for clip in clips]),
+        np.cumsum([0, *(len(clip["features"]) for clip in clips)]),
+        features,
+        torch.from_numpy(np.concatenate([clip["scores"] for clip in clips])),
+        few.mean(0),
+        few.std(0) + 0.01,
+        json.loads((folder / "meta.json").read_text(encoding="utf-8")),
+    )
+
+
+def means(frames: Tensor, starts: Tensor, ends: Tensor, owners: Tensor) -> Tensor:
+    """Average stretches of frames; (W, T, D) to (P, D)."""
+    sums = torch.cat([frames.new_zeros(len(frames), 1, frames.shape[2]), frames.cumsum(1)], 1)
+    return (sums[owners, ends] - sums[owners, starts]) / (ends - starts)[:, None]
+
+
+def pooled(frames: Tensor, mask: Tensor | None) -> Tensor:
+    """Average the real frames of each clip; (W, T, D) to (W, D)."""
+    if mask is None:
+        return frames.mean(1)
+    return (frames * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

@@ -1,0 +1,123 @@
+"""What the recipes share: a training that can be interrupted, with a moving average of the weights.
+
+A checkpoint holds the network, its average, the optimiser and the step, in one safetensors file, written whole or not
+at all. Batches are functions of (seed, step), so a run that goes on reaches the weights of one that was not broken.
+"""
+
+import hashlib
+import math
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Final
+
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+WARM: Final = 0.04  # share of the steps in which the rate rises
+EVERY: Final = 200  # steps between checkpoints
+SAID: Final = 20  # steps between lines of progress
+AVERAGE: Final = 0.999
+
+
+def sha256(path: Path) -> str:
+    """Return the SHA-256 of a file."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def rate_at(share: float, highest: float) -> float:
+    """Warm up, then follow half a cosine down to zero."""
+    return highest * min(share / WARM, 1) * 0.5 * (1 + math.cos(math.pi * max(share - WARM, 0) / (1 - WARM)))
+
+
+class Run:
+    """A training with AdamW.
+
+    Args:
+        network: What is trained; its state holds everything that a checkpoint needs.
+        out: Folder for the checkpoint.
+        rate: The highest learning rate.
+        decay: Weight decay, for matrices and kernels only.
+    """
+
+    def __init__(self, network: nn.Module, out: Path, *, rate: float, decay: float) -> None:
+        self.network, self.out, self.rate, self.step, self.seconds = network, out, rate, 0, 0.0
+        self.average = {name: value.clone() for name, value in network.state_dict().items()}
+        trained = [p for p in network.parameters() if p.requires_grad]
+        groups = [
+            {"params": [p for p in trained if p.ndim > 1], "weight_decay": decay},
+            {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        ]
+        self.optimiser = torch.optim.AdamW(groups, lr=rate)
+        self._checkpoint = out / "checkpoint.safetensors"
+        out.mkdir(parents=True, exist_ok=True)
+
+    def train(self, steps: int, loss_at: Callable[[int, float], Tensor], *, until: int | None = None) -> None:
+        """Go on from the checkpoint, where there is one, to the last step.
+
+        Args:
+            steps: How many the whole run has.
+            loss_at: The loss at a step, given its number and share of the run.
+            until: Stop after this step, as if interrupted; None goes to the end.
+        """
+        if self._checkpoint.is_file():
+            self._resume()
+        began = time.perf_counter() - self.seconds
+        self.network.train()
+        while self.step < (steps if until is None else until):
+            share = self.step / steps
+            loss = self._take(loss_at(self.step, share), rate_at(share, self.rate))
+            self.seconds = time.perf_counter() - began
+            if self.step % SAID == 0:
+                print(f"step {self.step} of {steps}, loss {loss:.3f}, {self.seconds:.0f} s", flush=True)
+            if self.step % EVERY == 0:
+                self._save()
+        self._save()
+
+    def _take(self, loss: Tensor, rate: float) -> float:
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate
+        self.optimiser.zero_grad()
+        loss.backward()
+        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        self.optimiser.step()
+        self.step += 1
+        keep = min(AVERAGE, self.step / (self.step + 10))
+        with torch.no_grad():
+            for name, value in self.network.state_dict().items():
+                if value.is_floating_point():
+                    self.average[name].lerp_(value, 1 - keep)
+                else:
+                    self.average[name].copy_(value)
+        return float(loss.detach())
+
+    def _save(self) -> None:
+        tensors = {f"network.{name}": value for name, value in self.network.state_dict().items()}
+        tensors |= {f"average.{name}": value for name, value in self.average.items()}
+        for k, state in self.optimiser.state_dict()["state"].items():
+            tensors |= {f"optimiser.{k}.{name}": value for name, value in state.items()}
+        tensors |= {"step": torch.tensor(self.step), "seconds": torch.tensor(self.seconds)}
+        partial = self._checkpoint.with_suffix(".partial")
+        save_file({name: value.contiguous() for name, value in tensors.items()}, partial)
+        partial.replace(self._checkpoint)
+
+    def _resume(self) -> None:
+        tensors = load_file(self._checkpoint)
+        self.step, self.seconds = int(tensors.pop("step")), float(tensors.pop("seconds"))
+        parts: dict[str, dict[str, Tensor]] = {"network": {}, "average": {}, "optimiser": {}}
+        for name, value in tensors.items():
+            part, _, rest = name.partition(".")
+            parts[part][rest] = value
+        self.network.load_state_dict(parts["network"])
+        self.average = parts["average"]
+        state: dict[int, dict[str, Tensor]] = {}
+        for name, value in parts["optimiser"].items():
+            k, _, rest = name.partition(".")
+            state.setdefault(int(k), {})[rest] = value
+        self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+
+
+def save_half(state: dict[str, Tensor], path: Path) -> None:
+    """Write weights in float16; counters stay what they are."""
+    save_file({name: v.half().contiguous() if v.is_floating_point() else v for name, v in state.items()}, path)
