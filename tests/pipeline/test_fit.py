@@ -15,6 +15,7 @@ from headstart import FitOptions, Reading, backbones
 from headstart.errors import ArtifactError, BudgetError, DataError, OptionError
 from headstart.features import FeatureSource
 from tests.conftest import make_texts
+from tests.data.sounds import write_classes
 
 TEXT = FitOptions(backbones=("toy:text",), offline=True, strategy="probe")
 IMAGE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe")
@@ -179,9 +180,13 @@ def test_options_that_do_not_fit_are_refused_before_anything_is_written(texts_cs
     assert not list(tmp_path.glob("m*"))
 
 
-def test_images_without_a_named_backbone_say_what_to_type(photos, tmp_path):
+def test_images_and_sounds_without_a_named_backbone_say_what_to_type(photos, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.backbones._starter.HOME", tmp_path)
     with pytest.raises(OptionError, match="no image backbone is installed.*--backbone timm:resnet18.a1_in1k"):
         headstart.fit(photos, tmp_path / "m")
+    sounds = write_classes(tmp_path / "calls", {"owl": 20, "wren": 20})
+    with pytest.raises(OptionError, match="no audio backbone is installed.*--backbone hf:openai/whisper-tiny"):
+        headstart.fit(sounds, tmp_path / "m")
 
 
 def test_a_second_candidate_that_time_does_not_allow_is_left_out_and_said(texts_csv, tmp_path, monkeypatch):

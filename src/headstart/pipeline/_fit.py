@@ -12,7 +12,7 @@ from headstart.data import Dataset, LeftOut, Plan, plan_split, warnings_about
 from headstart.errors import BudgetError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
-from headstart.pipeline._candidates import names_for
+from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
@@ -139,6 +139,9 @@ def fit(
         say(note)
     check_metric_defined(dataset, plan, metric)
     tell, decided = say_once(say)
+    larger = None if options.backbones or options.offline or before else proposal(dataset.modality)
+    if larger:
+        say(larger)
     names = ready(names_for(dataset.modality, options.backbones), dataset.modality, options, say=tell)
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
     try:
