@@ -39,10 +39,12 @@ class Run:
         out: Folder for the checkpoint.
         rate: The highest learning rate.
         decay: Weight decay, for matrices and kernels only.
+        clip: The largest norm of a gradient.
     """
 
-    def __init__(self, network: nn.Module, out: Path, *, rate: float, decay: float) -> None:
-        self.network, self.out, self.rate, self.step, self.seconds = network, out, rate, 0, 0.0
+    def __init__(self, network: nn.Module, out: Path, *, rate: float, decay: float, clip: float = 5.0) -> None:
+        self.network, self.out, self.rate, self.clip = network, out, rate, clip
+        self.step, self.seconds = 0, 0.0
         self.average = {name: value.clone() for name, value in network.state_dict().items()}
         trained = [p for p in network.parameters() if p.requires_grad]
         groups = [
@@ -80,7 +82,7 @@ class Run:
             group["lr"] = rate
         self.optimiser.zero_grad()
         loss.backward()
-        nn.utils.clip_grad_norm_(self.network.parameters(), 5.0)
+        nn.utils.clip_grad_norm_(self.network.parameters(), self.clip)
         self.optimiser.step()
         self.step += 1
         keep = min(AVERAGE, self.step / (self.step + 10))
