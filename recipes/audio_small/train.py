@@ -27,6 +27,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headstart.backbones import Backbone, Batch, load
+from headstart.engine import keep_freed_memory
 from recipes.audio_small import examples
 from recipes.training import Run, save_half, sha256
 
@@ -145,7 +146,11 @@ def losses(student: Student, data: examples.Examples, drawn: examples.Drawn, bat
     heard = data.heard_scores[drawn.patches].float()
     unlike = 1 - functional.cosine_similarity(near.float(), target)
     answers = functional.binary_cross_entropy_with_logits(scores.float(), heard, reduction="none").sum(1)
-    loss = 2 * unlike.mean() + 0.05 * answers.mean() + functional.cross_entropy(phonemes.float().flatten(0, 1), drawn.phonemes.flatten(), ignore_index=-1)
+    loss = (
+        2 * unlike.mean()
+        + 0.05 * answers.mean()
+        + functional.cross_entropy(phonemes.float().flatten(0, 1), drawn.phonemes.flatten(), ignore_index=-1)
+    )
     for found, wanted, weight in ((languages, drawn.languages, 0.2), (families, drawn.families, 0.3)):
         if (wanted >= 0).any():
             loss = loss + weight * functional.cross_entropy(found.float(), wanted, ignore_index=-1)
@@ -157,6 +162,7 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     out = Path(options.out)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     backbone = untrained(out / "untrained")
     data = examples.read(Path(options.data), backbone)
     run = Run(student := Student(backbone, data), out, rate=RATE, decay=DECAY, clip=1.0)

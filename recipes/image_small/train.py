@@ -23,6 +23,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
+from headstart.engine import keep_freed_memory
 from recipes.image_small import pictures
 from recipes.training import Run, save_half, sha256
 
@@ -109,6 +110,7 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     out, source = Path(options.out), Path(options.data)
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
+    keep_freed_memory()
     out.mkdir(parents=True, exist_ok=True)
     data = pictures.read(source, "train").of(held_out=False)
     teacher = Teacher(Path(options.teacher), data, out / "teacher.safetensors")
