@@ -10,7 +10,7 @@ from PIL import Image
 from torch import nn
 
 from headstart.backbones import Backbone, augmented, load
-from tests.backbones import test_timm, test_transformers, test_transformers_sounds
+from tests.backbones import test_timm, test_transformers, test_transformers_conformer, test_transformers_sounds
 from tests.backbones.layouts import TEXTS, pictures, randomise, sounds, write_folder
 
 TIMM = (  # and "uncut", which has no cuts
@@ -18,7 +18,8 @@ TIMM = (  # and "uncut", which has no cuts
     *("vit-token", "vit-map", "vit-distilled", "vit-dinov3", "vit-dinov3-bias"),
 )
 TEXT = ("bert", "distilbert", "electra-narrow", "mpnet", "deberta", "deberta-v2", "deberta-v3", "gpt2")
-SOUND = ("whisper", "whisper-window")
+CONFORMER = {"conformer": None, "conformer-relative": "relative_key"}  # and its kind of positions
+SOUND = ("whisper", "whisper-window", *CONFORMER)
 EVERY = (*TIMM, *TEXT, *SOUND, "squeezenet", "toy:image", "toy:text", "toy:audio", "own", "augmented")
 SQUEEZENET = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3}
 
@@ -33,6 +34,8 @@ def make(family: str, folder: Path) -> Backbone:
         test_timm.tiny(folder, *test_timm.FAMILIES[family][:2])
     elif family in test_transformers.NETWORKS:
         test_transformers.tiny(folder, family)
+    elif family in CONFORMER:
+        test_transformers_conformer.tiny(folder, positions=CONFORMER[family])
     elif family in SOUND:
         test_transformers_sounds.tiny(folder, pad="none" if family == "whisper" else "window")
     elif family == "squeezenet":

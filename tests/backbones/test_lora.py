@@ -57,6 +57,13 @@ FAMILIES = {
     "toy:image": ("conv2", 1, "2.0", "2.0"),
     "toy:text": ("embeddings", 2, "layers.0.0", "layers.1.0"),
     "whisper-window": ("layers.0", 2, "layers.1.self_attn.v_proj", "layers.1.self_attn.q_proj"),
+    # With relative positions, attention that records gradients runs in another kernel, and differs in the last bits.
+    "conformer": (
+        "encoder.layers.0",
+        2,
+        "encoder.layers.1.self_attn.linear_q",
+        "encoder.layers.1.self_attn.linear_v",
+    ),
     "own": ("norm", 2, "2.0", "3"),
     "augmented": ("layer3.0", 3, "layer4.0.conv1", "layer4.0.downsample.0"),
 }

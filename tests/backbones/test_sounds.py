@@ -48,6 +48,21 @@ def test_frames_are_padded_masked_and_owned_only_where_needed() -> None:
     assert batch.owner.tolist() == [0, 1, 1]
 
 
+@given(n=st.integers(1, 5000), frames=st.integers(1, 40), step=st.integers(1, 16), reach=st.integers(0, 20))
+def test_windows_end_with_what_the_last_frame_reaches_into_and_no_more(
+    n: int, frames: int, step: int, reach: int
+) -> None:
+    most = frames * step
+    samples = np.arange(1, n + 1, dtype=np.float32)
+    windows = cut(samples, most=most, step=step, reach=reach)
+    assert np.array_equal(windows[windows > 0], samples)
+    assert len(windows) == -(-n // most)
+    assert (windows.shape[1] - reach) % step == 0
+    assert windows.shape[1] <= most + reach
+    if windows.shape[1] > step + reach:
+        assert (windows == 0).sum(axis=1).max() <= step
+
+
 def test_files_and_recordings_in_memory_are_read_alike(tmp_path: Path) -> None:
     samples = (0.5 * np.sin(np.arange(12_000) / 9)).astype(np.float32)
     soundfile.write(tmp_path / "tone.wav", samples, 16_000, subtype="FLOAT")

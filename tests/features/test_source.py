@@ -42,7 +42,7 @@ def test_features_from_the_store_equal_a_plain_forward_of_each_item(name):
         np.testing.assert_allclose(found, plain, atol=1e-5)
 
 
-@pytest.mark.parametrize("family", ["toy:text", "toy:audio", "whisper", "whisper-window"])
+@pytest.mark.parametrize("family", ["toy:text", "toy:audio", "whisper", "whisper-window", "conformer"])
 def test_an_item_beyond_the_budget_of_a_batch_goes_in_runs_of_windows_to_the_same_row(family, tmp_path, monkeypatch):
     monkeypatch.setitem(frozen_module.TOKENS_PER_BATCH, "cpu", 110)
     backbone = make(family, tmp_path)

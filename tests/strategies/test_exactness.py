@@ -17,6 +17,7 @@ TOLERANCE = 1e-4
         *(("resnet", 3), ("mobilenetv2", 5), ("convnext", 2), ("swin", 2)),
         *(("vit-token", 1), ("vit-token", "all"), ("vit-distilled", 1), ("vit-dinov3", 1)),
         *(("whisper", 1), ("whisper", "all"), ("whisper-window", 1), ("toy:audio", 1)),
+        *(("conformer", 1), ("conformer", "all"), ("conformer-relative", 1)),
         *(("bert", 1), ("gpt2", 1), ("mpnet", 1), ("deberta-v2", 2), ("deberta-v3", 1), ("deberta-v3", "all")),
     ],
 )

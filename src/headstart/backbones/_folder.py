@@ -14,7 +14,7 @@ import json
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, final
+from typing import Any, Final, Literal, final
 
 import torch
 from torch import Tensor, nn
@@ -24,11 +24,12 @@ from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import read_tensors
 from headstart.errors import BackboneError
 
-Library = Literal["timm", "torchvision", "transformers", "whisper", "headstart"]
+Library = Literal["timm", "torchvision", "transformers", "whisper", "wav2vec2-bert", "headstart"]
+SOUNDS: Final[Mapping[str, Library]] = {"whisper": "whisper", "wav2vec2-bert": "wav2vec2-bert"}  # by model_type
 ACCEPTED = (
     'a config.json with "architecture" (timm), with "architecture": "torchvision:NAME", or with "model_type" '
-    "(transformers, beside tokenizer files; Whisper beside preprocessor_config.json), and model.safetensors; or what "
-    "headstart.backbones.write_folder wrote"
+    "(transformers, beside tokenizer files; Whisper and Wav2Vec2-BERT beside preprocessor_config.json), and "
+    "model.safetensors; or what headstart.backbones.write_folder wrote"
 )
 RANDOM = {
     nn.init.normal_,
@@ -82,7 +83,7 @@ def layout(folder: Path) -> Library:
         raise BackboneError("there is no such folder", where=str(folder), fix="Check the path after dir:.")
     config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
     if "model_type" in config:
-        return "whisper" if config["model_type"] == "whisper" else "transformers"
+        return SOUNDS.get(str(config["model_type"]), "transformers")
     if str(config.get("architecture", "")).startswith("torchvision:"):
         return "torchvision"
     if "architecture" in config:

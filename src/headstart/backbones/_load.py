@@ -26,6 +26,7 @@ FAMILIES = {
     "torchvision": "headstart.backbones._torchvision",
     "transformers": "headstart.backbones._transformers",
     "whisper": "headstart.backbones._transformers_sounds",
+    "wav2vec2-bert": "headstart.backbones._transformers_conformer",
     "toy": "headstart.backbones._toy",
 }
 READERS = {**FAMILIES, "headstart": "headstart.backbones._written"}  # by the layout of the folder

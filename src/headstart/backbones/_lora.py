@@ -23,7 +23,7 @@ from headstart.errors import BackboneError, OptionError
 
 ATTENTION: Final = {
     *("query", "value", "q_lin", "v_lin", "q", "v", "q_proj", "v_proj", "query_proj", "value_proj"),
-    *("c_attn", "qkv", "in_proj"),
+    *("c_attn", "qkv", "in_proj", "linear_q", "linear_v"),
 }
 KERNELS: Final = {(1, 1), (3, 3)}
 # They hand their layers' weights to fused kernels and never call the layers, so an adapter there would have no effect.

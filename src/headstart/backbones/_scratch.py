@@ -23,6 +23,7 @@ CREATE: Final[Mapping[str, Create]] = {
     "torchvision": lambda family, source, name: family._create(source["architecture"], where=name),
     "transformers": lambda family, source, name: family._network(source["config"], where=name),
     "whisper": lambda family, source, name: family.whisper_encoder(source["config"], where=name),
+    "wav2vec2-bert": lambda family, source, name: family.create(source["config"], where=name),
 }
 STREAM: Final = 1
 NOTE: Final = "random weights, not pretrained"

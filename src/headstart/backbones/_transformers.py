@@ -1,6 +1,7 @@
 """Text networks from transformers: encoders and GPT-2-style decoders. The only file that imports transformers.
 
-Whisper's encoder is created here too; what is particular to sounds is in `_transformers_sounds`.
+Networks for sounds are created here too; what is particular to them is in `_transformers_sounds` (Whisper's encoder)
+and `_transformers_conformer` (Wav2Vec2-BERT).
 
 Only the architecture comes from the library. Weights and tokenizer are read here, so that every weight is accounted
 for, nothing is downloaded and no remote code runs.
@@ -161,13 +162,20 @@ def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:
     """
     from transformers.models.whisper.modeling_whisper import WhisperEncoder  # texts need none of it
 
+    return _created(transformers.WhisperConfig, WhisperEncoder, config, where=where)
+
+
+def wav2vec2_bert(config: Mapping[str, Any], *, where: str) -> Network:
+    """Create a Wav2Vec2-BERT network, with weights that are still to be filled in; arguments as `whisper_encoder`'s."""
+    return _created(transformers.Wav2Vec2BertConfig, transformers.Wav2Vec2BertModel, config, where=where)
+
+
+def _created(parsed: Any, kind: Callable[..., Network], config: Mapping[str, Any], *, where: str) -> Network:
     try:
-        parsed = transformers.WhisperConfig.from_dict(_closed(config))
         with unfilled():
-            network: Network = WhisperEncoder(parsed)
-    except (ValueError, TypeError, KeyError, RuntimeError) as error:
+            return kind(parsed.from_dict(_closed(config))).float()
+    except Exception as error:  # whatever it raises: a value of the wrong type is an error of a kind of its own
         raise BackboneError(f"transformers cannot build it ({first_line(error)})", where=where) from error
-    return network.float()
 
 
 def log_mel(*, rate: int, bands: int, hop: int, fft: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
@@ -187,10 +195,31 @@ def log_mel(*, rate: int, bands: int, hop: int, fft: int) -> Callable[[NDArray[n
     return partial(_log_mel, extractor)
 
 
+def kaldi_mel(*, rate: int, bands: int, stride: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return Wav2Vec2-BERT's own description of sound, by transformers' extractor: log-mel spectra, several to a frame.
+
+    Args:
+        rate: Samples per second.
+        bands: Numbers of a spectrum.
+        stride: Spectra to a frame.
+
+    Returns:
+        A function of (n,) samples that gives (T, stride * bands), normalised over these samples: as many whole frames
+        as the spectra of 400 samples, one every 160, make up. There must be two spectra.
+    """
+    kind: Callable[..., Any] = transformers.SeamlessM4TFeatureExtractor  # it carries no types
+    extractor = kind(feature_size=bands, num_mel_bins=bands, sampling_rate=rate, stride=stride)
+    return partial(_described, extractor)
+
+
 def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+    return _described(extractor, samples).T
+
+
+def _described(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     rate = extractor.sampling_rate
     found = extractor(samples, sampling_rate=rate, padding="longest", truncation=False, return_tensors="np")
-    return np.asarray(found["input_features"][0].T, dtype=np.float32)
+    return np.asarray(found["input_features"][0], dtype=np.float32)
 
 
 def _closed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -260,7 +289,8 @@ def _convert_tokenizer(folder: Path) -> bytes:
         raise BackboneError(
             "there are no tokenizer files",
             where=str(folder),
-            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks and Whisper.",
+            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks, "
+            "Whisper and Wav2Vec2-BERT.",
         )
     try:
         slow = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)

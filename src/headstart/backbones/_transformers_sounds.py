@@ -27,13 +27,20 @@ from torch.nn.functional import dropout, gelu
 
 from headstart.backbones._base import Backbone, Batch, Block
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights
-from headstart.backbones._sounds import Samples, SoundPreparer
+from headstart.backbones._sounds import (
+    SETTINGS,
+    Samples,
+    SoundPreparer,
+    check_numbers,
+    left_out,
+    read_settings,
+    strip_prefix,
+)
 from headstart.backbones._texts import pool_tokens
 from headstart.backbones._transformers import log_mel, whisper_encoder
 from headstart.backbones._transformers_chains import Network, Pool, additive, normed, values_of
 from headstart.errors import BackboneError
 
-SETTINGS: Final = "preprocessor_config.json"
 PADDING: Final = "headstart_padding"  # where the settings say what came after the end of a recording in training
 # What of a configuration makes the encoder.
 ENCODER: Final = (
@@ -63,9 +70,10 @@ def read(folder: Path) -> Recipe:
     kept = {key: getattr(config, key) for key in ENCODER}
     sound, pad, notes = _read_settings(folder, kept)
     weights, conversions = read_weights(folder)
-    state, left_out = _encoder_of(weights)
+    state, others = strip_prefix(weights, PREFIXES, first="conv1.weight")
+    left = left_out([name.removeprefix("model.").partition(".")[0] for name in others])
     source = {"library": "whisper", "config": kept, "sound": sound, "pad": pad}
-    return Recipe(source, {}, state, (*conversions, *notes, *left_out))
+    return Recipe(source, {}, state, (*conversions, *notes, *left))
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
@@ -99,15 +107,7 @@ def build(recipe: Recipe, name: str) -> Backbone:
 
 def _read_settings(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, int], str, tuple[str, ...]]:
     """Return how sounds are described, what follows their end, and notes."""
-    path = folder / SETTINGS
-    if not path.is_file():
-        fix = "Copy it from where the network was published."
-        raise BackboneError(f"there is no {SETTINGS}, which tells how it reads sounds", where=str(folder), fix=fix)
-    stated = read_json(path)
-    kind = stated.get("feature_extractor_type", "WhisperFeatureExtractor")
-    if kind != "WhisperFeatureExtractor":
-        problem = f'expected "feature_extractor_type" WhisperFeatureExtractor, found {kind!r}'
-        raise BackboneError(problem, where=str(path), fix="Check that it belongs to this network.")
+    path, stated = folder / SETTINGS, read_settings(folder, "WhisperFeatureExtractor")
     sound = {key: stated.get(theirs) for key, theirs in STATED.items()}
     _check_sound(sound, config, where=str(path))
     _check_window(stated.get("chunk_length"), sound, config, where=str(path))
@@ -120,12 +120,7 @@ def _read_settings(folder: Path, config: Mapping[str, Any]) -> tuple[dict[str, i
 
 
 def _check_sound(sound: Mapping[str, Any], config: Mapping[str, Any], *, where: str) -> None:
-    """Check the numbers that describe sounds: they may come from a stranger's model folder."""
-    for key, theirs in STATED.items():
-        value = sound.get(key)
-        if type(value) is not int or value < 1:
-            problem = f'expected a whole number from 1 for "{theirs}", found {value!r}'
-            raise BackboneError(problem, where=where, fix="Copy the file again.")
+    check_numbers(sound, STATED, where=where)
     bands, window = config["num_mel_bins"], config["max_source_positions"] * MELS * sound["hop"]
     problem = ""
     if sound["bands"] != bands:
@@ -142,15 +137,6 @@ def _check_window(seconds: Any, sound: Mapping[str, Any], config: Mapping[str, A
     if seconds != window:
         problem = f'expected "chunk_length" {window:g} s, as its {positions} positions hold, found {seconds!r}'
         raise BackboneError(problem, where=where, fix="Check that the files belong together.")
-
-
-def _encoder_of(weights: Mapping[str, Tensor]) -> tuple[dict[str, Tensor], tuple[str, ...]]:
-    """Name weights as the encoder does, and leave out the decoder and heads."""
-    prefix = next((prefix for prefix in PREFIXES if f"{prefix}conv1.weight" in weights), "")
-    state = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
-    others = {name.removeprefix("model.").partition(".")[0] for name in weights if not name.startswith(prefix)}
-    notes = (f"left out parts that features do not use: {', '.join(sorted(others))}",) if others else ()
-    return state, notes
 
 
 def _preparer(source: Mapping[str, Any], *, most: int) -> SoundPreparer:

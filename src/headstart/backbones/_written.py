@@ -68,6 +68,11 @@ SOURCES: Final[Mapping[str, Form]] = {
         "sound": dict.fromkeys(("rate", "bands", "hop", "fft"), _kind(int)),
         "pad": _among("none", "window"),
     },
+    "wav2vec2-bert": {
+        "config": _kind(dict),
+        "sound": dict.fromkeys(("rate", "bands", "stride"), _kind(int)),
+        "window": _kind(int),
+    },
     "toy": {"name": _among("image", "text", "audio")},
 }
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"transformers": (f"{ASSETS}/tokenizer.json",)}
