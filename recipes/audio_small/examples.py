@@ -1,12 +1,14 @@
 """The prepared sounds as training sees them: spectra, phonemes and what the teacher heard, all in memory.
 
-What `prepare` wrote is described once by the backbone's own preparer, so that training and use see the same numbers.
+What `prepare` wrote is described once, by the extractor of transformers that the network is used with. The clips of one
+step are of about one length, which halves what is padded.
 """
 
 import json
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,13 +16,13 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from transformers import SeamlessM4TFeatureExtractor
 
-from headstart.backbones import Backbone, Batch
-from headstart.data import Sound
 from recipes.audio_small import shards
 
 NOTHING: Final = -1  # where a loss does not count
 SAMPLE_RATE: Final = 16000
+NEAR: Final = 2000  # how many clips of about one length those of a step are drawn from
 PATCH: Final = 48  # frames of 20 ms that the teacher hears at once
 BETWEEN: Final = 24  # frames from one patch to the next
 
@@ -30,7 +32,8 @@ class Drawn:
     """Clips of one step.
 
     Attributes:
-        batch: (W, T, D) spectra with their mask.
+        spectra: (W, T, D), zero where nothing is.
+        mask: (W, T) one where a frame is real.
         phonemes: (W, T) classes, or `NOTHING`.
         languages: (W,) of speech, or `NOTHING`.
         families: (W,) of synthetic sounds, or `NOTHING`.
@@ -40,7 +43,8 @@ class Drawn:
         owners: (P,) which clip it is from.
     """
 
-    batch: Batch
+    spectra: Tensor
+    mask: Tensor
     phonemes: Tensor
     languages: Tensor
     families: Tensor
@@ -55,7 +59,6 @@ class Examples:
     """All clips.
 
     Attributes:
-        backbone: Its preparer joins clips to batches.
         spectra: (T_i, D) float16 of each clip.
         frames: (T_i,) phoneme classes, 255 where there is none.
         languages: (N,) or `NOTHING`.
@@ -68,7 +71,6 @@ class Examples:
         about: What `prepare` says of the clips.
     """
 
-    backbone: Backbone
     spectra: list[NDArray[np.float16]]
     frames: list[NDArray[np.uint8]]
     languages: Tensor
@@ -83,25 +85,37 @@ class Examples:
     def __len__(self) -> int:
         return len(self.spectra)
 
+    @cached_property
+    def by_length(self) -> Tensor:
+        """The clips from the shortest to the longest."""
+        return torch.tensor([len(each) for each in self.spectra]).argsort(stable=True)
+
     def draw(self, count: int, source: torch.Generator) -> Drawn:
-        """Draw clips at random."""
-        rows = torch.randint(len(self), (count,), generator=source)
-        clips = [(self.spectra[row].astype(np.float32),) for row in rows.tolist()]
-        batch = self.backbone.preparer.collate(clips)
-        phonemes = torch.full(batch.values.shape[:2], NOTHING)
+        """Draw clips of about one length, at random."""
+        near = min(NEAR, len(self))
+        start = int(torch.randint(len(self) - near + 1, (1,), generator=source))
+        rows = self.by_length[start + torch.randint(near, (count,), generator=source)]
+        clips = [self.spectra[row] for row in rows.tolist()]
+        longest = max(map(len, clips))
+        spectra = torch.zeros(count, longest, clips[0].shape[1])
+        mask = torch.zeros(count, longest, dtype=torch.long)
+        phonemes = torch.full((count, longest), NOTHING)
         patches, starts, owners, lengths = [], [], [], []
         for k, row in enumerate(rows.tolist()):
-            labels = torch.from_numpy(self.frames[row].astype(np.int64))[: batch.values.shape[1]]
+            length = len(clips[k])
+            spectra[k, :length], mask[k, :length] = torch.from_numpy(clips[k].astype(np.float32)), 1
+            labels = torch.from_numpy(self.frames[row].astype(np.int64))[:length]
             phonemes[k, : len(labels)] = torch.where(labels == shards.NO_LABEL, NOTHING, labels)
             here = torch.arange(self.first_patch[row], self.first_patch[row + 1])
             patches.append(here)
-            starts.append(torch.arange(len(here)) * BETWEEN)
+            starts.append((torch.arange(len(here)) * BETWEEN).clamp(max=length - 1))
             owners.append(torch.full((len(here),), k))
-            lengths.append(torch.full((len(here),), len(clips[k][0])))
+            lengths.append(torch.full((len(here),), length))
         start = torch.cat(starts)
         ends = torch.minimum(start + PATCH, torch.cat(lengths))
         return Drawn(
-            batch,
+            spectra,
+            mask,
             phonemes,
             self.languages[rows],
             self.families[rows],
@@ -112,12 +126,12 @@ class Examples:
         )
 
 
-def read(folder: Path, backbone: Backbone) -> Examples:
+def read(folder: Path, extractor: SeamlessM4TFeatureExtractor) -> Examples:
     """Read what `prepare` wrote, and describe it as the network will see it.
 
     Args:
         folder: The shards and meta.json.
-        backbone: Its preparer makes the spectra.
+        extractor: Makes the spectra.
 
     Returns:
         All clips, in the order of the shards.
@@ -125,15 +139,15 @@ def read(folder: Path, backbone: Backbone) -> Examples:
     clips = [clip for path in shards.paths(folder) for clip in shards.clips(path)]
 
     def described(clip: dict[str, NDArray[Any]]) -> NDArray[np.float16]:
-        (windows,) = backbone.preparer.read([Sound(clip["waveform"].astype(np.float32) / 32767, SAMPLE_RATE)])
-        return np.concatenate(windows).astype(np.float16)
+        samples = clip["waveform"].astype(np.float32) / 32767
+        found = extractor([samples], sampling_rate=SAMPLE_RATE, padding=False, return_tensors="np")
+        return np.asarray(found["input_features"][0], np.float16)
 
     with ThreadPoolExecutor(2) as pool:
         spectra = list(pool.map(described, clips))
     features = torch.from_numpy(np.concatenate([clip["features"] for clip in clips]))
     few = features[:: max(1, len(features) // 20_000)].float()
     return Examples(
-        backbone,
         spectra,
         [clip["frames"] for clip in clips],
         torch.tensor([int(clip["language"]) for clip in clips]),
@@ -153,8 +167,6 @@ def means(frames: Tensor, starts: Tensor, ends: Tensor, owners: Tensor) -> Tenso
     return (sums[owners, ends] - sums[owners, starts]) / (ends - starts)[:, None]
 
 
-def pooled(frames: Tensor, mask: Tensor | None) -> Tensor:
+def pooled(frames: Tensor, mask: Tensor) -> Tensor:
     """Average the real frames of each clip; (W, T, D) to (W, D)."""
-    if mask is None:
-        return frames.mean(1)
     return (frames * mask[..., None]).sum(1) / mask.sum(1, keepdim=True)

@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pretrain `starter:audio-small`: Whisper's encoder, small, on synthetic speech and sounds, with YAMNet as teacher.
+"""Pretrain `starter:audio-small`: a small Conformer on synthetic speech and sounds, with YAMNet as teacher.
 
     python -m recipes.audio_small.prepare --out runs/sounds --teacher yamnet.audioset
     python -m recipes.audio_small.train --data runs/sounds --out runs/audio
@@ -16,93 +16,69 @@ moving average of the weights, in float16.
 
 import argparse
 import json
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import torch
 import transformers
-from safetensors.torch import save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.backbones import Backbone, Batch, load
 from headstart.engine import keep_freed_memory
 from recipes.audio_small import examples
 from recipes.training import Run, save_half, sha256
 
-STEPS: Final = 3000
+STEPS: Final = 6000
 CLIPS: Final = 48  # of a step
 RATE: Final = 2e-3
 DECAY: Final = 0.05
-WINDOW: Final = 500  # frames: 10 s
-BLANK: Final = 0.0
 CONFIG: Final[dict[str, Any]] = {
-    "model_type": "whisper",
-    "d_model": 224,
-    "encoder_layers": 4,
-    "encoder_attention_heads": 4,
-    "encoder_ffn_dim": 896,
-    "num_mel_bins": 80,
-    "max_source_positions": WINDOW,
-    "activation_function": "gelu",
-    "dropout": 0.0,
-    "attention_dropout": 0.0,
+    "hidden_size": 192,
+    "num_hidden_layers": 5,
+    "num_attention_heads": 4,
+    "intermediate_size": 384,
+    "feature_projection_input_dim": 160,
+    "conv_depthwise_kernel_size": 15,
+    "position_embeddings_type": None,
+    "hidden_dropout": 0.0,
     "activation_dropout": 0.0,
-    "license": "apache-2.0",
+    "attention_dropout": 0.0,
+    "feat_proj_dropout": 0.0,
+    "conformer_conv_dropout": 0.0,
+    "layerdrop": 0.0,
+    "apply_spec_augment": False,
 }
 SPECTRA: Final[dict[str, Any]] = {
-    "feature_extractor_type": "WhisperFeatureExtractor",
     "feature_size": 80,
+    "num_mel_bins": 80,
     "sampling_rate": 16000,
-    "hop_length": 160,
-    "n_fft": 400,
-    "chunk_length": 10,
-    "headstart_padding": "none",
+    "stride": 2,
+    "padding_value": 0.0,
 }
+WINDOW: Final = 10  # seconds
 
 
 def describe(folder: Path) -> None:
     """Write the files beside the weights, in the layout of transformers."""
-    (folder / "config.json").write_text(json.dumps(CONFIG, indent=1) + "\n")
-    (folder / "preprocessor_config.json").write_text(json.dumps(SPECTRA, indent=1) + "\n")
+    config = {"model_type": "wav2vec2-bert", **CONFIG, "headstart_window": WINDOW, "license": "apache-2.0"}
+    spectra = {"feature_extractor_type": "SeamlessM4TFeatureExtractor", **SPECTRA}
+    (folder / "config.json").write_text(json.dumps(config, indent=1) + "\n")
+    (folder / "preprocessor_config.json").write_text(json.dumps(spectra, indent=1) + "\n")
 
 
-def spread_out(network: nn.Module) -> None:
-    """Draw random weights that let what is heard through.
-
-    With transformers' own (all of standard deviation 0.02) the positions are some thirty times as strong as what the
-    convolutions say, and training stays where all frames look alike.
-    """
-    for module in network.modules():
-        if isinstance(module, nn.Conv1d):
-            nn.init.kaiming_normal_(module.weight, nonlinearity="relu")
-        elif isinstance(module, nn.Linear):
-            nn.init.xavier_uniform_(module.weight)
-    network.embed_positions.weight.data.mul_(0.1)
-
-
-def untrained(folder: Path) -> Backbone:
-    """Make the network with random weights, as Headstart reads it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    describe(folder)
-    config = transformers.WhisperConfig(**{k: v for k, v in CONFIG.items() if k not in ("model_type", "license")})
-    network = transformers.models.whisper.modeling_whisper.WhisperEncoder(config)
-    spread_out(network)
-    state = {f"encoder.{name}": value.contiguous() for name, value in network.state_dict().items()}
-    save_file(state, folder / "model.safetensors")
-    return load(f"dir:{folder}")
+def untrained() -> nn.Module:
+    """Make the network with random weights; its plain attention is the fastest on a processor at these lengths."""
+    config = transformers.Wav2Vec2BertConfig(**CONFIG)
+    return transformers.Wav2Vec2BertModel._from_config(config, attn_implementation="eager")
 
 
 class Student(nn.Module):
     """The network to be shipped, and the heads that only its pretraining uses."""
 
-    def __init__(self, backbone: Backbone, data: examples.Examples) -> None:
+    def __init__(self, network: nn.Module, data: examples.Examples) -> None:
         super().__init__()
-        self.network = backbone.network
-        self._frames = backbone.forward_to
-        self._last = backbone.cuts[-1]
-        width = backbone.num_features
+        self.network = network
+        width = network.config.hidden_size
         self.phonemes = nn.Linear(width, len(data.about["phonemes"]))
         self.languages = nn.Linear(width, len(data.about["languages"]))
         self.families = nn.Linear(width, len(data.about["families"]))
@@ -110,14 +86,14 @@ class Student(nn.Module):
         self.scores = nn.Linear(width, data.heard_scores.shape[1])
         nn.init.constant_(self.scores.bias, -6.0)  # nearly all of the 521 are nearly always near zero
 
-    def forward(self, batch: Batch) -> Tensor:
+    def forward(self, spectra: Tensor, mask: Tensor) -> Tensor:
         """Return (W, T, D) frames."""
-        return self.network.layer_norm(self._frames(batch, self._last).values)
+        return self.network(spectra, attention_mask=mask).last_hidden_state
 
 
-def blanked(batch: Batch, source: torch.Generator) -> Batch:
+def blanked(spectra: Tensor, source: torch.Generator) -> Tensor:
     """Blank out a band of up to 16 of the 80 mel bands, and two stretches of up to 8 frames, of each clip."""
-    values = batch.values.clone()
+    values = spectra.clone()
     windows, frames, width = values.shape
     bands = torch.arange(width) % (width // 2)
 
@@ -126,21 +102,21 @@ def blanked(batch: Batch, source: torch.Generator) -> Batch:
         start = (torch.rand(windows, 1, generator=source) * (length - extent)).long()
         return (places >= start) & (places < start + extent)
 
-    values[inside(bands, 16, width // 2)[:, None, :].expand_as(values)] = BLANK
+    values[inside(bands, 16, width // 2)[:, None, :].expand_as(values)] = 0
     for _ in range(2):
         stretch = inside(torch.arange(frames), min(8, frames // 8), frames)
-        values[stretch[:, :, None].expand_as(values)] = BLANK
-    return replace(batch, values=values)
+        values[stretch[:, :, None].expand_as(values)] = 0
+    return values
 
 
-def losses(student: Student, data: examples.Examples, drawn: examples.Drawn, batch: Batch) -> Tensor:
+def losses(student: Student, data: examples.Examples, drawn: examples.Drawn, spectra: Tensor) -> Tensor:
     """Add the losses of one batch."""
     with torch.autocast("cpu", torch.bfloat16):
-        frames = student(batch)
+        frames = student(spectra, drawn.mask)
         phonemes = student.phonemes(frames)
         means = examples.means(frames.float(), drawn.starts, drawn.ends, drawn.owners)
         near, scores = student.features(means), student.scores(means)
-        whole = examples.pooled(frames.float(), batch.mask)
+        whole = examples.pooled(frames.float(), drawn.mask)
         languages, families = student.languages(whole), student.families(whole)
     target = (data.heard_features[drawn.patches].float() - data.mean) / data.spread
     heard = data.heard_scores[drawn.patches].float()
@@ -163,17 +139,17 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
     torch.manual_seed(options.seed)
     torch.set_num_threads(options.threads)
     keep_freed_memory()
-    backbone = untrained(out / "untrained")
-    data = examples.read(Path(options.data), backbone)
-    run = Run(student := Student(backbone, data), out, rate=RATE, decay=DECAY, clip=1.0)
+    data = examples.read(Path(options.data), transformers.SeamlessM4TFeatureExtractor(**SPECTRA))
+    run = Run(student := Student(untrained(), data), out, rate=RATE, decay=DECAY, clip=1.0)
 
     def loss_at(step: int, _: float) -> Tensor:
         source = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
         drawn = data.draw(CLIPS, source)
-        return losses(student, data, drawn, blanked(drawn.batch, source))
+        return losses(student, data, drawn, blanked(drawn.spectra, source))
 
     run.train(round(STEPS * options.scale), loss_at)
-    state = {f"encoder.{n.removeprefix('network.')}": v for n, v in run.average.items() if n.startswith("network.")}
+    state = {n.removeprefix("network."): v for n, v in run.average.items() if n.startswith("network.")}
+    state.pop("masked_spec_embed", None)  # of transformers' own SpecAugment, which is not used
     save_half(state, out / "model.safetensors")
     describe(out)
     record = {

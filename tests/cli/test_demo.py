@@ -74,6 +74,14 @@ def test_without_a_text_network_text_is_left_out_and_said_unless_it_was_asked_fo
     assert 'pip install "headstart[starter]"' in err
 
 
+def test_without_a_network_for_sounds_sound_is_left_out_and_said(run, small, monkeypatch, tmp_path):
+    monkeypatch.setitem(small, "audio", [])
+    monkeypatch.setattr(_demo, "PARTS", {name: _demo.PARTS[name] for name in ("images", "sound")})
+    status, out, err = run("demo", "-o", tmp_path / "demo", "--json")
+    assert (status, list(json.loads(out))) == (0, ["images"])
+    assert "Sound is left out: no audio network is installed." in err
+
+
 def test_a_model_of_an_earlier_version_is_no_folder_for_models(run, small, tmp_path):
     (tmp_path / "demo").mkdir()
     (tmp_path / "demo" / "manifest.json").write_text("{}")

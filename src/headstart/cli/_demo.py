@@ -4,18 +4,22 @@ import json
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import click
 
 from headstart.cli._fit import fit_and_watch
 from headstart.cli._options import json_option
 
+if TYPE_CHECKING:
+    from headstart.data import Modality
+
 PARTS: Final = {
     "text": "messages to a town's service desk, six topics, 40 labelled messages each",
     "images": "handwritten digits, 20 labelled pictures of each, scored on other people's digits",
     "sound": "eight command words spoken by a program, 12 labelled clips each, scored on other voices",
 }
+MODALITIES: Final["dict[str, Modality]"] = {"text": "text", "images": "image", "sound": "audio"}
 ALL: Final = "all"
 
 
@@ -60,18 +64,20 @@ def demo(started: float, /, part: str, *, output: str, overwrite: bool, as_json:
 
 
 def _chosen(part: str) -> Iterator[str]:
-    """Yield the parts to run; of all, text is left out where its network is not installed."""
+    """Yield the parts to run; of all, those are left out for which no network is on this machine."""
     from headstart import backbones
 
     if part != ALL:
         yield part
         return
     for name in PARTS:
-        if name != "text" or backbones.candidates("text", offline=True):
+        modality = MODALITIES[name]
+        if backbones.candidates(modality, offline=True):
             yield name
         else:
-            fix = 'For it, type: pip install "headstart[starter]"'
-            click.echo(f"Text is left out: no text network is installed. {fix}", err=True)
+            install = 'For it, type: pip install "headstart[starter]"'
+            fix = install if name == "text" else "None comes with Headstart yet."
+            click.echo(f"{name.capitalize()} is left out: no {modality} network is installed. {fix}", err=True)
 
 
 def _prepared(parts: list[str], folder: Path, *, overwrite: bool) -> list[tuple[str, Path, Path]]:
