@@ -4,16 +4,20 @@ A checkpoint holds the network, its average, the optimiser and the step, in one 
 at all. Batches are functions of (seed, step), so a run that goes on reaches the weights of one that was not broken.
 """
 
+import argparse
 import hashlib
+import json
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
+
+from headstart.engine import keep_freed_memory
 
 WARM: Final = 0.04  # share of the steps in which the rate rises
 EVERY: Final = 200  # steps between checkpoints
@@ -118,6 +122,49 @@ class Run:
             k, _, rest = name.partition(".")
             state.setdefault(int(k), {})[rest] = value
         self.optimiser.load_state_dict({**self.optimiser.state_dict(), "state": state})
+
+
+def arguments(about: str | None) -> argparse.ArgumentParser:
+    """Return the options that every training has."""
+    parser = argparse.ArgumentParser(description=about, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", required=True, help="folder for checkpoint and result")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--scale", type=float, default=1.0, help="share of the steps")
+    parser.add_argument("--threads", type=int, default=2)
+    return parser
+
+
+def begin(options: argparse.Namespace) -> None:
+    """Make what follows a function of the seed, on so many threads."""
+    torch.manual_seed(options.seed)
+    torch.set_num_threads(options.threads)
+    keep_freed_memory()
+
+
+def ship(run: Run, options: argparse.Namespace, about: Mapping[str, Any], *, without: Sequence[str] = ()) -> None:
+    """Write the averaged weights of the part called ``network``, and print and write what they were made from.
+
+    Args:
+        run: The training, at its end.
+        options: Those of `arguments`.
+        about: What this recipe records besides.
+        without: Weights to leave out.
+    """
+    state = {n.removeprefix("network."): value for n, value in run.average.items() if n.startswith("network.")}
+    save_half({name: value for name, value in state.items() if name not in without}, run.out / "model.safetensors")
+    record = {
+        "seed": options.seed,
+        "scale": options.scale,
+        "steps": run.step,
+        "seconds": round(run.seconds),
+        "torch": torch.__version__,
+        "threads": options.threads,
+        **about,
+        "model_sha256": sha256(run.out / "model.safetensors"),
+    }
+    text = json.dumps(record, indent=1)
+    (run.out / "record.json").write_text(text + "\n")
+    print(text)
 
 
 def save_half(state: dict[str, Tensor], path: Path) -> None:

@@ -32,6 +32,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from run import done
 from torch import Tensor, nn
 
 from headstart import backbones
@@ -367,11 +368,6 @@ def measure(bench: Bench, n: int, seed: int, options: argparse.Namespace) -> Non
         low, high = row["interval"]
         said = f"word error rate {row['wer']:.3f} [{low:.3f}, {high:.3f}] in {row['seconds']:.0f} s"
         print(f"{n} utterances, seed {seed}, {name}: {said}", flush=True)
-
-
-def done(results: Path, about: Mapping) -> bool:
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return any(about.items() <= json.loads(line).items() for line in lines)
 
 
 if __name__ == "__main__":

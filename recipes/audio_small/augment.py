@@ -10,8 +10,8 @@ import numpy as np
 from scipy.signal import fftconvolve, firwin, lfilter
 
 from recipes.audio_small._tones import SAMPLE_RATE, Array, Source, noise
+from recipes.audio_small.shards import HOP
 
-HOP: Final = 320
 TELEPHONE: Final = firwin(127, 3800, fs=SAMPLE_RATE)  # what a recording at 8 kHz keeps
 LONGEST_PAD: Final = 25  # frames: half a second before, half a second after
 

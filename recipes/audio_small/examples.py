@@ -19,9 +19,9 @@ from torch import Tensor
 from transformers import SeamlessM4TFeatureExtractor
 
 from recipes.audio_small import shards
+from recipes.audio_small._tones import SAMPLE_RATE
 
 NOTHING: Final = -1  # where a loss does not count
-SAMPLE_RATE: Final = 16000
 NEAR: Final = 2000  # how many clips of about one length those of a step are drawn from
 PATCH: Final = 48  # frames of 20 ms that the teacher hears at once
 BETWEEN: Final = 24  # frames from one patch to the next

@@ -53,8 +53,8 @@ def sound(speaker: Speaker, seed: int, index: int) -> Clip:
     else:
         made = sounds.sound(seed, index)
         samples, family = made.samples, made.family
-    samples = samples[: len(samples) // augment.HOP * augment.HOP]
-    frames = np.full(len(samples) // augment.HOP, shards.NO_LABEL, np.uint8)
+    samples = samples[: len(samples) // shards.HOP * shards.HOP]
+    frames = np.full(len(samples) // shards.HOP, shards.NO_LABEL, np.uint8)
     samples, frames = augment.augmented(samples, frames, source)
     return samples, frames, (0, -1, -1, family)
 

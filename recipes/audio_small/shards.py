@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
-HOP = 320
+HOP = 320  # a label per 20 ms, as the network gives a vector
 NO_LABEL = 255
 
 

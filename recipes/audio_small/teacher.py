@@ -4,7 +4,6 @@ The folder holds ``model.safetensors`` (BatchNorm folded into the convolutions) 
 layers, padding). A patch is 0.975 s; the next begins 0.48 s later; silence fills the last one.
 """
 
-import hashlib
 import json
 from pathlib import Path
 from typing import Any, Final
@@ -14,6 +13,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 from torch.nn import functional
+
+from recipes.training import sha256
 
 PATCH_HOP: Final = 7680
 BATCH: Final = 64
@@ -34,7 +35,7 @@ class Teacher:
 
     def __init__(self, folder: Path) -> None:
         file = folder / "model.safetensors"
-        self.sha256 = hashlib.sha256(file.read_bytes()).hexdigest()
+        self.sha256 = sha256(file)
         self.config: dict[str, Any] = json.loads((folder / "config.json").read_text(encoding="utf-8"))
         self._weights = {name: value.float() for name, value in load_file(file).items()}
         for name, value in self._weights.items():

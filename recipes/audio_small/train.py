@@ -24,9 +24,8 @@ import transformers
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.engine import keep_freed_memory
 from recipes.audio_small import examples
-from recipes.training import Run, save_half, sha256
+from recipes.training import Run, arguments, begin, ship
 
 STEPS: Final = 6000
 CLIPS: Final = 48  # of a step
@@ -133,14 +132,11 @@ def losses(student: Student, data: examples.Examples, drawn: examples.Drawn, spe
     return loss
 
 
-def pretrain(options: argparse.Namespace) -> dict[str, Any]:
-    """Train, and write what ships; returns the record of the run."""
-    out = Path(options.out)
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()
+def pretrain(options: argparse.Namespace) -> None:
+    """Train, and write what ships."""
+    begin(options)
     data = examples.read(Path(options.data), transformers.SeamlessM4TFeatureExtractor(**SPECTRA))
-    run = Run(student := Student(untrained(), data), out, rate=RATE, decay=DECAY, clip=1.0)
+    run = Run(student := Student(untrained(), data), Path(options.out), rate=RATE, decay=DECAY, clip=1.0)
 
     def loss_at(step: int, _: float) -> Tensor:
         source = torch.Generator().manual_seed(options.seed * 1_000_003 + step)
@@ -148,34 +144,17 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
         return losses(student, data, drawn, blanked(drawn.spectra, source))
 
     run.train(round(STEPS * options.scale), loss_at)
-    state = {n.removeprefix("network."): v for n, v in run.average.items() if n.startswith("network.")}
-    state.pop("masked_spec_embed", None)  # of transformers' own SpecAugment, which is not used
-    save_half(state, out / "model.safetensors")
-    describe(out)
-    record = {
-        "seed": options.seed,
-        "scale": options.scale,
-        "steps": run.step,
-        "seconds": round(run.seconds),
-        "torch": torch.__version__,
-        "transformers": transformers.__version__,
-        "threads": options.threads,
-        "data": json.loads((Path(options.data) / "meta.json").read_text()),
-        "model_sha256": sha256(out / "model.safetensors"),
-    }
-    (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
-    return record
+    describe(run.out)
+    about = {"transformers": transformers.__version__, "data": data.about}
+    # Of transformers' own SpecAugment, which is not used.
+    ship(run, options, about, without=("masked_spec_embed",))
 
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", required=True, help="what prepare.py made")
-    parser.add_argument("--out", required=True, help="folder for checkpoint and result")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the steps")
-    parser.add_argument("--threads", type=int, default=2)
-    print(json.dumps(pretrain(parser.parse_args()), indent=1))
+    pretrain(parser.parse_args())
 
 
 if __name__ == "__main__":

@@ -21,14 +21,13 @@ import numpy as np
 import soxr
 
 from recipes.audio_small import words
+from recipes.audio_small._tones import SAMPLE_RATE
+from recipes.audio_small.shards import HOP
 from recipes.audio_small.speaker import RATE, Request, Speaker
 
-SAMPLE_RATE: Final = 16000
-HOP: Final = 320  # a label per 20 ms, as Whisper's encoder gives a vector
 SHORTEST, LONGEST = 0.4, 4.0
 CLASSES: Final = 80
 SILENCE: Final = 0
-UNLABELLED: Final = 255
 VOCABULARY: Final = Path(__file__).parent / "phonemes.json"
 
 HELD_OUT_VOICES: Final = ("f5", "m8", "klatt4", "Andy", "linda")

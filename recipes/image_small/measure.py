@@ -19,13 +19,14 @@ from sklearn.preprocessing import StandardScaler
 from torch.nn import functional
 
 from recipes.image_small import pictures
+from recipes.image_small.train import ARCHITECTURE
 
 
 def network(folder: str) -> torch.nn.Module:
     """Build the network of a folder; ``random`` takes the recipe's architecture without its weights."""
     if folder == "random":
         torch.manual_seed(0)
-        return timm.create_model("regnetx_002", num_classes=0).eval()
+        return timm.create_model(ARCHITECTURE, num_classes=0).eval()
     return timm.create_model(f"local-dir:{folder}", pretrained=True, num_classes=0).eval()
 
 

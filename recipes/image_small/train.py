@@ -23,9 +23,8 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from torch.nn import functional
 
-from headstart.engine import keep_freed_memory
 from recipes.image_small import pictures
-from recipes.training import Run, save_half, sha256
+from recipes.training import Run, arguments, begin, sha256, ship
 
 ARCHITECTURE: Final = "regnetx_002"
 STEPS: Final = 4800
@@ -105,12 +104,10 @@ def losses(student: Student, teacher: Teacher, drawn: pictures.Canvases, weights
     return loss + weights[0] * unlike.mean() + weights[1] * divergence
 
 
-def pretrain(options: argparse.Namespace) -> dict[str, Any]:
-    """Train, and write what ships; returns the record of the run."""
+def pretrain(options: argparse.Namespace) -> None:
+    """Train, and write what ships."""
     out, source = Path(options.out), Path(options.data)
-    torch.manual_seed(options.seed)
-    torch.set_num_threads(options.threads)
-    keep_freed_memory()
+    begin(options)
     out.mkdir(parents=True, exist_ok=True)
     data = pictures.read(source, "train").of(held_out=False)
     teacher = Teacher(Path(options.teacher), data, out / "teacher.safetensors")
@@ -123,25 +120,15 @@ def pretrain(options: argparse.Namespace) -> dict[str, Any]:
         return losses(student, teacher, drawn, (options.features, options.logits))
 
     run.train(round(STEPS * options.scale), loss_at)
-    state = {n.removeprefix("network."): v for n, v in run.average.items() if n.startswith("network.")}
-    save_half(state, out / "model.safetensors")
     (out / "config.json").write_text(json.dumps(_config(student), indent=1) + "\n")
-    record = {
-        "seed": options.seed,
-        "scale": options.scale,
-        "steps": run.step,
-        "seconds": round(run.seconds),
-        "torch": torch.__version__,
+    about = {
         "timm": timm.__version__,
-        "threads": options.threads,
         "pictures": len(data),
         "classes": len(data.classes),
         "data_sha256": sha256(source),
         "teacher_sha256": sha256(Path(options.teacher) / "model.safetensors"),
-        "model_sha256": sha256(out / "model.safetensors"),
     }
-    (out / "record.json").write_text(json.dumps(record, indent=1) + "\n")
-    return record
+    ship(run, options, about)
 
 
 def _config(student: Student) -> dict[str, Any]:
@@ -165,16 +152,12 @@ def _config(student: Student) -> dict[str, Any]:
 
 def main() -> None:
     """Read the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = arguments(__doc__)
     parser.add_argument("--data", required=True, help="Tiny ImageNet at 32 pixels, as parquet")
     parser.add_argument("--teacher", required=True, help="folder of MobileNetV2, in timm's layout")
-    parser.add_argument("--out", required=True, help="folder for checkpoint and result")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--scale", type=float, default=1.0, help="share of the steps")
-    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--features", type=float, default=2.0, help="weight of the teacher's features")
     parser.add_argument("--logits", type=float, default=0.5, help="weight of the teacher's classes")
-    print(json.dumps(pretrain(parser.parse_args()), indent=1))
+    pretrain(parser.parse_args())
 
 
 if __name__ == "__main__":

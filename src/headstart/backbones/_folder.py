@@ -11,7 +11,7 @@ both use to create the network.
 """
 
 import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, final
@@ -155,6 +155,12 @@ def read_weights(folder: Path) -> tuple[dict[str, Tensor], tuple[str, ...]]:
     kinds = sorted({str(t.dtype).removeprefix("torch.") for t in state.values() if _is_converted(t)})
     notes = tuple(f"weights stored as {kind} were converted to float32" for kind in kinds)
     return {name: t.float() if t.is_floating_point() else t for name, t in state.items()}, notes
+
+
+def left_out(parts: Iterable[str]) -> tuple[str, ...]:
+    """Return the note that says which parts of a checkpoint were not taken; none where all were."""
+    names = ", ".join(sorted(set(parts)))
+    return (f"left out parts that features do not use: {names}",) if names else ()
 
 
 def _is_converted(tensor: Tensor) -> bool:

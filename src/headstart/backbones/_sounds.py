@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any, Final, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.backbones._base import Batch
 from headstart.backbones._folder import read_json
+from headstart.backbones._texts import join_windows
 from headstart.data import Item, read_sound
 from headstart.errors import BackboneError
 
@@ -101,15 +101,7 @@ def collate_frames(prepared: Sequence[Frames]) -> Batch:
         (W, T, D) numbers, zero where nothing is; a mask only where something is padded, owners only where a recording
         has several windows.
     """
-    rows = [window for windows in prepared for window in windows]
-    lengths = np.array([len(row) for row in rows])
-    real = np.arange(lengths.max()) < lengths[:, None]
-    values = np.zeros((*real.shape, rows[0].shape[1]), dtype=np.float32)
-    values[real] = np.concatenate(rows)
-    owner = None
-    if len(rows) > len(prepared):
-        owner = torch.from_numpy(np.repeat(np.arange(len(prepared)), [len(windows) for windows in prepared]))
-    return Batch(torch.from_numpy(values), None if real.all() else torch.from_numpy(real), owner)
+    return join_windows(prepared, fill=0, dtype=np.float32)
 
 
 def read_settings(folder: Path, kind: str) -> dict[str, Any]:
@@ -171,8 +163,3 @@ def strip_prefix(
     prefix = next((prefix for prefix in prefixes if f"{prefix}{first}" in weights), "")
     inner = {name.removeprefix(prefix): tensor for name, tensor in weights.items() if name.startswith(prefix)}
     return inner, {name for name in weights if not name.startswith(prefix)}
-
-
-def left_out(parts: Sequence[str]) -> tuple[str, ...]:
-    """Return the note that says which parts of a checkpoint were not taken; none where all were."""
-    return (f"left out parts that features do not use: {', '.join(sorted(set(parts)))}",) if parts else ()

@@ -7,7 +7,7 @@ is the mean over all tokens of the text.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, Protocol, final, runtime_checkable
+from typing import Any, Literal, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
@@ -57,15 +57,29 @@ def collate_windows(prepared: Sequence[Windows], *, pad: int) -> Batch:
     Returns:
         (W, T) ids; a mask only where something is padded, owners only where a text has several windows.
     """
+    return join_windows(prepared, fill=pad, dtype=np.int64)
+
+
+def join_windows(prepared: Sequence[Sequence[NDArray[Any]]], *, fill: int, dtype: type[np.generic]) -> Batch:
+    """Join items that are cut into windows into one batch, padded on the right to its longest window.
+
+    Args:
+        prepared: The windows of each item, (T, ...) each.
+        fill: What fills the rest.
+        dtype: Number type of the values.
+
+    Returns:
+        (W, T, ...) values; a mask only where something is padded, owners only where an item has several windows.
+    """
     rows = [window for windows in prepared for window in windows]
     lengths = np.array([len(row) for row in rows])
     real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    ids = np.full(real.shape, pad, dtype=np.int64)
-    ids[real] = np.concatenate(rows)
+    values = np.full((*real.shape, *rows[0].shape[1:]), fill, dtype=dtype)
+    values[real] = np.concatenate(rows)
     owner = None
     if len(rows) > len(prepared):
         owner = torch.from_numpy(np.repeat(np.arange(len(prepared)), [len(windows) for windows in prepared]))
-    return Batch(torch.from_numpy(ids), None if real.all() else torch.from_numpy(real), owner)
+    return Batch(torch.from_numpy(values), None if real.all() else torch.from_numpy(real), owner)
 
 
 def pool_tokens(how: Pooling, batch: Batch) -> Tensor:

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone
-from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
+from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
 from headstart.backbones._texts import Pooling, pool_tokens
 from headstart.backbones._tokens import TokenPreparer, first_line
 from headstart.backbones._transformers_chains import Network, chain
@@ -88,7 +88,7 @@ def read(folder: Path) -> Recipe:
     tokenizer = _read_tokenizer(folder)
     pooling, notes = _read_pooling(folder, config)
     weights, conversions = read_weights(folder)
-    state, left_out = _fit_names(weights, network)
+    state, heads = _fit_names(weights, network)
     source = {
         "library": "transformers",
         "config": kept,
@@ -96,7 +96,7 @@ def read(folder: Path) -> Recipe:
         "window": _window(folder, network),
         "lower": _sentence_config(folder).get("do_lower_case", False),
     }
-    return Recipe(source, {"tokenizer.json": tokenizer}, state, (*conversions, *notes, *left_out))
+    return Recipe(source, {"tokenizer.json": tokenizer}, state, (*conversions, *notes, *heads))
 
 
 def build(recipe: Recipe, name: str) -> Backbone:
@@ -270,8 +270,7 @@ def _fit_names(weights: Mapping[str, Tensor], network: Network) -> tuple[dict[st
             heads.add(inner.rpartition(".")[0])
         else:
             state[inner] = tensor
-    left_out = (f"left out parts that features do not use: {', '.join(sorted(heads))}",) if heads else ()
-    return state, left_out
+    return state, left_out(heads)
 
 
 def _read_tokenizer(folder: Path) -> bytes:

@@ -18,8 +18,8 @@ import torch
 from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone, Batch, Block
-from headstart.backbones._folder import Recipe, fill, read_json, read_weights
-from headstart.backbones._sounds import SETTINGS, SoundPreparer, check_numbers, left_out, read_settings, strip_prefix
+from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights
+from headstart.backbones._sounds import SETTINGS, SoundPreparer, check_numbers, read_settings, strip_prefix
 from headstart.backbones._texts import pool_tokens
 from headstart.backbones._transformers import kaldi_mel, wav2vec2_bert
 from headstart.backbones._transformers_chains import Network, additive, values_of

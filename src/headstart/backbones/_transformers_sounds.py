@@ -26,13 +26,12 @@ from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu
 
 from headstart.backbones._base import Backbone, Batch, Block
-from headstart.backbones._folder import Recipe, fill, read_json, read_weights
+from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights
 from headstart.backbones._sounds import (
     SETTINGS,
     Samples,
     SoundPreparer,
     check_numbers,
-    left_out,
     read_settings,
     strip_prefix,
 )

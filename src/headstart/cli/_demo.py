@@ -2,7 +2,7 @@
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,12 +14,12 @@ from headstart.cli._options import json_option
 if TYPE_CHECKING:
     from headstart.data import Modality
 
-PARTS: Final = {
-    "text": "messages to a town's service desk, six topics, 40 labelled messages each",
-    "images": "handwritten digits, 20 labelled pictures of each, scored on other people's digits",
-    "sound": "eight command words spoken by a program, 12 labelled clips each, scored on other voices",
+# What each part is about, and what its items are.
+PARTS: Final[Mapping[str, tuple[str, "Modality"]]] = {
+    "text": ("messages to a town's service desk, six topics, 40 labelled messages each", "text"),
+    "images": ("handwritten digits, 20 labelled pictures of each, scored on other people's digits", "image"),
+    "sound": ("eight command words spoken by a program, 12 labelled clips each, scored on other voices", "audio"),
 }
-MODALITIES: Final["dict[str, Modality]"] = {"text": "text", "images": "image", "sound": "audio"}
 ALL: Final = "all"
 
 
@@ -47,7 +47,7 @@ def demo(started: float, /, part: str, *, output: str, overwrite: bool, as_json:
 
     results: dict[str, Any] = {}
     for name, data, model in _prepared(list(_chosen(part)), Path(output), overwrite=overwrite):
-        click.echo(f"\n{name.capitalize()}: {PARTS[name]}.\nheadstart fit {data} -o {model} --offline\n", err=True)
+        click.echo(f"\n{name.capitalize()}: {PARTS[name][0]}.\nheadstart fit {data} -o {model} --offline\n", err=True)
         result = fit_and_watch(
             str(data),
             str(model),
@@ -70,8 +70,7 @@ def _chosen(part: str) -> Iterator[str]:
     if part != ALL:
         yield part
         return
-    for name in PARTS:
-        modality = MODALITIES[name]
+    for name, (_, modality) in PARTS.items():
         if backbones.candidates(modality, offline=True):
             yield name
         else:

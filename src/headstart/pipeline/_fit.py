@@ -139,9 +139,7 @@ def fit(
         say(note)
     check_metric_defined(dataset, plan, metric)
     tell, decided = say_once(say)
-    larger = None if options.backbones or options.offline or before else proposal(dataset.modality)
-    if larger:
-        say(larger)
+    _say_larger(dataset, options, say)
     names = ready(names_for(dataset.modality, options.backbones), dataset.modality, options, say=tell)
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
     try:
@@ -173,6 +171,13 @@ def fit(
     finally:
         work.leave()
     return _timed(result, run, started)
+
+
+def _say_larger(dataset: Dataset, options: FitOptions, say: Say) -> None:
+    """Name the larger networks of the catalogue to whoever named none and may open a connection."""
+    larger = None if options.backbones or options.offline else proposal(dataset.modality)
+    if larger:
+        say(larger)
 
 
 def _strategy(options: FitOptions) -> Strategy | None:
