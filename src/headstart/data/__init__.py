@@ -12,6 +12,7 @@ from headstart.data._inputs import load_items
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
+from headstart.data.documents import Document, split_words
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load
 from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_facts
@@ -22,6 +23,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "SOUND_SUFFIXES",
     "Dataset",
+    "Document",
     "Finding",
     "Fold",
     "ImageFacts",
@@ -46,6 +48,7 @@ __all__ = [
     "read_image",
     "read_sound",
     "sound_facts",
+    "split_words",
     "united_groups",
     "warnings_about",
     "write_table",

@@ -15,12 +15,13 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data.documents import Document
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
 from headstart.tasks import Kind
 
 Modality = Literal["image", "text", "audio"]
-Item = Any  # a Path, a PIL image or an array for images; a string for text; a Path or a `Sound` for audio
+Item = Any  # image: Path, PIL image or array; text: string, or `Document` for tagging; audio: Path or `Sound`
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 PLURALS: Final[dict[Modality, str]] = {"image": "images", "text": "texts", "audio": "sounds"}
@@ -53,10 +54,10 @@ class Dataset:
 
     Attributes:
         modality: What the items are.
-        items: Paths, images or arrays (image), strings (text), paths or `Sound` (audio); N of them.
+        items: Paths, images or arrays (image), strings or `Document` (text), paths or `Sound` (audio); N of them.
         places: Where each item came from, for messages.
         labels: N label names, or None for unlabelled items. Label sets and numbers stay as the data writes them
-            (``sea|beach``, ``0.25``); `headstart.tasks.task_from_labels` reads them.
+            (``sea|beach``, ``0.25``), tags of words as a JSON list; `headstart.tasks.task_from_labels` reads them.
         groups: N group names (patient, speaker, document), or None.
         parts: N names of given parts (``train``, ``val``, ``test``), or None where no split was given.
         domains: N domain names, or None.
@@ -64,7 +65,7 @@ class Dataset:
         source: The file or folder the data was read from.
         notes: What was inferred or converted while reading, one sentence each, to be said once.
         left_out: Items that were skipped on request.
-        kind: What the labels are: classes, label sets (``multilabel``) or numbers (``regression``).
+        kind: What the labels are: classes, label sets (``multilabel``), numbers (``regression``) or tags (``tagging``).
     """
 
     modality: Modality
@@ -134,7 +135,7 @@ def hash_item(item: Item) -> str:
     """Return the SHA-256 of what an item contains, independent of its name and place.
 
     Args:
-        item: A path, a string, a PIL image, an array or a `Sound`.
+        item: A path, a string, a `Document`, a PIL image, an array or a `Sound`.
 
     Returns:
         64 hexadecimal digits.
@@ -151,6 +152,9 @@ def hash_item(item: Item) -> str:
             raise DataError(found, where=str(item), fix="Check that it exists and is readable.") from error
     if isinstance(item, str):
         return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()
+    if isinstance(item, Document):
+        borders = np.array(item.words, dtype="<i8").tobytes()
+        return hashlib.sha256(item.text.encode("utf-8", "surrogatepass") + b"\x00words" + borders).hexdigest()
     array = np.ascontiguousarray(item.samples if isinstance(item, Sound) else item)
     kind = f"{item.rate} Hz" if isinstance(item, Sound) else getattr(item, "mode", "")
     header = f"{kind} {array.dtype.str} {array.shape} ".encode()

@@ -5,30 +5,49 @@ from typing import Any
 
 from headstart.errors import ArtifactError
 from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
+from headstart.tasks._decoding import best_tags
+from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of
 from headstart.tasks.classification import Classification
 from headstart.tasks.multilabel import MultiLabel, join_labels, split_labels
 from headstart.tasks.regression import Regression, read_number
+from headstart.tasks.tagging import OUTSIDE, Entity, Tagging, entities_of, read_tags, tags_of, write_tags
 
 __all__ = [
     "KINDS",
+    "OUTSIDE",
     "Classification",
+    "Entity",
     "Kind",
     "MultiLabel",
+    "Ragged",
     "Regression",
+    "Tagging",
     "Target",
     "Task",
+    "best_tags",
+    "counts",
+    "cut",
+    "entities_of",
+    "flat",
+    "is_ragged",
     "join_labels",
     "kind_of",
+    "ragged",
     "read_number",
+    "read_tags",
+    "rows_of",
     "split_labels",
+    "tags_of",
     "task_from_dict",
     "task_from_labels",
+    "write_tags",
 ]
 
-_TASKS: Mapping[str, type[Classification] | type[MultiLabel] | type[Regression]] = {
+_TASKS: Mapping[str, type[Classification] | type[MultiLabel] | type[Regression] | type[Tagging]] = {
     "classification": Classification,
     "multilabel": MultiLabel,
     "regression": Regression,
+    "tagging": Tagging,
 }
 
 
@@ -36,7 +55,7 @@ def task_from_labels(kind: Kind, labels: Iterable[str]) -> Task:
     """Build a task from the labels seen in training.
 
     Args:
-        kind: ``classification``, ``multilabel`` or ``regression``.
+        kind: ``classification``, ``multilabel``, ``regression`` or ``tagging``.
         labels: Labels as the data writes them.
 
     Returns:

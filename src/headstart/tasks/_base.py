@@ -6,13 +6,15 @@ from typing import Any, Literal, Protocol, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 
-Kind = Literal["classification", "multilabel", "regression"]
-KINDS: tuple[Kind, ...] = ("classification", "multilabel", "regression")
+from headstart.tasks._ragged import is_ragged
+
+Kind = Literal["classification", "multilabel", "regression", "tagging"]
+KINDS: tuple[Kind, ...] = ("classification", "multilabel", "regression", "tagging")
 Target: TypeAlias = NDArray[Any]
 
 
 class Task(Protocol):
-    """A label codec; `Classification`, `MultiLabel` and `Regression` are the ones there are."""
+    """A label codec; `Classification`, `MultiLabel`, `Regression` and `Tagging` are the ones there are."""
 
     @property
     def kind(self) -> Kind:
@@ -20,7 +22,7 @@ class Task(Protocol):
 
     @property
     def classes(self) -> tuple[str, ...]:
-        """Label names in the order of the output columns; none for regression."""
+        """Names of the output columns, in their order: labels, or tags of words; none for regression."""
 
     @property
     def n_outputs(self) -> int:
@@ -29,12 +31,15 @@ class Task(Protocol):
     def encode(self, labels: Sequence[str]) -> Target:
         """Turn N labels as the data writes them into numbers.
 
-        (N,) class numbers for classification, (N, C) of 0 and 1 for multi-label, (N,) values for regression;
-        `kind_of` tells them apart.
+        (N,) class numbers for classification, (N, C) of 0 and 1 for multi-label, (N,) values for regression, (N,)
+        objects for tagging, each the tag numbers of an item's words; `kind_of` tells them apart.
         """
 
     def decode(self, outputs: NDArray[Any]) -> list[Any]:
-        """Turn outputs (N, K) into N predictions: label names, tuples of label names, or values."""
+        """Turn outputs (N, K) into N predictions: label names, tuples of label names, values, or lists of entities.
+
+        Outputs for tagging are (N,) objects, (words, K) each.
+        """
 
     def to_dict(self) -> dict[str, Any]:
         """Return the task as JSON values, from which `task_from_dict` builds it again."""
@@ -44,11 +49,13 @@ def kind_of(y: NDArray[Any]) -> Kind:
     """Tell what `Task.encode` has encoded.
 
     Args:
-        y: (N,) whole numbers, an (N, C) matrix, or (N,) floating-point numbers.
+        y: (N,) whole numbers, an (N, C) matrix, (N,) floating-point numbers, or (N,) objects.
 
     Returns:
-        ``classification``, ``multilabel`` or ``regression``.
+        ``classification``, ``multilabel``, ``regression`` or ``tagging``.
     """
+    if is_ragged(y):
+        return "tagging"
     if y.ndim == 2:
         return "multilabel"
     return "regression" if np.issubdtype(y.dtype, np.floating) else "classification"
