@@ -170,8 +170,8 @@ def test_errors_are_exactly_what_loading_and_splitting_refuse(tmp_path):
 def test_a_source_that_cannot_be_read_is_one_error(tmp_path):
     inspection = inspect(table(tmp_path, [("a", "b")], header="text,class"))
     assert (inspection.task, inspection.n, kinds(inspection)) == ("", 0, [("source", "error")])
-    with pytest.raises(OptionError, match="task 'tagging' is not supported"):
-        inspect(tmp_path / "t.csv", task="tagging")
+    with pytest.raises(OptionError, match="task 'parsing' is not supported"):
+        inspect(tmp_path / "t.csv", task="parsing")
 
 
 def test_unlabelled_data_and_data_without_usable_items_are_errors(tmp_path):

@@ -239,7 +239,7 @@ def test_a_source_that_is_missing_or_of_another_kind_is_refused(tmp_path):
     with pytest.raises(DataError, match=r"nowhere: expected a file or a folder, found nothing"):
         load(tmp_path / "nowhere")
     with pytest.raises(
-        DataError, match=r"expected a folder or a file of .csv, .jsonl, .parquet, .tsv, .txt, found 'a.docx'"
+        DataError, match=r"expected a folder or a file of .conll, .csv, .jsonl, .parquet, .tsv, .txt, found 'a.docx'"
     ):
         load(write(tmp_path / "a.docx", "x"))
 
@@ -247,7 +247,8 @@ def test_a_source_that_is_missing_or_of_another_kind_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"task": "tagging"}, "task 'tagging' is not supported. Choose one of: image-classification, text-class"),
+        ({"task": "tagging"}, "task 'tagging' does not fit: the data holds images without tags"),
+        ({"task": "image-tagging"}, "task 'image-tagging' is not supported. Choose one of: image-classification, text"),
         ({"task": "text-classification"}, "task 'text-classification' does not fit: the data holds images"),
         ({"group": "dicom:PatientID"}, "--group dicom:PatientID: DICOM files are not read yet"),
         ({"group": "patient"}, "--group patient: folders of files have no columns"),

@@ -39,8 +39,8 @@ def test_a_task_is_built_from_labels_and_from_its_own_json(kind, labels, task):
 
 def test_classes_of_older_models_have_no_kind():
     assert task_from_dict({"classes": ["a", "b"]}) == Classification(("a", "b"))
-    with pytest.raises(ArtifactError, match="expected a task of kind classification, .*, found 'tagging'. Update"):
-        task_from_dict({"kind": "tagging"})
+    with pytest.raises(ArtifactError, match="expected a task of kind classification, .*, found 'speech'. Update"):
+        task_from_dict({"kind": "speech"})
 
 
 def test_label_sets_become_zeros_and_ones_and_likely_labels_come_back():

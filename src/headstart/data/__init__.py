@@ -9,6 +9,8 @@
 
 from headstart.data._findings import Finding
 from headstart.data._inputs import load_items
+from headstart.data._lists import Form, read_entities, read_texts
+from headstart.data._stratify import types_present
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
@@ -26,6 +28,7 @@ __all__ = [
     "Document",
     "Finding",
     "Fold",
+    "Form",
     "ImageFacts",
     "Indices",
     "Inspection",
@@ -45,10 +48,13 @@ __all__ = [
     "load_items",
     "make_folds",
     "plan_split",
+    "read_entities",
     "read_image",
     "read_sound",
+    "read_texts",
     "sound_facts",
     "split_words",
+    "types_present",
     "united_groups",
     "warnings_about",
     "write_table",

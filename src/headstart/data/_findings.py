@@ -23,3 +23,7 @@ class Finding:
     where: str
     found: str
     fix: str
+
+    def note(self) -> str:
+        """Say it as one sentence among the notes of a data set."""
+        return f"{self.found[0].upper()}{self.found[1:]} ({self.where})."

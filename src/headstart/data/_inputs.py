@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from headstart.data._conll import CONLL_SUFFIXES
 from headstart.data._facts import opened
 from headstart.data._folders import files_below, name_fault
 from headstart.data._manifests import only, text_entries
@@ -12,11 +13,13 @@ from headstart.data._rows import Names, Row
 from headstart.data._sources import find_in_file, path_fault
 from headstart.data._tables import TABLE_SUFFIXES, split_lines
 from headstart.data.dataset import PLURALS, Item, Modality
+from headstart.data.documents import Document
 from headstart.errors import DataError
+from headstart.tasks import Kind
 
 
 def load_items(
-    inputs: Sequence[str | Path], modality: Modality, *, text: str | None = None
+    inputs: Sequence[str | Path], modality: Modality, *, text: str | None = None, kind: Kind = "classification"
 ) -> list[tuple[str, Item | DataError]]:
     """Read inputs for prediction; what cannot be read stands as an error in its place.
 
@@ -25,15 +28,17 @@ def load_items(
             texts, or paths.
         modality: What the model takes.
         text: The text column of tables, by default ``text``.
+        kind: What the model predicts. For ``tagging`` items are `Document`, a ``.txt`` file is one, and so is each
+            sentence of CoNLL columns, whose tags are not read.
 
     Returns:
         In input order, the name of each input (path of a file, ``file:line`` of a text) with the item or its error.
     """
-    names = Names(text=text, labelled=False, modality=modality)
+    names = Names(text=text, labelled=False, modality=modality, kind="tagging" if kind == "tagging" else None)
     entries = [entry for one in inputs for entry in _input_entries(str(one), modality, names)]
     named = [(entry.where, entry) if isinstance(entry, DataError) else (_name(entry), entry) for entry in entries]
     if modality == "text":
-        return [(name, entry if isinstance(entry, DataError) else entry.item) for name, entry in named]
+        return [(name, entry if isinstance(entry, DataError) else _text_item(entry, kind)) for name, entry in named]
     return [
         (name, facts if isinstance(facts, DataError) else entry.item if isinstance(entry, Row) else entry)
         for (name, entry), facts in zip(named, opened(entries, modality), strict=True)
@@ -57,8 +62,8 @@ def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Ro
         found = find_in_file(path, names)
     except DataError as error:
         return [DataError(error.problem, where=source, fix=error.fix)]
-    if found.modality != modality:
-        there = f"expected {PLURALS[modality]}, found {PLURALS[found.modality]}"
+    if found.modality != modality or (found.kind == "tagging" and names.kind != "tagging"):
+        there = f"expected {PLURALS[modality]}, found {found.what}"
         return [DataError(there, where=source, fix="Give the other kind.")]
     return [_as_given(entry, path.name, source) for entry in found.entries]
 
@@ -79,7 +84,8 @@ def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row 
             name_fault(str(path)) or Row(path, str(path)) for path in files_below(folder, modality)
         ]
     else:
-        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in (*TABLE_SUFFIXES, ".txt")]
+        read = {*TABLE_SUFFIXES, ".txt", *(CONLL_SUFFIXES if names.kind == "tagging" else ())}
+        files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in read]
         entries = [entry for path in files for entry in _input_entries(str(path), modality, names)]
     if not entries:
         raise DataError(
@@ -100,6 +106,11 @@ def _standard_input(modality: Modality) -> list[Row | DataError]:
         for n, cells in lines
         if isinstance(cells, DataError) or cells[0]
     ]
+
+
+def _text_item(row: Row, kind: Kind) -> str | Document:
+    item: str | Document = row.item
+    return Document.of_text(item) if kind == "tagging" and isinstance(item, str) else item
 
 
 def _name(row: Row) -> str:

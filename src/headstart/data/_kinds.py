@@ -14,9 +14,11 @@ from headstart.data._manifests import no_label
 from headstart.data._rows import Found, Names, Row
 from headstart.data.dataset import PLURALS, Dataset, Modality
 from headstart.errors import DataError, OptionError
-from headstart.tasks import KINDS, Kind, read_number, split_labels
+from headstart.tasks import KINDS, Entity, Kind, entities_of, read_number, read_tags, split_labels
 
-TASKS: Final = tuple(f"{modality}-{kind}" for kind in KINDS for modality in PLURALS)
+TASKS: Final = tuple(
+    f"{modality}-{kind}" for kind in KINDS for modality in PLURALS if kind != "tagging" or modality == "text"
+)
 _MANY_VALUES: Final = 20
 
 
@@ -34,9 +36,7 @@ def asked_kind(task: str | None) -> Kind | None:
     """
     if task is None:
         return None
-    found = next(
-        (kind for kind in KINDS if task == kind or task in (f"{modality}-{kind}" for modality in PLURALS)), None
-    )
+    found = next((kind for kind in KINDS if task == kind or (task in TASKS and task.endswith(f"-{kind}"))), None)
     if found is None:
         raise OptionError(f"task {task!r} is not supported", fix=f"Choose one of: {', '.join(TASKS)}.")
     return found
@@ -56,7 +56,12 @@ def with_kind(found: Found, names: Names) -> tuple[Found, Kind]:
 
     Returns:
         The entries, with a note where label sets were told from the labels, and their kind.
+
+    Raises:
+        OptionError: Tags of words are asked for and not there, or there and something else is asked for.
     """
+    if "tagging" in (found.kind, names.kind):
+        return _tagged(found, names), "tagging"
     kind, note = (names.kind, "") if names.kind else _told(found)
     entries = tuple(
         _judged(entry, kind, names.label or "label") if isinstance(entry, Row) else entry for entry in found.entries
@@ -70,6 +75,17 @@ def with_kind(found: Found, names: Names) -> tuple[Found, Kind]:
     if kind == "classification" and looks_like_numbers([row.label for row in judged.rows if row.label]):
         notes.append("All labels are numbers and taken as classes; --task regression predicts numbers.")
     return replace(judged, notes=(*found.notes, *notes)), kind
+
+
+def _tagged(found: Found, names: Names) -> Found:
+    """Return what the readers of tags have read."""
+    if names.kind not in (None, "tagging"):
+        fix = "Leave out --task, or give a table with a column 'label'."
+        raise OptionError(f"task {names.kind!r} does not fit: the data holds words with tags", fix=fix)
+    if found.kind != "tagging":
+        fix = "Give CoNLL columns, or JSONL with 'text' and 'spans'."
+        raise OptionError(f"task 'tagging' does not fit: the data holds {found.what} without tags", fix=fix)
+    return found
 
 
 def _told(found: Found) -> tuple[Kind, str]:
@@ -109,11 +125,21 @@ def _judged(row: Row, kind: Kind, column: str) -> Row | DataError:
 
 
 def label_sets(dataset: Dataset) -> list[tuple[str, ...]]:
-    """Return the labels of every item: one of a class, any number of label sets, none where there are no classes."""
+    """Return the labels of every item: one of a class, any number of label sets, none where there are no classes.
+
+    Those of a tagged text are the types of entities in it.
+    """
     labels = dataset.labels or ()
     if dataset.kind == "regression":
         return [() for _ in labels]
+    if dataset.kind == "tagging":
+        return [tuple(sorted({entity.type for entity in entities})) for entities in entities_in(dataset)]
     return [split_labels(label) if dataset.kind == "multilabel" else (label,) for label in labels]
+
+
+def entities_in(dataset: Dataset) -> list[list[Entity]]:
+    """Return the entities that the tags of every text mark."""
+    return [entities_of(read_tags(label)) for label in dataset.labels or ()]
 
 
 def looks_like_numbers(labels: Sequence[str]) -> bool:

@@ -1,17 +1,20 @@
-"""Tables of examples: one manifest, or ``train.*`` with other parts beside it.
+"""Files of examples: one manifest, or ``train.*`` with other parts beside it.
 
 Paths are relative to the manifest's folder and may not leave it. Apart from texts, outer white space is not part of a
 value, nor of a path; that it was removed is said for labels.
 """
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from headstart.data._conll import from_conll, is_conll
 from headstart.data._folders import modality_of
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
-from headstart.data._tables import Rows, Table, read_lines, read_table
+from headstart.data._spans import Odd, about_spans, with_spans
+from headstart.data._tables import Rows, Table, read_lines, read_table, read_whole
 from headstart.data.dataset import PARTS, PLURALS, Modality, Part
 from headstart.errors import DataError
 
@@ -34,6 +37,12 @@ def from_lines(path: Path) -> Found:
     return Found("text", tuple(text_entries(read_lines(path), path.name)), "")
 
 
+def from_document(path: Path) -> Found:
+    """Read a text file as one unlabelled document."""
+    text = read_whole(path)
+    return Found("text", (text if isinstance(text, DataError) else Row(text, path.name),), "")
+
+
 def text_entries(lines: Rows, source: str) -> list[Row | DataError]:
     """Return a row or a fault per line of texts; ``source`` is the name in their places."""
     entries: list[Row | DataError] = []
@@ -54,17 +63,17 @@ def text_fault(text: str, place: str) -> DataError | None:
 
 
 def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
-    """Read the tables of a folder whose names say their parts.
+    """Read the files of a folder whose names say their parts.
 
     Args:
-        tables: All tables of the folder; one of them is for training.
+        tables: All tables and files of columns in the folder; one of them is for training.
         names: The columns to read.
 
     Returns:
         The entries of train, val and test, in this order.
 
     Raises:
-        DataError: Two tables are the same part, or one cannot be read.
+        DataError: Two files are the same part, hold different kinds of items, or one cannot be read.
     """
     by_part: dict[Part, list[Path]] = {}
     others = []
@@ -74,15 +83,27 @@ def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
             others.append(path.name)
         else:
             by_part.setdefault(part, []).append(path)
-    found = [from_table(only(by_part[part]), names, part=part) for part in PARTS if part in by_part]
-    if len({one.modality for one in found}) > 1:
-        kinds = " and ".join(dict.fromkeys(PLURALS[one.modality] for one in found))
-        raise DataError(f"expected one kind of items, found {kinds}", where=str(tables[0].parent), fix="Separate them.")
+    found = [from_file(only(by_part[part]), names, part=part) for part in PARTS if part in by_part]
+    kinds = list(dict.fromkeys(one.what for one in found))
+    if len(kinds) > 1:
+        where = str(tables[0].parent)
+        raise DataError(f"expected one kind of items, found {' and '.join(kinds)}", where=where, fix="Separate them.")
     notes = [note for one in found for note in one.notes]
     if others:
         notes.append(f"Tables that are no part of the data: {', '.join(others)}.")
-    entries = tuple(entry for one in found for entry in one.entries)
-    return Found(found[0].modality, entries, found[0].labels_from, tuple(notes), any(one.listed for one in found))
+    return replace(
+        found[0],
+        entries=tuple(entry for one in found for entry in one.entries),
+        notes=tuple(notes),
+        listed=any(one.listed for one in found),
+        findings=tuple(finding for one in found for finding in one.findings),
+        counted=any(one.counted for one in found),
+    )
+
+
+def from_file(path: Path, names: Names, *, part: Part | None = None) -> Found:
+    """Read one file of labelled or unlabelled examples: CoNLL columns, or a table."""
+    return from_conll(path, names, part=part) if is_conll(path, names) else from_table(path, names, part=part)
 
 
 def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
@@ -100,15 +121,16 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
         DataError: The table cannot be read or lacks a column.
     """
     table = read_table(path)
+    spans = _spans_column(table, names)
+    if spans:
+        return _from_spans(table, spans, names, part)
     modality = _modality(table, names)
     name = names.text or "text" if modality == "text" else "path"
     items = table.column(name, option="--text")
     if modality == "audio" and names.labelled:
         _refuse_transcripts(table, names)
     columns = _columns(table, names)
-    notes = [*table.notes, *_notes_on_labels(table, columns.get("label", ()))]
-    if part and columns.pop("split", None):
-        notes.append(f"The column 'split' of {path.name} is not used: the file's name says its part.")
+    notes = [*table.notes, *_notes_on_labels(table, columns.get("label", ())), *_notes_on_part(table, columns, part)]
     make = _row_maker(path.parent, modality, names, part)
     entries: dict[int, Row | DataError] = dict(table.faults)
     label = names.label or "label"
@@ -121,6 +143,52 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
     return Found(modality, ordered, f"column {label!r}", tuple(notes), names.labelled and label in table.lists)
 
 
+def _from_spans(table: Table, column: str, names: Names, part: Part | None) -> Found:
+    """Read texts with the spans of their entities."""
+    items = table.column(names.text or "text", option="--text")
+    columns = _descriptions(table, names)
+    notes = [*table.notes, *_notes_on_part(table, columns, part)]
+    make = _row_maker(table.path.parent, "text", names, part)
+    entries: dict[int, Row | DataError] = dict(table.faults)
+    odd: list[Odd] = []
+    for i, line in enumerate(table.lines):
+        row = make(items[i], table.place(line), {name: values[i].strip() for name, values in columns.items()})
+        entries[line] = with_spans(row, table.values[column][i], odd) if isinstance(row, Row) else row
+    findings = about_spans(odd, table.path.name)
+    notes += [finding.note() for finding in findings]
+    ordered = tuple(entries[line] for line in sorted(entries))
+    return Found("text", ordered, f"column {column!r}", tuple(notes), kind="tagging", findings=findings)
+
+
+def _spans_column(table: Table, names: Names) -> str | None:
+    """Return the column of spans, where there is one and the task leaves it open or asks for it."""
+    column = names.label or "spans"
+    if not names.labelled or names.kind not in (None, "tagging"):
+        return None
+    is_json = table.path.suffix.lower() == ".jsonl"
+    if names.kind is None:
+        return (
+            column
+            if column == "spans" and is_json and column in table.nested and "label" not in table.columns
+            else None
+        )
+    if is_json and column in table.nested:
+        return column
+    there = f"{column!r} without lists" if column in table.columns else ", ".join(map(repr, table.columns))
+    raise DataError(
+        f"expected a column {column!r} of spans in JSONL, found {there if is_json else table.path.suffix}",
+        where=table.path.name,
+        fix='Write {"text": "...", "spans": [[start, end, type], ...]} in a .jsonl file, or CoNLL columns.',
+    )
+
+
+def _notes_on_part(table: Table, columns: dict[str, Sequence[str]], part: Part | None) -> list[str]:
+    """Leave the column of parts out where the file's name says its part."""
+    if part and columns.pop("split", None):
+        return [f"The column 'split' of {table.path.name} is not used: the file's name says its part."]
+    return []
+
+
 def no_label(column: str, place: str) -> DataError:
     """Return the fault of a row without a label."""
     return DataError(f"expected a label, found nothing in {column!r}", where=place, fix=_FILL)
@@ -128,15 +196,21 @@ def no_label(column: str, place: str) -> DataError:
 
 def _columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
     """Choose the columns that describe the items, by the name of the row's field they fill."""
-    columns: dict[str, Sequence[str]] = {}
-    if names.labelled:
-        read = table.labels if names.kind in (None, "multilabel") else table.column
-        columns["label"] = read(names.label or "label", option="--label")
-        columns |= {name: table.columns[name] for name in ("split", "domain", "fold") if name in table.columns}
-        if names.group and not names.group.startswith("filename:"):
-            columns["group"] = table.column(names.group, option="--group")
-        elif not names.group and "group" in table.columns:
-            columns["group"] = table.columns["group"]
+    if not names.labelled:
+        return {}
+    read = table.labels if names.kind in (None, "multilabel") else table.column
+    return {"label": read(names.label or "label", option="--label"), **_descriptions(table, names)}
+
+
+def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
+    """Choose the columns that say more of the items than their labels."""
+    columns: dict[str, Sequence[str]] = {
+        name: table.columns[name] for name in ("split", "domain", "fold") if name in table.columns
+    }
+    if names.group and not names.group.startswith("filename:"):
+        columns["group"] = table.column(names.group, option="--group")
+    elif not names.group and "group" in table.columns:
+        columns["group"] = table.columns["group"]
     return columns
 
 

@@ -53,6 +53,10 @@ def _training_problems(dataset: Dataset, train: Sequence[int]) -> list[DataError
         return [DataError(found, where=dataset.source, fix="Name the right column with --label.")]
     sets = label_sets(dataset)
     counts = Counter(name for i in train for name in sets[i])
+    if dataset.kind == "tagging":
+        found = f"expected entities, found none in {len(train)} training texts"
+        fix = "Check that the tags are the last column, or that the spans are there."
+        return [] if counts else [DataError(found, where=dataset.source, fix=fix)]
     if any(count < len(train) for count in counts.values()):
         return []
     found = f"all with {', '.join(map(repr, sorted(counts)))}" if counts else "none with any label"
@@ -122,6 +126,9 @@ def _shared_unit_problems(dataset: Dataset) -> list[DataError]:
     alone = {unit for unit, names in zip(units, sets, strict=True) if any(units_of[name] == 1 for name in names)}
     if len(alone) < len(set(units)):
         return []
+    if dataset.kind == "tagging":
+        found = "expected types of entities that recur, found one of its own in every text or group"
+        return [DataError(found, where=dataset.source, fix="Add texts, or merge types.")]
     found = "expected labels that recur, found one of its own on every example or group"
     return [DataError(found, where=dataset.source, fix="Name the right column with --label, or merge labels.")]
 
@@ -133,9 +140,10 @@ def _unseen(dataset: Dataset, train: Sequence[int]) -> list[DataError]:
     if not unseen:
         return []
     names = ", ".join(map(repr, sorted({name for i in unseen for name in sets[i]} - known)))
+    what = "types of entities" if dataset.kind == "tagging" else "labels"
     return [
         DataError(
-            f"expected only test labels that are trained, found {names} in the test part alone",
+            f"expected only test {what} that are trained, found {names} in the test part alone",
             where=dataset.places[unseen[0]],
             fix="Correct the labels, or add training examples of them.",
         )

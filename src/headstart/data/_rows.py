@@ -8,7 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
-from headstart.data.dataset import Item, Modality, Part
+from headstart.data._findings import Finding
+from headstart.data.dataset import PLURALS, Item, Modality, Part
 from headstart.errors import DataError, OptionError
 from headstart.tasks import Kind
 
@@ -54,7 +55,9 @@ class Names:
 class Found:
     """What a source holds: its entries in order, and what to say about how they were found.
 
-    ``listed`` says that labels stand in lists.
+    ``listed`` says that labels stand in lists, ``kind`` what they are where the source leaves no choice, ``counted``
+    that groups are documents counted in a file, whose names mean nothing in another. ``findings`` is what `inspect`
+    adds about how the source is written; the notes say it too.
     """
 
     modality: Modality
@@ -62,6 +65,14 @@ class Found:
     labels_from: str
     notes: tuple[str, ...] = ()
     listed: bool = False
+    kind: Kind | None = None
+    findings: tuple[Finding, ...] = ()
+    counted: bool = False
+
+    @property
+    def what(self) -> str:
+        """What the items are, in a word or two."""
+        return "tagged texts" if self.kind == "tagging" else PLURALS[self.modality]
 
     @property
     def rows(self) -> list[Row]:

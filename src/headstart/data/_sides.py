@@ -1,9 +1,12 @@
 """The sides of a split that comes with the data, and what has to stay on one side."""
 
 from collections.abc import Sequence
+from typing import Final
 
 from headstart.data._stratify import Indices, codes
 from headstart.data.dataset import Dataset
+
+_LONG_SENTENCE: Final = 20  # words; shorter copies link all 287 documents of a Dutch newspaper, longer ones two
 
 
 def given_sides(dataset: Dataset) -> dict[str, tuple[str, ...]] | None:
@@ -44,6 +47,8 @@ def on_several_sides(names: Sequence[str], sides: Sequence[str]) -> dict[str, tu
 def united_groups(dataset: Dataset) -> Indices:
     """Number what must stay together: the components of examples that share a group or are exact copies.
 
+    Where tagged sentences lie in groups, the short ones unite none: bylines and the like recur in any document.
+
     Args:
         dataset: The examples.
 
@@ -58,8 +63,17 @@ def united_groups(dataset: Dataset) -> Indices:
             i = parent[i]
         return i
 
-    for column in (dataset.hashes, dataset.groups or ()):
+    passed = _recurring(dataset)
+    for column, left_out in ((dataset.hashes, passed), (dataset.groups or (), frozenset[int]())):
         first: dict[str, int] = {}
         for i, name in enumerate(column):
-            parent[root(i)] = root(first.setdefault(name, i))
+            if i not in left_out:
+                parent[root(i)] = root(first.setdefault(name, i))
     return codes([root(i) for i in range(len(dataset))])
+
+
+def _recurring(dataset: Dataset) -> frozenset[int]:
+    """Find the texts too short to say that two documents are copies."""
+    if dataset.kind != "tagging" or not dataset.groups:
+        return frozenset()
+    return frozenset(i for i, item in enumerate(dataset.items) if len(item.words) < _LONG_SENTENCE)

@@ -3,11 +3,11 @@
 from dataclasses import replace
 from pathlib import Path
 
+from headstart.data._conll import is_conll
 from headstart.data._folders import from_folder, name_fault
-from headstart.data._manifests import from_lines, from_part_tables, from_table, only
+from headstart.data._manifests import from_document, from_file, from_lines, from_part_tables, from_table, only
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
 from headstart.data._tables import TABLE_SUFFIXES
-from headstart.data.dataset import PLURALS
 from headstart.errors import DataError, OptionError
 
 
@@ -21,8 +21,8 @@ def find(source: Path, names: Names) -> Found:
         return find_in_file(source, names)
     if not source.is_dir():
         raise DataError("expected a file or a folder, found nothing", where=str(source), fix="Check the path.")
-    tables = sorted(path for path in source.iterdir() if path.suffix.lower() in TABLE_SUFFIXES and path.is_file())
-    manifests = [path for path in tables if path.stem.lower() == "manifest"]
+    tables = sorted(path for path in source.iterdir() if _is_read(path, names) and path.is_file())
+    manifests = [path for path in tables if path.stem.lower() == "manifest" and path.suffix.lower() in TABLE_SUFFIXES]
     if manifests:
         return from_table(only(manifests), names)
     if any(PARTS_BY_NAME.get(path.stem.lower()) == "train" for path in tables):
@@ -43,19 +43,24 @@ def path_fault(path: Path) -> DataError | None:
 
 
 def find_in_file(path: Path, names: Names) -> Found:
-    if path.suffix.lower() in TABLE_SUFFIXES:
-        return from_table(path, names)
+    if _is_read(path, names):
+        return from_file(path, names)
     if path.suffix.lower() == ".txt":
-        return from_lines(path)
-    kinds = ", ".join(sorted((*TABLE_SUFFIXES, ".txt")))
+        return from_document(path) if names.kind == "tagging" else from_lines(path)
+    kinds = ", ".join(sorted((*TABLE_SUFFIXES, ".txt", ".conll")))
     raise DataError(f"expected a folder or a file of {kinds}, found {path.name!r}", where=str(path), fix="Convert it.")
+
+
+def _is_read(path: Path, names: Names) -> bool:
+    """Say whether a file is a table or one of CoNLL columns."""
+    return path.suffix.lower() in TABLE_SUFFIXES or is_conll(path, names)
 
 
 def with_test(found: Found, tested: Found, source: Path) -> Found:
     """Append a second source as the test part."""
-    if found.modality != tested.modality:
+    if found.what != tested.what:
         raise DataError(
-            f"expected {PLURALS[found.modality]} as in the training data, found {PLURALS[tested.modality]}",
+            f"expected {found.what} as in the training data, found {tested.what}",
             where=str(source),
             fix="Give a test source of the same kind.",
         )
@@ -64,10 +69,17 @@ def with_test(found: Found, tested: Found, source: Path) -> Found:
     own_test = any(row.part == "test" for row in tested.rows)
     prefix = f"{source.name}/" if source.is_dir() else ""
     entries = tuple(
-        replace(entry, part="test", place=prefix + entry.place) if isinstance(entry, Row) else entry
+        _as_test(entry, prefix, counted=tested.counted) if isinstance(entry, Row) else entry
         for entry in tested.entries
         if not own_test or isinstance(entry, DataError) or entry.part == "test"
     )
     said = (f"Of {source}, only the test part is used.",) if own_test and len(entries) < len(tested.entries) else ()
     notes, listed = (*found.notes, *tested.notes, *said), found.listed or tested.listed
-    return replace(found, entries=found.entries + entries, notes=notes, listed=listed)
+    findings = (*found.findings, *tested.findings)
+    return replace(found, entries=found.entries + entries, notes=notes, listed=listed, findings=findings)
+
+
+def _as_test(row: Row, prefix: str, *, counted: bool) -> Row:
+    """Make a row one of the test part; document 3 of one file is not document 3 of another of the same name."""
+    group = f"test {row.group}" if counted and row.group else row.group
+    return replace(row, part="test", place=prefix + row.place, group=group)

@@ -1,8 +1,10 @@
 """Folds that are alike in what they hold and keep groups together.
 
-What must be spread evenly are strata: classes, labels (an item may have several), or quantile bins of a value. Classes
-and bins exclude each other, so without groups they are dealt out and the quotas are met exactly; with groups the
-largest go first, each to the fold where its classes are rarest.
+What must be spread evenly are strata: classes, labels (an item may have several), types of entities in a text, or
+quantile bins of a value. Classes and bins exclude each other, so without groups they are dealt out and the quotas are
+met exactly; with groups the largest go first, each to the fold where its classes are rarest. So do texts and groups of
+texts by their types, those without entities last: whole documents hold most types at once, and are spread more evenly
+so than label by label.
 
 Labels follow the iterative stratification of Sechidis, Tsoumakas and Vlahavas (On the stratification of multi-label
 data, 2011, algorithm 1): again and again the label with the fewest items left goes first, each of its items to the fold
@@ -19,6 +21,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
+from headstart.tasks import Ragged, flat, is_ragged
+from headstart.tasks import counts as sizes
 
 Indices = NDArray[np.intp]
 Fold = tuple[Indices, Indices]  # training side, scored side
@@ -36,26 +40,48 @@ class Strata:
         columns: Its stratum, (P,).
         n: Number of examples.
         disjoint: Whether every example is in exactly one stratum.
+        tagged: Whether strata are the types of entities in texts.
     """
 
     rows: Indices
     columns: Indices
     n: int
     disjoint: bool
+    tagged: bool = False
 
     @classmethod
     def of(cls, y: Sequence[Any] | NDArray[Any], *, n_splits: int) -> "Strata":
-        """Make strata of class names (N,), zeros and ones of labels (N, C), or floating-point numbers (N,)."""
+        """Make strata of class names (N,), zeros and ones of labels (N, C), floating-point numbers or tags (N,)."""
         values = np.asarray(y)
+        tagged = is_ragged(values)
+        if tagged:
+            values = types_present(values)
         if values.ndim == 2:
             rows, columns = np.nonzero(values)
-            return cls(rows, codes(columns) if len(columns) else columns, len(values), disjoint=False)
+            columns = codes(columns) if len(columns) else columns
+            return cls(rows, columns, len(values), disjoint=False, tagged=tagged)
         numbers = quantile_bins(values, n_splits) if np.issubdtype(values.dtype, np.floating) else codes(values)
         return cls(np.arange(len(numbers)), numbers, len(numbers), disjoint=True)
 
     def spread(self, places: Indices) -> Indices:
         """Count in how many of these places (N,) each stratum is (S,)."""
         return np.bincount(np.unique(np.stack([self.columns, places[self.rows]]), axis=1)[0])
+
+
+def types_present(y: Ragged) -> NDArray[np.int8]:
+    """Say which types of entities are in each text.
+
+    Args:
+        y: (N,) objects, the tag numbers of each text as `headstart.tasks.Tagging` encodes them.
+
+    Returns:
+        (N, T) zeros and ones, T up to the last type that occurs.
+    """
+    tags = flat(y) if len(y) else np.zeros(0, np.intp)
+    texts = np.repeat(np.arange(len(y)), sizes(y))
+    present = np.zeros((len(y), (int(tags.max(initial=0)) + 1) // 2), dtype=np.int8)
+    present[texts[tags > 0], (tags[tags > 0] - 1) // 2] = 1
+    return present
 
 
 def quantile_bins(values: NDArray[Any], n_splits: int) -> Indices:
@@ -80,7 +106,8 @@ def make_folds(
     possible, so that no training side lacks it. Labels are spread as far as their combinations allow.
 
     Args:
-        y: N class names or numbers, (N, C) zeros and ones of labels, or N floating-point numbers (spread by quantile).
+        y: N class names or numbers, (N, C) zeros and ones of labels, N floating-point numbers (spread by quantile), or
+            (N,) objects, the tag numbers of each text (spread by the types in it).
         groups: N group names, or None.
         n_splits: Number of folds; at least 2, at most the number of groups.
         repeats: How many times to cut anew.
@@ -124,6 +151,9 @@ def _covering(strata: Strata, units: Indices, n_splits: int, random: np.random.G
 
 def _assign(strata: Strata, units: Indices, n_splits: int, random: np.random.Generator) -> Indices:
     """Deal out examples, or units of several, so that strata are spread evenly (N,)."""
+    if strata.tagged:
+        sizes = np.bincount(units).astype(np.float64)
+        return _filled(_greedy(_counts(strata, units), n_splits, random, sizes=sizes), n_splits)[units]
     if not strata.disjoint:
         return _filled(_iterative(strata, units, n_splits, random), n_splits)[units]
     y = strata.columns
@@ -142,11 +172,23 @@ def _counts(strata: Strata, units: Indices) -> NDArray[np.float64]:
     return counts
 
 
-def _greedy(counts: NDArray[np.float64], n_splits: int, random: np.random.Generator) -> Indices:
-    """Give the largest units away first, each to the fold where its classes are rarest; return the fold of each."""
-    totals = counts.sum(axis=0)
+def _greedy(
+    counts: NDArray[np.float64],
+    n_splits: int,
+    random: np.random.Generator,
+    *,
+    sizes: NDArray[np.float64] | None = None,
+) -> Indices:
+    """Give the largest units away first, each to the fold where its classes are rarest; return the fold of each.
+
+    With ``sizes``, which say the number of examples where classes do not, these are spread like one more class.
+    """
     order = random.permutation(len(counts))
+    if sizes is not None:
+        order = order[np.argsort(-sizes[order], kind="stable")]
     order = order[np.argsort(-counts[order].sum(axis=1), kind="stable")]
+    counts = counts if sizes is None else np.column_stack([counts, sizes])
+    totals = counts.sum(axis=0)
     filled = np.zeros((n_splits, len(totals)))
     fold_of_unit = np.empty(len(counts), dtype=np.intp)
     for unit in order:

@@ -14,7 +14,7 @@ import io
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -43,6 +43,7 @@ class Table:
         lists: Those of them that hold label sets (lists of texts or whole numbers), written as
             `headstart.tasks.split_labels` reads them.
         missing: By column, the lines that have no value at all; in CSV and TSV that is no different from an empty one.
+        values: Nested columns of JSONL as they are, one value per good row.
     """
 
     path: Path
@@ -53,6 +54,7 @@ class Table:
     nested: tuple[str, ...] = ()
     lists: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     missing: Mapping[str, frozenset[int]] = field(default_factory=dict)
+    values: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def column(self, name: str, *, option: str) -> tuple[str, ...]:
         """Return a column, or say which ones there are.
@@ -129,6 +131,22 @@ def read_lines(path: Path) -> Rows:
         DataError: The file is empty or cannot be read.
     """
     return _one_cell_each(_text_lines(path), path)
+
+
+def read_whole(path: Path) -> str | DataError:
+    """Read a text file as one text, its line ends as they are.
+
+    Args:
+        path: A UTF-8 file.
+
+    Returns:
+        Everything in it, without a byte order mark, or the fault of its first line that is no text.
+
+    Raises:
+        DataError: The file is empty or cannot be read.
+    """
+    lines = _text_lines(path)
+    return next(iter(_bad_lines(lines, path).values()), None) or "".join(lines)
 
 
 def split_lines(data: bytes, source: Path) -> Rows:
@@ -325,7 +343,8 @@ def _from_values(
     }
     faults.sort(key=lambda fault: fault[0])
     places = tuple(lines[i] for i in good)
-    return Table(path, kept, places, tuple(faults), nested=tuple(nested), lists=sets, missing=missing)
+    table = Table(path, kept, places, tuple(faults), nested=tuple(nested), lists=sets, missing=missing)
+    return replace(table, values={name: tuple(columns[name][i] for i in good) for name in nested})
 
 
 def _is_missing(value: object) -> bool:

@@ -15,9 +15,12 @@ from typing import Any, Final, TypeVar
 
 import numpy as np
 
-from headstart.data._findings import Finding, Severity
+from headstart.data._copies import about_copies
+from headstart.data._encoding import about_encoding
+from headstart.data._entity_checks import about_entities, entity_counts
+from headstart.data._findings import Finding
 from headstart.data._image_checks import about_images
-from headstart.data._kinds import label_sets, looks_like_numbers
+from headstart.data._kinds import entities_in, label_sets, looks_like_numbers
 from headstart.data._refusals import refusals
 from headstart.data._sides import given_sides
 from headstart.data._sound_checks import about_sounds
@@ -44,9 +47,9 @@ class Inspection:
     Attributes:
         task: Modality and kind, such as ``text-classification``; empty where the source could not be read at all.
         n: Number of usable examples.
-        classes: Examples per class or label, largest first; empty for values.
+        classes: Examples per class or label, or entities per type, largest first; empty for values.
         parts: Examples per given part; empty where the data has no split.
-        summary: Ranges of sizes and counts of modes and formats (images), range of lengths (texts), range of
+        summary: Ranges of sizes and counts of modes and formats (images), ranges of lengths (texts), range of
             seconds and counts of rates, channels and formats (sounds), and range of the values to predict.
         findings: Errors first, then warnings, then infos.
         notes: What was inferred while reading.
@@ -100,12 +103,18 @@ def inspect(
     return Inspection(
         dataset.task,
         len(dataset),
-        dict(Counter(name for names in label_sets(dataset) for name in names).most_common()),
+        dict(_class_counts(dataset).most_common()),
         {part: dataset.parts.count(part) for part in PARTS if part in dataset.parts} if dataset.parts else {},
         _summary(reading),
         tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
         dataset.notes,
     )
+
+
+def _class_counts(dataset: Dataset) -> Counter[str]:
+    if dataset.kind == "tagging":
+        return entity_counts(dataset)
+    return Counter(name for names in label_sets(dataset) for name in names)
 
 
 def warnings_about(dataset: Dataset) -> tuple[Finding, ...]:
@@ -127,8 +136,21 @@ def _summary(reading: Reading) -> dict[str, Any]:
         return {}
     values = {"values": _range(_values(reading.dataset))} if reading.dataset.kind == "regression" else {}
     if reading.dataset.modality == "text":
-        return {"characters": _range(len(text) for text in reading.dataset.items), **values}
+        return {
+            "characters": _range(len(text) for text in reading.dataset.items),
+            **_summary_of_words(reading),
+            **values,
+        }
     return {**values, **_summary_of_images(reading), **_summary_of_sounds(reading)}
+
+
+def _summary_of_words(reading: Reading) -> dict[str, Any]:
+    if reading.dataset.kind != "tagging":
+        return {}
+    return {
+        "words": _range(len(document.words) for document in reading.dataset.items),
+        "entities": _range(map(len, entities_in(reading.dataset))),
+    }
 
 
 def _summary_of_images(reading: Reading) -> dict[str, Any]:
@@ -183,49 +205,19 @@ def _unsplittable(reading: Reading) -> list[Finding]:
 
 
 def _copies(reading: Reading) -> list[Finding]:
-    """Find exact copies: with different labels one by one, otherwise counted."""
-    dataset = reading.dataset
-    places: dict[str, list[int]] = defaultdict(list)
-    for i, digest in enumerate(dataset.hashes):
-        places[digest].append(i)
-    clusters = [found for found in places.values() if len(found) > 1]
-    split = given_sides(dataset)
-    written = dataset.labels or [""] * len(dataset)
-    sides: Sequence[str] = next(iter(split.values())) if split else [""] * len(dataset)
-    labels = _comparable_labels(dataset)
-    conflicts = [found for found in clusters if len({labels[i] for i in found}) > 1]
-    across = [found for found in clusters if len({sides[i] for i in found}) > 1]
-    same = [found for found in clusters if len({(labels[i], sides[i]) for i in found}) == 1]
-    keep = "Remove all copies but one."
-    findings = [
-        Finding(
-            "conflicting-copies",
-            "warning",
-            ", ".join(dataset.places[i] for i in found),
-            "the same item with different labels: " + ", ".join(sorted({written[i] for i in found})),
-            "Correct the labels or remove the item.",
-        )
-        for found in conflicts
-    ]
-    findings += _counted(dataset, across, "copies-across-parts", "warning", "items in training and scored part", keep)
-    return findings + _counted(dataset, same, "copies", "info", "items that occur more than once", keep)
+    return about_copies(reading.dataset)
 
 
-def _comparable_labels(dataset: Dataset) -> Sequence[Any]:
-    """The labels so that equal ones are equal, however they are written."""
-    if dataset.labels is None:
-        return [""] * len(dataset)
-    return _values(dataset) if dataset.kind == "regression" else [frozenset(names) for names in label_sets(dataset)]
+def _source(reading: Reading) -> list[Finding]:
+    return list(reading.findings)
 
 
-def _counted(
-    dataset: Dataset, clusters: Sequence[Sequence[int]], kind: str, severity: Severity, what: str, fix: str
-) -> list[Finding]:
-    if not clusters:
-        return []
-    extra = sum(len(found) - 1 for found in clusters)
-    where = " = ".join(dataset.places[i] for i in clusters[0][:3])
-    return [Finding(kind, severity, where, f"{what}: {len(clusters)} ({extra} exact copies)", fix)]
+def _entities(reading: Reading) -> list[Finding]:
+    return about_entities(reading.dataset)
+
+
+def _encoding(reading: Reading) -> list[Finding]:
+    return about_encoding(reading.dataset)
 
 
 def _similar_labels(reading: Reading) -> list[Finding]:
@@ -247,6 +239,8 @@ def _similar_labels(reading: Reading) -> list[Finding]:
 
 def _balance(reading: Reading) -> list[Finding]:
     dataset = reading.dataset
+    if dataset.kind == "tagging":
+        return []
     split = given_sides(dataset) or {}
     sides = split.get("parts", ("train",) * len(dataset))
     sets = [names for names, side in zip(label_sets(dataset), sides, strict=False) if side == "train"]
@@ -315,7 +309,7 @@ def _spread_of_values(reading: Reading) -> list[Finding]:
 
 def _texts(reading: Reading) -> list[Finding]:
     dataset = reading.dataset
-    if dataset.modality != "text":
+    if dataset.modality != "text" or dataset.kind == "tagging":
         return []
     long = [place for place, text in zip(dataset.places, dataset.items, strict=True) if len(text) > _LONG_TEXT]
     if not long:
@@ -367,7 +361,10 @@ _CHECKS: Final[tuple[Callable[[Reading], list[Finding]], ...]] = (
     about_images,
     about_sounds,
     _texts,
+    _encoding,
+    _source,
+    _entities,
     _label_kind,
     _groups,
 )
-_CHECKS_OF_EXAMPLES: Final = (_copies, _similar_labels, _balance, _texts, _label_kind, _groups)
+_CHECKS_OF_EXAMPLES: Final = (_copies, _similar_labels, _balance, _texts, _encoding, _entities, _label_kind, _groups)

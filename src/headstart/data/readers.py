@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Literal
 
 from headstart.data._facts import Facts, notes_on_items, opened
-from headstart.data._kinds import asked_kind, asked_modality, label_sets, with_kind
+from headstart.data._findings import Finding
+from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
 from headstart.data._rows import Found, Names, Row
 from headstart.data._sources import find, with_test
 from headstart.data.dataset import PARTS, PLURALS, Dataset, LeftOut
@@ -27,11 +28,13 @@ class Reading:
         dataset: The usable examples, with notes.
         facts: One per image or sound; empty for texts.
         faults: Entries that cannot be used, in their order.
+        findings: What is odd about how the source is written; the notes of the data set say it too.
     """
 
     dataset: Dataset
     facts: tuple[Facts, ...]
     faults: tuple[DataError, ...]
+    findings: tuple[Finding, ...] = ()
 
 
 def load(
@@ -48,12 +51,14 @@ def load(
 
     Args:
         source: A folder with a folder of images or sounds per class (below ``train``, ``val`` and ``test`` if there are
-            such), a CSV, TSV, JSONL or Parquet table with ``path`` or ``text`` and ``label``, a folder with
-            ``manifest.*`` or ``train.*``, or a ``.txt`` file with one unlabelled text per line.
+            such), a CSV, TSV, JSONL or Parquet table with ``path`` or ``text`` and ``label``, a JSONL table with
+            ``text`` and ``spans``, CoNLL columns (``.conll``, ``.iob``, ``.bio``, ``.bioes``; with ``task="tagging"``
+            also ``.txt`` and ``.tsv``), a folder with ``manifest.*`` or ``train.*``, or a ``.txt`` file with one
+            unlabelled text per line.
         test: A second source, used as the test part.
-        task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``, or the kind
-            alone; inferred without it, except regression.
-        label: The label column, by default ``label``.
+        task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``,
+            ``text-tagging``, or the kind alone; inferred without it, except regression.
+        label: The label column, by default ``label``, or ``spans`` for tagging.
         text: The text column, by default ``text``.
         group: The group column, by default ``group`` where there is one; or ``filename:REGEX``, whose first capture
             group names the group.
@@ -106,7 +111,7 @@ def read(
             facts += [] if isinstance(result, Row) else [result]
     dataset = _dataset(found, rows, str(source), kind)
     notes = (*dataset.notes, *notes_on_items(rows, facts))
-    return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults))
+    return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults), found.findings)
 
 
 def _dataset(found: Found, rows: Sequence[Row], source: str, kind: Kind) -> Dataset:
@@ -163,6 +168,9 @@ def _described(dataset: Dataset) -> str:
         values = sorted(dataset.labels or (), key=read_number)
         return f"regression, values from {values[0]} to {values[-1]}" if values else "regression"
     n = len({name for names in label_sets(dataset) for name in names})
+    if dataset.kind == "tagging":
+        entities = sum(map(len, entities_in(dataset)))
+        return f"tagging, {n} {'type of entity' if n == 1 else 'types of entities'}, {entities:,} entities"
     if dataset.kind == "multilabel":
         return f"multi-label classification, {n} {'label' if n == 1 else 'labels'}"
     return f"classification, {n} {'class' if n == 1 else 'classes'}"

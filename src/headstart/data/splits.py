@@ -8,10 +8,11 @@ Precedence of `plan_split`:
 4. from 500 examples: a fifth is held out once;
 5. fewer: repeated cross-validation.
 
-Our own splits are stratified (by class, label, or quantile of a value) and keep groups together; exact copies of one
-item count as one group, so that no copy is on both sides. Why not scikit-learn's `StratifiedGroupKFold`: it warns or
-refuses where a class has fewer examples than there are folds, and takes about a second for 8,000 groups. For classes
-the idea is the same (`headstart.data._stratify`), and without groups the quotas are met exactly. A test compares both.
+Our own splits are stratified (by class, label, types of entities, or quantile of a value) and keep groups together;
+exact copies of one item count as one group, so that no copy is on both sides. Why not scikit-learn's
+`StratifiedGroupKFold`: it warns or refuses where a class has fewer examples than there are folds, and takes about a
+second for 8,000 groups. For classes the idea is the same (`headstart.data._stratify`), and without groups the quotas
+are met exactly. A test compares both.
 """
 
 from collections.abc import Sequence
@@ -101,7 +102,7 @@ def plan_split(
 
 
 def _targets(dataset: Dataset) -> NDArray[Any]:
-    """What folds have to be alike in: class names, zeros and ones of labels, or values."""
+    """What folds have to be alike in: class names, zeros and ones of labels, values, or tags."""
     labels = dataset.labels or ()
     return (
         np.array(labels) if dataset.kind == "classification" else task_from_labels(dataset.kind, labels).encode(labels)
@@ -159,7 +160,8 @@ def _cross_validation(dataset: Dataset, units: Indices, notes: list[str], *, see
     n_splits = min(wanted, max(smallest, _FEWEST_FOLDS), int(units.max()) + 1)
     notes = [*notes, f"No test part: {n_splits}-fold cross-validation, {_REPEATS} times."]
     if n_splits < wanted:
-        few = f"one {'class' if dataset.kind == 'classification' else 'label'} has only {smallest}"
+        what = {"classification": "class", "tagging": "type"}.get(dataset.kind, "label")
+        few = f"one {what} has only {smallest}"
         few = few if smallest < wanted else f"there are only {int(units.max()) + 1}"
         notes.append(f"{n_splits} folds instead of {wanted}: {few} separate examples or groups.")
     folds = make_folds(y, groups=units, n_splits=n_splits, repeats=_REPEATS, seed=seed)

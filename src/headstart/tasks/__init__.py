@@ -6,7 +6,7 @@ from typing import Any
 from headstart.errors import ArtifactError
 from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
 from headstart.tasks._decoding import best_tags
-from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of
+from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of, unknown
 from headstart.tasks.classification import Classification
 from headstart.tasks.multilabel import MultiLabel, join_labels, split_labels
 from headstart.tasks.regression import Regression, read_number
@@ -40,6 +40,7 @@ __all__ = [
     "tags_of",
     "task_from_dict",
     "task_from_labels",
+    "unknown",
     "write_tags",
 ]
 

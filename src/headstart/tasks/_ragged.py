@@ -36,7 +36,9 @@ def is_ragged(values: NDArray[Any]) -> bool:
 
 def flat(values: Ragged) -> NDArray[Any]:
     """Return the rows of all items, one item after another; a plain column is returned as it is."""
-    return np.concatenate(list(values)) if is_ragged(values) else values
+    if not is_ragged(values):
+        return values
+    return np.concatenate(list(values)) if len(values) else np.empty(0)
 
 
 def counts(values: Ragged) -> NDArray[np.intp]:
@@ -57,7 +59,22 @@ def cut(rows: NDArray[Any], sizes: Sequence[int] | NDArray[np.intp]) -> Ragged:
     return ragged(np.split(rows, np.cumsum(sizes)[:-1])) if len(sizes) else ragged([])
 
 
-def rows_of(items: NDArray[np.intp], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
+def unknown(y: NDArray[Any], n_outputs: int) -> NDArray[Any]:
+    """Return outputs that are still to be filled in.
+
+    Args:
+        y: N encoded labels.
+        n_outputs: K.
+
+    Returns:
+        (N, K) of nan, or (N,) objects of (rows, K) where items have several rows.
+    """
+    if is_ragged(y):
+        return ragged(np.full((len(each), n_outputs), np.nan) for each in y)
+    return np.full((len(y), n_outputs), np.nan)
+
+
+def rows_of(items: NDArray[np.integer[Any]], sizes: NDArray[np.intp]) -> NDArray[np.intp]:
     """Return the numbers, among the rows of all items, of the rows of some.
 
     Args:
