@@ -230,7 +230,7 @@ def test_dropout_of_the_stem_works_in_training_only(tmp_path: Path) -> None:
 
 
 def test_layers_of_older_versions_get_the_mask_of_heads_they_want() -> None:
-    from headstart.backbones._base import Batch
+    from headstart.backbones import Batch
     from headstart.backbones._transformers_sounds import _run
 
     class Older(torch.nn.Module):

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from headstart.backbones._augment import Flips, augmented
-    from headstart.backbones._base import Backbone, Batch, Block, Prepared, Preparer, View
+    from headstart.backbones._base import Backbone, Block, Prepared, Preparer, View
+    from headstart.backbones._batch import Batch, Words
     from headstart.backbones._catalogue import Candidate, catalogue, find
     from headstart.backbones._load import candidates, card_of, licence_of, load, locate, rebuild
     from headstart.backbones._lora import Lora, with_lora
@@ -18,11 +19,13 @@ if TYPE_CHECKING:
     from headstart.backbones._source_head import SourceHead
     from headstart.backbones._tensors import hash_state, read_tensors, write_tensors
     from headstart.backbones._texts import CountsTokens, TokenCounts
+    from headstart.backbones._words import word_backbone
     from headstart.backbones._written import write_folder
 
 _HOMES = {
     "_augment": ("Flips", "augmented"),
-    "_base": ("Backbone", "Batch", "Block", "Prepared", "Preparer", "View"),
+    "_base": ("Backbone", "Block", "Prepared", "Preparer", "View"),
+    "_batch": ("Batch", "Words"),
     "_catalogue": ("Candidate", "catalogue", "find"),
     "_load": ("candidates", "card_of", "licence_of", "load", "locate", "rebuild"),
     "_lora": ("Lora", "with_lora"),
@@ -32,6 +35,7 @@ _HOMES = {
     "_source_head": ("SourceHead",),
     "_tensors": ("hash_state", "read_tensors", "write_tensors"),
     "_texts": ("CountsTokens", "TokenCounts"),
+    "_words": ("word_backbone",),
     "_written": ("write_folder",),
 }
 
@@ -48,6 +52,7 @@ __all__ = [
     "SourceHead",
     "TokenCounts",
     "View",
+    "Words",
     "add_pack",
     "augmented",
     "candidates",
@@ -63,6 +68,7 @@ __all__ = [
     "read_tensors",
     "rebuild",
     "with_lora",
+    "word_backbone",
     "write_folder",
     "write_pack",
     "write_tensors",

@@ -6,6 +6,8 @@ after each, and a tail that pools the last block's output into one row of featur
 ``forward_from(forward_to(batch, cut), cut)`` equals ``forward(batch)``.
 
 A family whose blocks are unknown has no cut points; it still works as a frozen extractor.
+
+A text network can give a row for every word of an item instead; see `headstart.backbones.word_backbone`.
 """
 
 import hashlib
@@ -19,6 +21,7 @@ from typing import Any, Literal, Protocol, final
 import torch
 from torch import Tensor, nn
 
+from headstart.backbones._batch import Batch
 from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import hash_state, tensors_of
 from headstart.data import Item, Modality
@@ -26,26 +29,6 @@ from headstart.errors import BackboneError
 
 View = Literal["last", "mean"]
 Prepared = Any  # one item as `Preparer.read` leaves it: the bytes of a picture, the windows of a text or sound
-
-
-@dataclass(frozen=True)
-class Batch:
-    """Inputs of a network, or activations at a cut point.
-
-    Attributes:
-        values: (W, ...) pixels, token ids or activations; W rows.
-        mask: (W, T) true where a token or frame is real, or None where every position is.
-        owner: (W,) which item each row belongs to where long items were cut into windows, or None for one row an item.
-    """
-
-    values: Tensor
-    mask: Tensor | None = None
-    owner: Tensor | None = None
-
-    def to(self, device: torch.device) -> "Batch":
-        """Return the same batch on another device."""
-        mask, owner = (None if part is None else part.to(device, non_blocking=True) for part in (self.mask, self.owner))
-        return Batch(self.values.to(device, non_blocking=True), mask, owner)
 
 
 class Preparer(Protocol):
@@ -160,6 +143,11 @@ class Backbone:
         return ("last", "mean") if self.pool is not None and self.blocks else ("last",)
 
     @property
+    def pooling_of_words(self) -> Literal["first", "mean"] | None:
+        """How its features of words are made; None where it gives features of whole items. See `word_backbone`."""
+        return self.source.get("words")
+
+    @property
     def device(self) -> torch.device:
         """Where its weights are."""
         return next((p.device for p in self.network.parameters()), torch.device("cpu"))
@@ -197,7 +185,7 @@ class Backbone:
             cut: A name from `cuts`.
 
         Returns:
-            (N, num_features) features.
+            (N, num_features) features; a row for every word of all items under a backbone for words.
         """
         for block in self.blocks[self._position(cut) :]:
             batch = replace(batch, values=block.forward(batch))
@@ -210,7 +198,7 @@ class Backbone:
             batch: The network's input.
 
         Returns:
-            (N, num_features) features.
+            (N, num_features) features; a row for every word of all items under a backbone for words.
         """
         for block in self.blocks:
             batch = replace(batch, values=block.forward(batch))

@@ -15,7 +15,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones._base import Batch, Block
+from headstart.backbones._base import Block
+from headstart.backbones._batch import Batch
 from headstart.data import Item, read_image
 
 Pixels = NDArray[np.uint8]

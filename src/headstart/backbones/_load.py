@@ -16,6 +16,7 @@ from headstart.backbones._folder import Recipe, check_fit, layout, stated_licenc
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._names import Address, parse_name
 from headstart.backbones._packs import added_folder
+from headstart.backbones._words import word_backbone
 from headstart.data import Modality
 from headstart.errors import BackboneError
 
@@ -206,6 +207,8 @@ def _build(recipe: Recipe, name: str) -> Backbone:
         if "after" in recipe.source:
             backbone = replace(backbone.truncated(recipe.source["after"]), name=name)
             check_fit(backbone.network, recipe.state, where=name)
+        if "words" in recipe.source:
+            backbone = word_backbone(backbone, recipe.source["words"])
     linear = recipe.head is not None and recipe.head.weight.shape[1] == backbone.num_features
     notes = tuple(dict.fromkeys((*recipe.notes, *backbone.notes)))  # what was written once comes with its notes
     return replace(backbone, notes=notes, source_head=recipe.head if linear else None)

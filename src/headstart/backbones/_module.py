@@ -16,7 +16,8 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch
+from headstart.backbones._base import Backbone
+from headstart.backbones._batch import Batch
 from headstart.backbones._images import block
 from headstart.backbones._tensors import hash_state
 from headstart.data import Item, Modality, Sound, read_image, read_sound

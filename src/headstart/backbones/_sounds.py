@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones._base import Batch
+from headstart.backbones._batch import Batch
 from headstart.backbones._folder import read_json
 from headstart.backbones._texts import join_windows
 from headstart.data import Item, read_sound

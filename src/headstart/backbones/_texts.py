@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones._base import Batch
+from headstart.backbones._batch import Batch
 
 Pooling = Literal["mean", "cls", "last"]
 Windows = tuple[NDArray[np.int32], ...]  # the token ids of one text, window by window

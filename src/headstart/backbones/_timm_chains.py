@@ -12,7 +12,8 @@ from typing import Any, cast
 
 from torch import Tensor, nn
 
-from headstart.backbones._base import Batch, Block
+from headstart.backbones._base import Block
+from headstart.backbones._batch import Batch
 from headstart.backbones._images import block, link, residual_stages
 
 Network = Any  # timm's classes share these attributes by custom, not by type

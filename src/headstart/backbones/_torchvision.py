@@ -18,7 +18,8 @@ from torch import Tensor, nn
 from torchvision.models import VGG, ResNet, SqueezeNet
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones._base import Backbone, Block
+from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
 from headstart.backbones._images import ImagePreparer, Pixels, block, link, residual_stages
 from headstart.backbones._source_head import source_head

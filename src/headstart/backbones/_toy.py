@@ -13,15 +13,19 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones._aligned import OVERLAP, WordPooling, place_words
+from headstart.backbones._base import Backbone, Block
+from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill
 from headstart.backbones._images import ImagePreparer, Pixels, block
 from headstart.backbones._sounds import Samples, SoundPreparer
 from headstart.backbones._texts import TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
-from headstart.data import Item
+from headstart.backbones._words import PreparedWords, as_document, collate_words
+from headstart.data import Document, Item
 from headstart.errors import BackboneError
 
 SIZE, VOCABULARY, WINDOW = 32, 1024, 64
+PIECE = 8  # characters of a word that make a token, where words have features of their own
 RATE, STEP, BANDS = 16_000, 320, 16  # frames of 20 ms
 NOTE = "random weights, for tests"
 
@@ -173,6 +177,58 @@ class HashingPreparer:
     def _windows(self, words: list[str]) -> Windows:
         ids = np.array([0, *(_hash_word(word) for word in words)], dtype=np.int32)
         return tuple(np.split(ids, range(WINDOW, len(ids), WINDOW)))
+
+    def for_words(self, pooling: WordPooling) -> "HashingWords":
+        """Return a preparer of documents."""
+        return HashingWords(pooling)
+
+
+@final
+@dataclass(frozen=True)
+class HashingWords:
+    """Pieces of words to numbers by their hash, in windows of 64 tokens that begin with a start token and overlap."""
+
+    pooling: WordPooling
+    chunk: int = 64
+
+    @property
+    def settings(self) -> Mapping[str, Any]:
+        """The vocabulary, the window, its overlap and the pooling."""
+        return {"vocabulary": VOCABULARY, "window": WINDOW, "overlap": WINDOW // OVERLAP, "words": self.pooling}
+
+    def read(self, items: Sequence[Item]) -> list[PreparedWords]:
+        """Hash the pieces of every word."""
+        return [self._prepared(as_document(item)) for item in items]
+
+    def count(self, texts: Sequence[str]) -> TokenCounts:
+        """Count the pieces; none is unknown."""
+        return TokenCounts(sum(len(_pieces(as_document(text))) for text in texts))
+
+    def cost(self, prepared: PreparedWords) -> int:
+        """Count the tokens."""
+        return count_tokens(prepared[:-1])
+
+    def collate(self, prepared: Sequence[PreparedWords]) -> Batch:
+        """Pad to the longest window."""
+        return collate_words(HashingPreparer(), prepared)
+
+    def for_words(self, pooling: WordPooling) -> "HashingWords":
+        """Return the same for another pooling."""
+        return HashingWords(pooling)
+
+    def _prepared(self, document: Document) -> PreparedWords:
+        offsets, overlap = _pieces(document), WINDOW // OVERLAP
+        ids = [_hash_word(document.text[start:end].lower()) for start, end in offsets]
+        starts = range(0, max(1, len(ids) - overlap), WINDOW - 1 - overlap)
+        windows = [np.array([0, *ids[start : start + WINDOW - 1]], dtype=np.int32) for start in starts]
+        covered = np.array(offsets, dtype=np.intp).reshape(-1, 2)
+        options = {"window": WINDOW - 1, "overlap": overlap, "before": 1}
+        return (*windows, place_words(document.words, covered, **options, pooling=self.pooling))
+
+
+def _pieces(document: Document) -> list[tuple[int, int]]:
+    """Cut words into pieces of eight characters."""
+    return [(start, min(start + PIECE, end)) for border, end in document.words for start in range(border, end, PIECE)]
 
 
 def _hash_word(word: str) -> int:

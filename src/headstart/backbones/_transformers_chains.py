@@ -9,13 +9,15 @@ they stay as they are, so that what is stored there still holds, and they train 
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
 import torch
 from torch import Tensor, nn
 
-from headstart.backbones._base import Batch, Block
+from headstart.backbones._base import Block
+from headstart.backbones._batch import Batch
 
 Network = Any  # a PreTrainedModel; each class names its parts in its own way
 Pool = Callable[[Batch], Tensor]
@@ -44,12 +46,12 @@ def chain(network: Network, pool: Pool) -> Chain:
 def _whole(network: nn.Module, pool: Pool, batch: Batch) -> Tensor:
     mask = torch.ones_like(batch.values) if batch.mask is None else batch.mask.long()
     hidden = network(input_ids=batch.values, attention_mask=mask).last_hidden_state
-    return pool(Batch(hidden, batch.mask, batch.owner))
+    return pool(replace(batch, values=hidden))
 
 
 def normed(norm: nn.Module, pool: Pool, batch: Batch) -> Tensor:
     """Pool after a final norm."""
-    return pool(Batch(norm(batch.values), batch.mask, batch.owner))
+    return pool(replace(batch, values=norm(batch.values)))
 
 
 def _gpt2(network: Network) -> tuple[Block, ...]:

@@ -17,7 +17,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones._base import Backbone, Block
+from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights
 from headstart.backbones._sounds import SETTINGS, SoundPreparer, check_numbers, read_settings, strip_prefix
 from headstart.backbones._texts import pool_tokens

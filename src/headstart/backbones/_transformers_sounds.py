@@ -25,7 +25,8 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn.functional import dropout, gelu
 
-from headstart.backbones._base import Backbone, Batch, Block
+from headstart.backbones._base import Backbone, Block
+from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights
 from headstart.backbones._sounds import (
     SETTINGS,

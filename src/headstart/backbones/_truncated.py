@@ -17,7 +17,8 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from headstart.backbones._base import Backbone, Batch
+from headstart.backbones._base import Backbone
+from headstart.backbones._batch import Batch
 from headstart.backbones._module import examples
 from headstart.backbones._tensors import tensors_of
 from headstart.errors import BackboneError

@@ -132,7 +132,8 @@ def read(folder: Path) -> Recipe:
     _check_form(record, RECORDED, path)
     source, files, library = record["source"], record["files"], str(record["source"].get("library"))
     # An unknown library is refused when it is built.
-    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {})}, path, "source.")
+    words: Form = {"words": _among("first", "mean")} if "words" in source else {}
+    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {}), **words}, path, "source.")
     _check_files(folder, files, needed=(WEIGHTS, *NEEDED.get(library, ())))
     assets = {name.removeprefix(f"{ASSETS}/"): (folder / name).read_bytes() for name in files if name != WEIGHTS}
     return Recipe(source, assets, read_tensors(folder / WEIGHTS), tuple(map(str, record["notes"])))

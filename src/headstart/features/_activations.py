@@ -7,7 +7,7 @@ makes of padding; no real token ever sees either.
 """
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, Literal, final
 
@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones import Backbone, Batch
+from headstart.backbones import Backbone, Batch, Words
 from headstart.data import Item
 from headstart.engine import Engine, LocalEngine, keep_freed_memory
 from headstart.errors import BackboneError
@@ -121,8 +121,7 @@ def runs(batch: Batch, backbone: Backbone) -> Iterator[Batch]:
     if backbone.modality != "image":
         size = max(1, TOKENS_PER_BATCH[kind] // max(1, row_length(batch)))
     for start in range(0, len(batch.values), size):
-        run = slice(start, start + size)
-        yield Batch(batch.values[run], None if batch.mask is None else batch.mask[run])
+        yield batch.at(slice(start, start + size))
 
 
 @final
@@ -134,11 +133,13 @@ class Activations:
         pieces: For each of N items its windows, (t, ...) each, as mapped files; an image is one piece.
         device: Where batches are put.
         channels_last: Whether (N, C, H, W) batches lie with the channels last in memory, as the network's weights do.
+        places: For each item where its words are, (K, 3), of a backbone that gives features of words; else None.
     """
 
     pieces: Sequence[tuple[NDArray[Any], ...]]
     device: torch.device = field(default_factory=lambda: torch.device("cpu"))
     channels_last: bool = False
+    places: Sequence[NDArray[np.int32]] | None = None
 
     def __len__(self) -> int:
         return len(self.pieces)
@@ -177,7 +178,10 @@ class Activations:
         owner = None
         if len(pieces) > len(chosen):
             owner = torch.from_numpy(np.repeat(np.arange(len(chosen)), [len(item) for item in chosen]))
-        return Batch(tensor, None if real.all() else torch.from_numpy(real), owner).to(self.device)
+        words = None
+        if self.places is not None:
+            words = Words.join([self.places[int(row)] for row in rows], [len(item) for item in chosen])
+        return Batch(tensor, None if real.all() else torch.from_numpy(real), owner, words).to(self.device)
 
 
 @final
@@ -225,7 +229,7 @@ class LiveActivations:
         with torch.no_grad():
             parts = [backbone.forward_to(run.to(backbone.device), self.cut).values for run in runs(inputs, backbone)]
         values = parts[0] if len(parts) == 1 else torch.cat(parts)
-        return Batch(values, inputs.mask, inputs.owner).to(backbone.device)
+        return replace(inputs, values=values).to(backbone.device)
 
     def _freeze(self) -> None:
         """Put the frozen blocks in evaluation mode; the blocks after the cut may be training."""

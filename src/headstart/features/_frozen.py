@@ -17,16 +17,19 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from headstart.backbones import Backbone, Batch
 from headstart.data import Item, Modality, Sound
 from headstart.engine import Engine, Resources, keep_freed_memory
+from headstart.tasks import cut
 
 # Measured on two cores (benchmarks/LOG.md): MobileNetV2 is fastest at 8 images a batch, MiniLM flat from 500 to 2,000
 # tokens. A GPU wants more of both. A frame of sound is a token.
 IMAGES_PER_BATCH = {"cpu": 8, "cuda": 128, "mps": 64}
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536, "mps": 16384}
 TEXTS_PER_WINDOW = 2048
+TOKENS_PER_WINDOW = 16384  # of documents whose words have features of their own: 16,384 of 768 values are 48 MB
 SOUNDS_PER_WINDOW, FRAMES_PER_WINDOW = 64, 16384
 READ_AHEAD = 4  # windows
 SOUNDS_AHEAD = 16  # half an hour as frames takes 60 MB
@@ -40,12 +43,13 @@ class Rows:
 
     Attributes:
         positions: (n,) which items of the sequence these are.
-        values: (n, V, D) one row per item and feature view, float32.
+        values: (n, V, D) one row per item and feature view, float32; (n,) objects of (words, V, D) of a backbone that
+            gives features of words.
         ends_window: Whether these are the last of their window.
     """
 
     positions: NDArray[np.intp]
-    values: NDArray[np.float32]
+    values: NDArray[Any]
     ends_window: bool
 
 
@@ -63,8 +67,11 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
     backbone.network.eval()
     keep_freed_memory()
     cost = FRAMES_PER_WINDOW if backbone.modality == "audio" else math.inf
+    if backbone.pooling_of_words is not None:  # rows of words wait in memory for the end of the window
+        cost = max(TOKENS_PER_WINDOW, TOKENS_PER_BATCH[backbone.device.type])
+    compute = _compute if backbone.pooling_of_words is None else _compute_words
     for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW), cost=cost):
-        yield Rows(batch.positions, _compute(backbone, batch.prepared), batch.ends_window)
+        yield Rows(batch.positions, compute(backbone, batch.prepared), batch.ends_window)
 
 
 @dataclass(frozen=True)
@@ -128,11 +135,29 @@ def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]
     with torch.inference_mode():
         total, weights = torch.zeros(()), 0.0
         for part, weight in _parts(batch, budget=TOKENS_PER_BATCH[backbone.device.type]):
-            views = backbone.forward_views(part)
-            stacked = torch.stack([views[name] for name in backbone.views], dim=1).float().cpu()
-            total, weights = total + stacked * weight, weights + weight
+            total, weights = total + _views(backbone, part) * weight, weights + weight
     rows: NDArray[np.float32] = (total / weights).numpy()
     return rows
+
+
+def _views(backbone: Backbone, batch: Batch) -> Tensor:
+    views = backbone.forward_views(batch)
+    return torch.stack([views[name] for name in backbone.views], dim=1).float().cpu()
+
+
+def _compute_words(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[Any]:
+    """Return (n,) objects of (words, V, D); runs of windows keep memory from following the length of a document."""
+    batch = backbone.preparer.collate(prepared)
+    assert batch.words is not None
+    rows = np.empty((batch.words.count, len(backbone.views), backbone.num_features), dtype=np.float32)
+    size = max(1, TOKENS_PER_BATCH[backbone.device.type] // row_length(batch))
+    for start in range(0, len(batch.values), size):
+        run = torch.arange(start, min(start + size, len(batch.values)))
+        words, numbers = batch.words.at(run)
+        part = Batch(batch.values[run], None if batch.mask is None else batch.mask[run], words=words)
+        with torch.inference_mode():
+            rows[numbers.numpy()] = _views(backbone, part.to(backbone.device)).numpy()
+    return cut(rows, [int(each[-1][-1, 2]) + 1 if len(each[-1]) else 0 for each in prepared])
 
 
 def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:

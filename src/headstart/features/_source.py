@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar, final
+from typing import Any, Generic, TypeVar, final
 
 import numpy as np
 import torch
@@ -21,8 +21,9 @@ from headstart.features._activations import (
     lies_channels_last,
 )
 from headstart.features._costs import Forecast, forecast
-from headstart.features._frozen import Rows, frozen_pass
+from headstart.features._frozen import Rows, frozen_pass, read_all
 from headstart.features._store import Key, Store
+from headstart.tasks import ragged
 
 Progress = Callable[[str, int, int], None]
 """Called with (what is being done, how many items are done, how many there are)."""
@@ -64,8 +65,9 @@ class FeatureSource:
     seconds: float = 0.0
     computed: int = 0
     by_backbone: dict[str, tuple[float, int]] = field(default_factory=dict)
+    _placed: dict[str, dict[str, NDArray[np.int32]]] = field(default_factory=dict, init=False, repr=False)
 
-    def features(self, backbone: Backbone, dataset: Dataset, *, view: View = "last") -> NDArray[np.float32]:
+    def features(self, backbone: Backbone, dataset: Dataset, *, view: View = "last") -> NDArray[Any]:
         """Return one feature view of every item of a data set.
 
         Args:
@@ -74,10 +76,15 @@ class FeatureSource:
             view: One of the backbone's views.
 
         Returns:
-            (N, D) features in the order of the items.
+            (N, D) features in the order of the items; (N,) objects of (words, D) under a backbone for words.
         """
         self.ensure(backbone, dataset)
-        return self.store.read(key_of(backbone), dataset.hashes, view=backbone.views.index(view))
+        number = backbone.views.index(view)
+        if backbone.pooling_of_words is None:
+            return self.store.read(key_of(backbone), dataset.hashes, view=number)
+        stored = dict(zip(dataset.hashes, self.store.read_ragged(key_of(backbone), dataset.hashes), strict=True))
+        chosen = {item: np.ascontiguousarray(pieces[0][:, number]) for item, pieces in stored.items()}
+        return ragged(chosen[item] for item in dataset.hashes)
 
     def ensure(self, backbone: Backbone, dataset: Dataset) -> int:
         """Compute and store what is missing; equal items are computed once.
@@ -95,16 +102,26 @@ class FeatureSource:
         key = key_of(backbone)
         hashes, items = self._missing(key, dataset)
         if hashes:
-            shard: _Shard[Rows] = _Shard(
-                hashes,
-                most=ROWS_PER_SHARD[backbone.modality],
-                size=lambda rows: len(rows.positions),
-                write=lambda names, rows: self.store.append(key, names, np.concatenate([r.values for r in rows])),
-            )
+            shard = self._shard_of_words(key, hashes)
+            if backbone.pooling_of_words is None:
+                shard = _Shard(
+                    hashes,
+                    most=ROWS_PER_SHARD[backbone.modality],
+                    size=lambda rows: len(rows.positions),
+                    write=lambda names, rows: self.store.append(key, names, np.concatenate([r.values for r in rows])),
+                )
             computed = frozen_pass(backbone, items, engine=self.engine)
             to_come = max(0, self.items - len(dataset))
             self._compute(f"features of {backbone.name}", computed, shard, to_come=to_come, where=backbone.name)
         return len(hashes)
+
+    def _shard_of_words(self, key: Key, hashes: list[str]) -> "_Shard[Rows]":
+        return _Shard(
+            hashes,
+            most=BYTES_PER_SHARD,
+            size=lambda rows: sum(each.nbytes for each in rows.values),
+            write=lambda names, rows: self.store.append_ragged(key, names, [(v,) for r in rows for v in r.values]),
+        )
 
     def activations(
         self, backbone: Backbone, dataset: Dataset, *, cut: str, precision: Precision = "float32"
@@ -139,7 +156,7 @@ class FeatureSource:
             computed = boundary_pass(backbone, items, cut=cut, engine=self.engine, precision=precision)
             self._compute(f"activations of {backbone.name} at {cut}", computed, shard, to_come=0, where=backbone.name)
         pieces = self.store.read_ragged(key, dataset.hashes)
-        return Activations(pieces, backbone.device, lies_channels_last(backbone))
+        return Activations(pieces, backbone.device, lies_channels_last(backbone), self._places(backbone, dataset))
 
     def predict_activations(
         self, backbone: Backbone, dataset: Dataset, *, cut: str, precision: Precision = "float32"
@@ -160,6 +177,16 @@ class FeatureSource:
         """
         _, items = self._missing(key_of(backbone, cut=cut, precision=precision), dataset)
         return forecast(backbone, items, cut=cut, engine=self.engine, precision=precision)
+
+    def _places(self, backbone: Backbone, dataset: Dataset) -> list[NDArray[np.int32]] | None:
+        """Return where the words of every item are; they are tokenised once."""
+        if backbone.pooling_of_words is None:
+            return None
+        known = self._placed.setdefault(backbone.preprocessing_hash, {})
+        new = {item: i for i, item in enumerate(dataset.hashes) if item not in known}
+        prepared = read_all(backbone, [dataset.items[i] for i in new.values()], self.engine)
+        known.update(zip(new, (each[-1] for each in prepared), strict=True))
+        return [known[item] for item in dataset.hashes]
 
     def _missing(self, key: Key, dataset: Dataset) -> tuple[list[str], list[Item]]:
         """Return the hashes that have no row, each once, with an item of each."""

@@ -1,0 +1,124 @@
+"""What runs through a network at once: rows of tokens, frames or pixels, whose they are, and where their words are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import final
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+Places = NDArray[np.int32]  # (K, 3) window, token in it, word: of one item, ordered by word
+
+
+@final
+@dataclass(frozen=True)
+class Words:
+    """Which tokens of a batch stand for which words; several may stand for one word, and one for several words.
+
+    Attributes:
+        places: (K, 3) row of the batch, token in that row, word; ordered by word. All tokens of a word are in one row.
+        count: How many words there are, of all items together; each has a place.
+    """
+
+    places: Tensor
+    count: int
+
+    @staticmethod
+    def join(items: Sequence[Places], windows: Sequence[int]) -> "Words":
+        """Number the words of several items one after another.
+
+        Args:
+            items: The places of each item's words.
+            windows: How many rows each item has.
+
+        Returns:
+            The words of the first item, then of the second, and so on.
+        """
+        counts = [int(each[-1, 2]) + 1 if len(each) else 0 for each in items]
+        lengths = [len(each) for each in items]
+        places = np.concatenate(items).astype(np.int64)
+        places[:, 0] += np.repeat(np.cumsum(windows) - windows, lengths)
+        places[:, 2] += np.repeat(np.cumsum(counts) - counts, lengths)
+        return Words(torch.from_numpy(places), sum(counts))
+
+    def to(self, device: torch.device) -> "Words":
+        """Return the same places on another device."""
+        return Words(self.places.to(device, non_blocking=True), self.count)
+
+    def at(self, rows: Tensor) -> "tuple[Words, Tensor]":
+        """Keep what is in some rows of the batch.
+
+        Args:
+            rows: (m,) different rows, in any order.
+
+        Returns:
+            The words of the first of these rows, then of the second, and so on; and which of all words they are.
+        """
+        rows = rows.to(self.places.device)
+        row, token, word = self.places.unbind(1)
+        new = torch.full((int(torch.cat([row, rows]).max()) + 1,), -1, device=row.device)
+        new[rows] = torch.arange(len(rows), device=row.device)
+        row = new[row]
+        kept = torch.nonzero(row >= 0)[:, 0]
+        kept = kept[torch.argsort(row[kept] * self.count + word[kept], stable=True)]
+        numbers, renumbered = torch.unique_consecutive(word[kept], return_inverse=True)
+        return Words(torch.stack([row[kept], token[kept], renumbered], dim=1), len(numbers)), numbers
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Inputs of a network, or activations at a cut point.
+
+    Attributes:
+        values: (W, ...) pixels, token ids or activations; W rows.
+        mask: (W, T) true where a token or frame is real, or None where every position is.
+        owner: (W,) which item each row belongs to where long items were cut into windows, or None for one row an item.
+        words: Where the words of the items are, for a backbone that gives a row of features for every word; else None.
+    """
+
+    values: Tensor
+    mask: Tensor | None = None
+    owner: Tensor | None = None
+    words: Words | None = None
+
+    def to(self, device: torch.device) -> "Batch":
+        """Return the same batch on another device."""
+        mask, owner = (None if part is None else part.to(device, non_blocking=True) for part in (self.mask, self.owner))
+        words = None if self.words is None else self.words.to(device)
+        return Batch(self.values.to(device, non_blocking=True), mask, owner, words)
+
+    def at(self, rows: "slice | Tensor") -> "Batch":
+        """Keep some rows as items of their own, with the words that are in them.
+
+        Args:
+            rows: (m,) different rows, in any order, or a slice.
+
+        Returns:
+            Those rows, without owners; the words of the first of them come first.
+        """
+        mask = None if self.mask is None else self.mask[rows]
+        words = self.words
+        if words is not None:
+            words = words.at(torch.arange(len(self.values))[rows] if isinstance(rows, slice) else rows)[0]
+        return Batch(self.values[rows], mask, words=words)
+
+
+def pool_words(batch: Batch) -> Tensor:
+    """Average the tokens that stand for each word.
+
+    Args:
+        batch: (W, T, D) activations with the places of words.
+
+    Returns:
+        (words, D), one row for every word of all items.
+    """
+    words, values = batch.words, batch.values
+    assert words is not None, "a batch of another backbone"
+    row, token, word = words.places.unbind(1)
+    chosen = values[row, token]
+    if len(chosen) == words.count:
+        return chosen
+    total = chosen.new_zeros(words.count, chosen.shape[1]).index_add(0, word, chosen)
+    return total / torch.bincount(word, minlength=words.count)[:, None].to(total.dtype)
