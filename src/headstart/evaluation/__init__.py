@@ -10,6 +10,8 @@ from headstart.evaluation.baselines import (
     text_baseline,
 )
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
+from headstart.evaluation.entities import MATCHES, Match, Mistake, f1_gains, match_entities
+from headstart.evaluation.entity_baselines import gazetteer_baseline, word_baseline
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
 from headstart.evaluation.metrics import (
     DEFAULT_METRICS,
@@ -35,6 +37,7 @@ from headstart.evaluation.subsets import nested_subsets, sizes
 
 __all__ = [
     "DEFAULT_METRICS",
+    "MATCHES",
     "METRICS",
     "SOUND_RATE",
     "Baseline",
@@ -46,7 +49,9 @@ __all__ = [
     "Fold",
     "Interval",
     "LabelSaving",
+    "Match",
     "Metric",
+    "Mistake",
     "Score",
     "accuracy",
     "all_metrics",
@@ -59,8 +64,10 @@ __all__ = [
     "curve_point",
     "describe_image",
     "describe_sound",
+    "f1_gains",
     "find_metric",
     "fit_curve",
+    "gazetteer_baseline",
     "greater_is_better",
     "image_baseline",
     "label_saving",
@@ -68,6 +75,7 @@ __all__ = [
     "macro_f1",
     "majority",
     "majority_baseline",
+    "match_entities",
     "metrics_for",
     "nadeau_bengio",
     "nested_subsets",
@@ -80,4 +88,5 @@ __all__ = [
     "sound_baseline",
     "text_baseline",
     "verdict",
+    "word_baseline",
 ]

@@ -26,7 +26,7 @@ from headstart.errors import DataError, OptionError
 from headstart.evaluation.intervals import Interval, _resampled, nadeau_bengio
 from headstart.evaluation.metrics import Metric, find_metric, metrics_for
 from headstart.evaluation.proof import Fold, score
-from headstart.tasks import KINDS
+from headstart.tasks import KINDS, flat
 
 __all__ = [
     "CurveFit",
@@ -94,7 +94,7 @@ def curve_point(arm: str, draws: Sequence[Fold], *, metric: str, seed: int) -> C
     if len(known) < len(values):
         raise DataError(f"{metric} is not defined on a test part of {arm}", fix="Choose another --metric.")
     n = round(float(np.mean([draw.n_train for draw in draws])))
-    if not all(np.array_equal(draw.y, draws[0].y) for draw in draws):
+    if not all(np.array_equal(flat(draw.y), flat(draws[0].y)) for draw in draws):
         return _point_of_parts(arm, n, known, draws, metric=metric, seed=seed)
     noise = _test_noise(found, draws, seed)
     units = len(draws[0].y) if draws[0].groups is None else len(np.unique(draws[0].groups))

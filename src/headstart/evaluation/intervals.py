@@ -60,7 +60,7 @@ def bootstrap_interval(
 
     Args:
         metric: A name in the table that `metrics_for` has for what ``y`` is.
-        y: Class numbers (N,), indicators (N, C) or values (N,).
+        y: Class numbers (N,), indicators (N, C), values (N,) or tags (N,) of words.
         p: What was predicted, (N, K).
         groups: Group of each item (N,); whole groups are drawn.
         seed: Decides the resamples.
@@ -90,7 +90,7 @@ def paired_interval(
 
     Args:
         metric: A name in the table that `metrics_for` has for what ``y`` is.
-        y: Class numbers (N,), indicators (N, C) or values (N,).
+        y: Class numbers (N,), indicators (N, C), values (N,) or tags (N,) of words.
         p_a: Predictions (N, K) of one model.
         p_b: Predictions (N, K) of the other.
         groups: Group of each item (N,); whole groups are drawn.

@@ -1,7 +1,8 @@
 """Scores of class probabilities: labels (N,) and probabilities (N, C) in, numbers out; and the table of every metric.
 
 Labels that are not exclusive have theirs in `headstart.evaluation.multilabel`, values in
-`headstart.evaluation.regression`; `metrics_for` returns the table of a kind of task.
+`headstart.evaluation.regression`, entities in `headstart.evaluation.entities`; `metrics_for` returns the table of a
+kind of task.
 
 Every function takes ``counts``, how often each item is in a resample: (N,), or (R, N) for R resamples at once, and
 answers with one number or (R,) of them. So the plain score and its bootstrap are one implementation, and 2,000
@@ -20,7 +21,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import DataError, OptionError
-from headstart.evaluation import multilabel, regression
+from headstart.evaluation import entities, multilabel, regression
+from headstart.evaluation._ratios import Score, mean_where, ratio
 from headstart.linear import PROBABILITY_FLOOR
 from headstart.tasks import KINDS, Kind, kind_of
 
@@ -46,7 +48,6 @@ Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Counts: TypeAlias = npt.NDArray[np.float64]
 ClassScores: TypeAlias = Mapping[str, float | int | None]
-Score: TypeAlias = Any  # np.float64 for counts (N,), an array (R,) for counts (R, N): numpy's types cannot say so
 
 
 def accuracy(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
@@ -58,13 +59,13 @@ def accuracy(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
 def balanced_accuracy(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
     """Return the mean recall of the classes that occur in ``y``."""
     right, actual, _ = _tallies(y, p, _counts(y, p, counts))
-    return _mean_where(_ratio(right, actual), actual > 0)
+    return mean_where(ratio(right, actual), actual > 0)
 
 
 def macro_f1(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
     """Return the mean F1 of the classes that occur in ``y`` or among the predictions."""
     right, actual, predicted = _tallies(y, p, _counts(y, p, counts))
-    return _mean_where(_ratio(2 * right, actual + predicted), actual + predicted > 0)
+    return mean_where(ratio(2 * right, actual + predicted), actual + predicted > 0)
 
 
 def log_loss(y: Integers, p: Floats, counts: Counts | None = None) -> Score:
@@ -153,15 +154,27 @@ _TABLES: Mapping[Kind, Mapping[str, Metric]] = MappingProxyType(
                 "spearman": Metric(regression.spearman, greater_is_better=True, bounds=(-1.0, 1.0)),
             }
         ),
+        "tagging": MappingProxyType(
+            {
+                "entity_f1": Metric(entities.entity_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+                "entity_precision": Metric(entities.entity_precision, greater_is_better=True, bounds=(0.0, 1.0)),
+                "entity_recall": Metric(entities.entity_recall, greater_is_better=True, bounds=(0.0, 1.0)),
+                "macro_f1": Metric(entities.macro_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+                "partial_f1": Metric(entities.partial_f1, greater_is_better=True, bounds=(0.0, 1.0)),
+                "token_accuracy": Metric(entities.token_accuracy, greater_is_better=True, bounds=(0.0, 1.0)),
+                "log_loss": Metric(entities.word_log_loss, greater_is_better=False, bounds=(0.0, _LARGEST_LOSS)),
+            }
+        ),
     }
 )
 
 DEFAULT_METRICS: Mapping[Kind, str] = MappingProxyType(
-    {"classification": "accuracy", "multilabel": "micro_f1", "regression": "rmse"}
+    {"classification": "accuracy", "multilabel": "micro_f1", "regression": "rmse", "tagging": "entity_f1"}
 )
 """What is reported first. Micro F1 judges the labels that are printed, and chance gains nothing from it in a fold of a
 few items, where average precision rewards any order over a constant answer. The error in the unit of the values is
-defined on a single item and steady over small folds, where R2 divides by the variance of a handful."""
+defined on a single item and steady over small folds, where R2 divides by the variance of a handful. Strict F1 judges
+whole entities, as they are told and as others report them."""
 
 
 def metrics_for(kind: Kind) -> Mapping[str, Metric]:
@@ -200,7 +213,7 @@ def all_metrics(y: npt.NDArray[Any], p: Floats, kind: Kind | None = None) -> dic
 
     Args:
         y: What ``Task.encode`` returned for N items.
-        p: What was predicted, (N, K).
+        p: What was predicted, (N, K); for tagging (N,) objects of (words, K).
         kind: The kind of task; told from ``y`` where None.
 
     Returns:
@@ -213,22 +226,28 @@ def per_class(y: npt.NDArray[Any], p: Floats, classes: Sequence[str]) -> dict[st
     """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator.
 
     Args:
-        y: Class numbers (N,), or indicators (N, C) of labels; values have no classes.
-        p: Probabilities (N, C); a label is predicted above one half.
+        y: Class numbers (N,), indicators (N, C) of labels, or the tags of words, (N,) objects; values have no classes.
+        p: Probabilities (N, C), or (N,) objects of (words, C); a label is predicted above one half.
         classes: C names.
 
     Returns:
-        The scores by name; empty for values.
+        The scores by name, by type for tags, whose ``n`` is the number of entities; empty for values.
     """
     kind = kind_of(y)
     if kind == "regression":
         return {}
-    tallies = _tallies(y, p, _counts(y, p, None)) if kind == "classification" else multilabel.label_tallies(y, p, None)
+    if kind == "tagging":
+        classes = entities.types_of(classes)
+        tallies = entities.entity_tallies(y, p, None)
+    elif kind == "multilabel":
+        tallies = multilabel.label_tallies(y, p, None)
+    else:
+        tallies = _tallies(y, p, _counts(y, p, None))
     right, actual, predicted = tallies
-    ratios = np.stack([_ratio(right, predicted), _ratio(right, actual), _ratio(2 * right, actual + predicted)], axis=-1)
+    ratios = np.stack([ratio(right, predicted), ratio(right, actual), ratio(2 * right, actual + predicted)], axis=-1)
     table: dict[str, ClassScores] = {}
     for name, n, row in zip(classes, actual, ratios.tolist(), strict=True):
-        precision, recall, f1 = (None if np.isnan(ratio) else ratio for ratio in row)
+        precision, recall, f1 = (None if np.isnan(share) else share for share in row)
         table[name] = {"precision": precision, "recall": recall, "f1": f1, "n": int(n)}
     return table
 
@@ -254,14 +273,6 @@ def _tallies(y: Integers, p: Floats, counts: Counts) -> tuple[Floats, Floats, Fl
     return counts @ (belongs * chosen), counts @ belongs, counts @ chosen
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
-    return np.divide(above, below, out=np.full_like(below, np.nan), where=below > 0)
-
-
-def _mean_where(values: Floats, present: npt.NDArray[np.bool_]) -> Score:
-    return np.where(present, values, 0).sum(axis=-1) / present.sum(axis=-1)
-
-
 def _area(positive: npt.NDArray[np.bool_], scores: Floats, counts: Counts) -> Score:
     """Share of (positive, negative) pairs in the right order, from running sums over the items by rising score."""
     order = np.argsort(scores, kind="stable")
@@ -269,4 +280,4 @@ def _area(positive: npt.NDArray[np.bool_], scores: Floats, counts: Counts) -> Sc
     up_to = np.cumsum(np.where(positive, 0, counts)[..., order], axis=-1)[..., ends]
     ups = np.cumsum(np.where(positive, counts, 0)[..., order], axis=-1)[..., ends]
     below, own = up_to - np.diff(up_to, axis=-1, prepend=0) / 2, np.diff(ups, axis=-1, prepend=0)
-    return _ratio((below * own).sum(axis=-1), up_to[..., -1] * ups[..., -1])
+    return ratio((below * own).sum(axis=-1), up_to[..., -1] * ups[..., -1])

@@ -10,23 +10,23 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import DataError
+from headstart.evaluation._ratios import Score, mean_where, ratio
 from headstart.linear import PROBABILITY_FLOOR
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Counts: TypeAlias = npt.NDArray[np.float64]
-Score: TypeAlias = Any  # np.float64 for counts (N,), an array (R,) for counts (R, N)
 
 
 def micro_f1(y: Floats, p: Floats, counts: Counts | None = None) -> Score:
     """Return the F1 of all label decisions together; undefined where no item has a label and none is predicted."""
     right, actual, predicted = label_tallies(y, p, counts)
-    return _ratio(2 * right.sum(axis=-1), (actual + predicted).sum(axis=-1))
+    return ratio(2 * right.sum(axis=-1), (actual + predicted).sum(axis=-1))
 
 
 def macro_f1(y: Floats, p: Floats, counts: Counts | None = None) -> Score:
     """Return the mean F1 of the labels that occur in ``y`` or among the predictions."""
     right, actual, predicted = label_tallies(y, p, counts)
-    return _mean_where(_ratio(2 * right, actual + predicted), actual + predicted > 0)
+    return mean_where(ratio(2 * right, actual + predicted), actual + predicted > 0)
 
 
 def subset_accuracy(y: Floats, p: Floats, counts: Counts | None = None) -> Score:
@@ -43,7 +43,7 @@ def mean_average_precision(y: Floats, p: Floats, counts: Counts | None = None) -
     """
     times = _checked_counts(y, p, counts)
     each = np.stack([_average_precision(y[:, c] > 0, p[:, c], times) for c in range(y.shape[1])], axis=-1)
-    return _mean_where(each, ~np.isnan(each))
+    return mean_where(each, ~np.isnan(each))
 
 
 def label_log_loss(y: Floats, p: Floats, counts: Counts | None = None) -> Score:
@@ -68,19 +68,10 @@ def _checked_counts(y: Floats, p: Floats, counts: Counts | None) -> Counts:
     return np.ones(len(y)) if counts is None else counts
 
 
-def _ratio(above: Floats, below: Floats) -> Floats:
-    below = np.asarray(below)
-    return np.asarray(np.divide(above, below, out=np.full(below.shape, np.nan), where=below > 0))
-
-
-def _mean_where(values: Floats, present: npt.NDArray[np.bool_]) -> Score:
-    return _ratio(np.where(present, values, 0).sum(axis=-1), present.sum(axis=-1))
-
-
 def _average_precision(has: npt.NDArray[np.bool_], scores: Floats, counts: Counts) -> Score:
     order = np.argsort(-scores, kind="stable")
     ends = np.flatnonzero(np.append(np.diff(scores[order]) < 0, True))  # the last item of each run of equal scores
     taken = np.cumsum(counts[..., order], axis=-1)[..., ends]
     right = np.cumsum(np.where(has, counts, 0)[..., order], axis=-1)[..., ends]
     precision = np.divide(right, taken, out=np.zeros_like(right), where=taken > 0)
-    return _ratio((np.diff(right, axis=-1, prepend=0) * precision).sum(axis=-1), right[..., -1])
+    return ratio((np.diff(right, axis=-1, prepend=0) * precision).sum(axis=-1), right[..., -1])

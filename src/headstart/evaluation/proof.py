@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
+from headstart.evaluation.entities import marked_entities
 from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
 from headstart.evaluation.metrics import (
     ClassScores,
@@ -33,8 +34,9 @@ class Fold:
     """One split of a measurement.
 
     Attributes:
-        y: What is true of the items predicted: (n,) class numbers, (n, C) indicators of labels, or (n,) values.
-        probabilities: What was predicted: (n, C) probabilities, or (n, 1) values.
+        y: What is true of the items predicted: (n,) class numbers, (n, C) indicators of labels, (n,) values, or (n,)
+            objects, the tag numbers of the words of each.
+        probabilities: What was predicted: (n, C) probabilities, (n, 1) values, or (n,) objects of (words, C).
         n_train: How many examples the model was fitted on.
         groups: (n,) group of each item, or None.
         items: (n,) which examples of the data set they are, so that repeats are counted once; None where no example is
@@ -174,8 +176,8 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
         classes: Class names, in the order of the class numbers.
 
     Returns:
-        As `per_class`, so nothing for values; an item that repeats have scored several times is in every ratio as
-        often, but once in ``n``.
+        As `per_class`, so nothing for values, and a row for each type of entity; an item that repeats have scored
+        several times is in every ratio as often, but once in ``n``.
     """
     y = np.concatenate([fold.y for fold in folds])
     table = per_class(y, np.concatenate([fold.probabilities for fold in folds]), classes)
@@ -183,8 +185,11 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
     if items is None or not table:
         return table
     once = y[np.unique(items, return_index=True)[1]]
-    counts = np.bincount(once, minlength=len(classes)) if once.ndim == 1 else (once > 0).sum(axis=0)
-    return {name: {**table[name], "n": int(n)} for name, n in zip(classes, counts, strict=True)}
+    if folds[0].kind == "tagging":
+        counts = marked_entities(once, len(table)).sum(axis=0)
+    else:
+        counts = np.bincount(once, minlength=len(classes)) if once.ndim == 1 else (once > 0).sum(axis=0)
+    return {name: {**row, "n": int(n)} for (name, row), n in zip(table.items(), counts, strict=True)}
 
 
 def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[float, Interval]:
@@ -216,6 +221,8 @@ def _lack(fold: Fold) -> str:
     """What a fold has too little of for a metric to be defined."""
     if fold.kind == "regression":
         return "the values or the predictions are all equal"
+    if fold.kind == "tagging":
+        return "no entity is marked, or none is predicted,"
     found = fold.y if fold.y.ndim == 1 else np.flatnonzero((fold.y > 0).any(axis=0))
     missing = np.setdiff1d(np.arange(fold.probabilities.shape[1]), found).tolist()
     kinds = ("class", "classes") if fold.y.ndim == 1 else ("label", "labels")

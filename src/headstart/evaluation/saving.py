@@ -124,18 +124,19 @@ def _fewest(n: Floats, values: Floats, level: float) -> tuple[float, bool]:
     return float(n[at - 1] * (n[at] / n[at - 1]) ** share), False
 
 
-def sentence(saving: LabelSaving, metric: str) -> str:
+def sentence(saving: LabelSaving, metric: str, *, unit: str = "labels") -> str:
     """Say a label saving in plain words.
 
     Args:
         saving: What `label_saving` found.
         metric: What was scored.
+        unit: What was counted, in the plural.
 
     Returns:
         One or two sentences.
     """
     level = f"{written_score(saving.level)} {metric.replace('_', ' ')}"
-    n, N = f"{saving.n:.0f} labels", f"{saving.N:.0f} labels from scratch"
+    n, N = f"{saving.n:.0f} {unit}", f"{saving.N:.0f} {unit} from scratch"
     low, high = saving.interval.low, saving.interval.high
     if high < 1:
         already = " already" if saving.bound == "at most" else ""
@@ -147,7 +148,7 @@ def sentence(saving: LabelSaving, metric: str) -> str:
         )
     if low <= 1:
         return (
-            f"No saving of labels is shown: transfer needs {n} for what {N} reach ({level}), "
+            f"No saving of {unit} is shown: transfer needs {n} for what {N} reach ({level}), "
             f"but the difference is within the noise ({_range(low, high, written_times)} times as many from scratch)."
         )
     if saving.bound == "at least":

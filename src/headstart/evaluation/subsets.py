@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import OptionError
-from headstart.tasks import kind_of
+from headstart.evaluation.entities import marked_entities
+from headstart.tasks import flat, kind_of
 
 __all__ = ["nested_subsets", "sizes"]
 
@@ -27,7 +28,7 @@ def sizes(n: int, n_classes: int, most: int | None = None) -> tuple[int, ...]:
 
     Args:
         n: How many training examples there are.
-        n_classes: How many classes or labels; 1 for values.
+        n_classes: How many classes, labels or types of entity; 1 for values.
         most: The largest size wanted; all of them where None.
 
     Returns:
@@ -52,7 +53,8 @@ def nested_subsets(
     whole and only if it brings the size nearer to the one wanted; that every class is present goes before that.
 
     Args:
-        y: Class numbers (N,), indicators (N, C) or values (N,), spread by quantile.
+        y: Class numbers (N,), indicators (N, C), values (N,), spread by quantile, or (N,) objects, the tags of words,
+            spread by the types of entity that occur in a document.
         groups: Group of each example (N,), or None.
         wanted: Rising sizes, at most N.
         seed: Same seed, same subsets.
@@ -79,8 +81,11 @@ def nested_subsets(
 
 
 def _strata(y: npt.NDArray[Any], smallest: int) -> Floats:
-    """Which strata each example is in, (N, S): its class, its labels (or having none), or its quantile."""
+    """Which strata each example is in, (N, S): its class, its labels or types (or having none), or its quantile."""
     kind = kind_of(y)
+    if kind == "tagging":
+        n_types = (int(flat(y).max(initial=0)) + 1) // 2
+        y, kind = marked_entities(y, n_types), "multilabel"
     if kind == "multilabel":
         columns = np.column_stack([y > 0, ~(y > 0).any(axis=1)])
         return columns[:, columns.any(axis=0)].astype(np.float64)
