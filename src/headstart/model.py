@@ -14,7 +14,7 @@ from headstart.engine import LocalEngine
 from headstart.errors import OptionError
 from headstart.features import frozen_pass
 from headstart.linear import KNearest, LinearModel
-from headstart.tasks import Task
+from headstart.tasks import Task, is_ragged, ragged
 
 Head = LinearModel | KNearest
 
@@ -59,8 +59,8 @@ class AdaptedModel:
 
     def __repr__(self) -> str:
         """Name the parts; the weights would fill screens."""
-        what = {"classification": "classes", "multilabel": "labels", "regression": "value"}[self.task.kind]
-        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {self.task.n_outputs} {what})"
+        what = {"classification": "classes", "multilabel": "labels", "regression": "value", "tagging": "tags"}
+        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {self.task.n_outputs} {what[self.task.kind]})"
 
     def outputs(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return what the head makes of every item.
@@ -69,9 +69,11 @@ class AdaptedModel:
             items: N paths, images, arrays or strings.
 
         Returns:
-            (N, C) probabilities in the order of ``task.classes``; (N, 1) values for regression.
+            (N, C) probabilities in the order of ``task.classes``; (N, 1) values for regression; for tagging (N,)
+            objects, the (words, C) probabilities of each document.
         """
-        outputs = np.zeros((len(items), self.task.n_outputs))
+        tags = self.task.kind == "tagging"
+        outputs = np.empty(len(items), dtype=object) if tags else np.zeros((len(items), self.task.n_outputs))
         for positions, features in self._features(items):
             outputs[positions] = self.head.outputs(features)
         return outputs
@@ -83,7 +85,8 @@ class AdaptedModel:
             items: N paths, images, arrays or strings.
 
         Returns:
-            (N, C) probabilities in the order of ``task.classes``; rows of classes sum to one.
+            (N, C) probabilities in the order of ``task.classes``, or (N,) objects of those of words; rows of classes or
+            tags sum to one.
 
         Raises:
             OptionError: The model predicts values.
@@ -93,7 +96,7 @@ class AdaptedModel:
         return self.outputs(items)
 
     def predict(self, items: Sequence[Item]) -> list[Any]:
-        """Return the most probable label, the tuple of likely labels, or the value of every item."""
+        """Return the most probable label, the tuple of likely labels, the value, or the entities of every item."""
         return self.task.decode(self.outputs(items))
 
     def _features(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
@@ -101,4 +104,7 @@ class AdaptedModel:
         if self.backbone.modality != "text":
             items = [Path(item) if isinstance(item, str) else item for item in items]
         for rows in frozen_pass(self.backbone, items, engine=LocalEngine()):
-            yield rows.positions, rows.values[:, view]
+            if is_ragged(rows.values):
+                yield rows.positions, ragged(words[:, view] for words in rows.values)
+            else:
+                yield rows.positions, rows.values[:, view]

@@ -9,13 +9,14 @@ import numpy as np
 import pytest
 
 from headstart import backbones
-from headstart.data import Plan
+from headstart.data import Dataset, Document, Plan
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.features import FeatureSource
 from headstart.search import _proof
 from headstart.search._problem import Problem
 from headstart.search._proof import Measured, _some, compare_all, guarded, measure_baselines, random_weights, scratch
 from headstart.strategies import Run, TuningForecast
+from headstart.tasks import Tagging, ragged, write_tags
 from tests.search.test_ladder import go, held_out, outer
 from tests.search.test_scoring import values
 from tests.strategies.small import task_of, tones, topics
@@ -105,6 +106,37 @@ def test_a_draw_of_several_labels_has_every_label_and_some_without_any():
     assert (found.sum(axis=0) > 0).all()
     assert (found.sum(axis=1) == 0).sum() == pytest.approx(300 * 299 / 2000, abs=15)
     assert found[:, 0].mean() == pytest.approx(0.75, abs=0.05)
+
+
+def test_a_draw_of_tagged_documents_has_every_type_and_some_without_any():
+    tags = np.zeros((2000, 3), dtype=np.intp)
+    tags[:1000, 1] = 1
+    tags[[5, 1800], 2] = 3
+    found = tags[drawn(ragged(tags))]
+    assert (found == 3).any()
+    assert (found[:, 1] == 1).sum() == pytest.approx(150, abs=3)
+
+
+def tagged(n):
+    """Texts, most of which name a place after "in"; words are known by where they stand in the text."""
+    rng = np.random.default_rng(0)
+    towns = rng.choice(["Rome", "Oslo", "Bern", "Kyiv", "Lima", "Rabat", "Quito"], n)
+    items = tuple(Document.of_text(f"they met in {town},  yes") for town in towns)
+    labels = tuple(write_tags(["O", "O", "O", "B-place", "O", "O"]) for _ in items)
+    return Dataset("text", items, tuple(map(str, range(n))), labels=labels, kind="tagging")
+
+
+def test_entities_are_compared_with_a_gazetteer_and_with_surface_features():
+    data = tagged(40)
+    task = Tagging(("place",))
+    run = Run(FeatureSource(), metric="entity_f1")
+    problem = Problem(data, held_out(data, 10), task, (), None, run, task.encode(data.labels))
+    found = measure_baselines(problem, 1)
+    assert list(found) == ["gazetteer", "surface features + logistic regression"]
+    ours = [problem.fold(problem.splits[0], found["gazetteer"].folds[0].probabilities)]
+    compared = compare_all(problem, ours, found)
+    assert compared["gazetteer"].difference == 0
+    assert compared["surface features + logistic regression"].value > 0.9
 
 
 def test_a_draw_of_values_is_alike_in_their_quantiles():

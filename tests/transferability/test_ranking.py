@@ -18,6 +18,7 @@ from headstart.transferability import Limits, rank
 from headstart.transferability import _candidates as candidates_module
 from headstart.transferability import _prior as prior_module
 from headstart.transferability import _ranking as ranking_module
+from headstart.transferability import _sample as sample_module
 from headstart.transferability._prior import prior_of
 from headstart.transferability._similarity import Similarity
 
@@ -179,7 +180,7 @@ def test_a_later_ranking_computes_no_features_again():
 
 
 def test_of_many_examples_a_sample_is_looked_at(monkeypatch):
-    monkeypatch.setattr(ranking_module, "MOST_EXAMPLES", 30)
+    monkeypatch.setattr(sample_module, "MOST_EXAMPLES", 30)
     found = ranked([network("a")])
     assert found.n == 30
     assert found.notes[0] == "Ranked on 30 of 60 training examples, alike in labels."
@@ -209,9 +210,7 @@ def test_the_true_labels_are_judged_like_any_other_labelling(monkeypatch):
     """Else they would stand out a little: by a spread that leaves them out."""
     scores = np.random.default_rng(0).normal(size=(20, 2))
     y = np.arange(6) % 2
-    material = SimpleNamespace(
-        y=y, shuffled=np.tile(np.arange(6), (19, 1)), task=task_from_labels("classification", "ab"), units=y
-    )
+    material = SimpleNamespace(y=y, shuffled=np.tile(np.arange(6), (19, 1)), kind="classification", units=y)
 
     def null(found):
         monkeypatch.setattr(candidates_module, "permuted_scores", lambda *_, **__: found)

@@ -1,7 +1,7 @@
 """The choice among strengths by cross-validation, for every kind of task."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol, TypeAlias, final
 
 import numpy as np
@@ -21,7 +21,7 @@ from headstart.linear._fitting import (
 from headstart.linear._models import Double, Floats, Integers, LinearModel, Matrix, Standardiser, check
 from headstart.linear._solver import ClassWeight, Design, solve
 from headstart.linear._targets import Classes, Indicators, Values
-from headstart.tasks import Kind
+from headstart.tasks import Kind, counts, cut, flat, is_ragged, rows_of
 
 Fold: TypeAlias = tuple[Integers, Integers]
 Target: TypeAlias = npt.NDArray[Any]
@@ -89,7 +89,8 @@ def cross_validate(
 
     Args:
         X: Rows (N, D).
-        y: Class numbers (N,), zeros and ones (N, C), or values (N,): what ``Task.encode`` returns.
+        y: Class numbers (N,), zeros and ones (N, C), values (N,), or (N,) objects of the words' tag numbers, with ``X``
+            alike: what ``Task.encode`` returns.
         folds: Training and held-out row numbers of each fold; folds of several repeats may follow one another.
         n_classes: How many output columns there are: classes, labels, or 1.
         strengths: Strengths to try, in any order; `STRENGTHS`, or for values `RIDGE_STRENGTHS`, where None.
@@ -99,6 +100,14 @@ def cross_validate(
     Returns:
         Losses of every fold and strength, the strength chosen, and the out-of-fold outputs.
     """
+    if kind == "tagging":
+        sizes = counts(y)
+        by_word = [(rows_of(train, sizes), rows_of(test, sizes)) for train, test in folds]
+        rows = flat(np.asarray(X))
+        found = cross_validate(
+            rows, flat(y), by_word, n_classes=n_classes, strengths=strengths, class_weight=class_weight
+        )
+        return replace(found, outputs=cut(found.outputs, sizes))
     check(X, y, n_classes=n_classes, kind=kind)
     if strengths is None:
         strengths = RIDGE_STRENGTHS if kind == "regression" else STRENGTHS
@@ -146,6 +155,8 @@ def fit_standardised(
     kind: Kind = "classification",
 ) -> LinearModel:
     """Fit all rows at one strength, dense rows standardised first; the model takes rows as ``X`` has them."""
+    if kind == "tagging":
+        X, y, kind = flat(np.asarray(X)), flat(y), "classification"
     if not sparse.issparse(X):
         standardiser = Standardiser.fit(X)
         rows: Matrix = standardiser.transform(X)
@@ -267,12 +278,18 @@ def item_losses(y: Target, outputs: Double) -> Double:
     """Return the loss of every item, by which rungs are compared: nats, or squared errors in variances of y.
 
     Args:
-        y: (N,) class numbers, (N, C) indicators or (N,) values.
-        outputs: (N, K) probabilities or values.
+        y: (N,) class numbers, (N, C) indicators, (N,) values, or (N,) objects of tag numbers.
+        outputs: (N, K) probabilities or values, or (N,) objects of them.
 
     Returns:
-        (N,) losses.
+        (N,) losses; of a document the sum over its words, divided by the mean number of words, so that the mean over
+        documents is that over words.
     """
+    if is_ragged(y):
+        sizes = counts(y)
+        by_word = item_losses(flat(y), flat(outputs))
+        summed = np.bincount(np.repeat(np.arange(len(y)), sizes), by_word, minlength=len(y))
+        return np.asarray(summed / max(float(sizes.mean()), 1e-9))
     if y.ndim == 2:
         own = np.where(y > 0.5, outputs, 1 - outputs)
         losses: Double = -np.log(np.maximum(own, PROBABILITY_FLOOR)).mean(axis=1)

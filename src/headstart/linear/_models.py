@@ -8,10 +8,15 @@ import numpy.typing as npt
 from scipy import sparse, special
 
 from headstart.errors import DataError, OptionError
-from headstart.tasks import Kind
+from headstart.tasks import Kind, counts, cut, flat, is_ragged
 
 Link: TypeAlias = Literal["softmax", "sigmoid", "identity"]
-LINKS: dict[Kind, Link] = {"classification": "softmax", "multilabel": "sigmoid", "regression": "identity"}
+LINKS: dict[Kind, Link] = {
+    "classification": "softmax",
+    "multilabel": "sigmoid",
+    "regression": "identity",
+    "tagging": "softmax",
+}
 """The link of each kind of task."""
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
@@ -70,7 +75,12 @@ class LinearModel:
         return np.asarray(X @ self.weights.T) + self.bias
 
     def outputs(self, X: Matrix) -> Double:
-        """Return what is predicted for rows ``X`` (N, D): probabilities (N, C), or values (N, 1)."""
+        """Return what is predicted for rows ``X`` (N, D): probabilities (N, C), or values (N, 1).
+
+        Where items have several rows each, (N,) objects in and out.
+        """
+        if isinstance(X, np.ndarray) and is_ragged(X):
+            return cut(self.outputs(flat(X)), counts(X)) if len(X) else np.asarray(X)
         return linked(self.logits(X), self.link)
 
     def probabilities(self, X: Matrix) -> Double:

@@ -3,6 +3,7 @@
 from headstart.pipeline._continue import Continued
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
+from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
@@ -17,7 +18,9 @@ __all__ = [
     "Continued",
     "CurveOptions",
     "CurveResult",
+    "EntityErrors",
     "EvaluateResult",
+    "Example",
     "FitOptions",
     "FitResult",
     "RankOptions",

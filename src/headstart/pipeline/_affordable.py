@@ -76,3 +76,8 @@ def _extents(draws: int, sizes: int, *, with_scratch: bool) -> Iterator[Extent]:
     for count in range(draws, FEWEST_DRAWS - 1, -1):
         yield from (Extent(count, tuned, 0) for tuned in range(sizes, min(FOR_A_LAW, sizes) - 1, -1))
     yield from (Extent(FEWEST_DRAWS, tuned, 0) for tuned in range(sizes, fewest - 1, -1))
+
+
+def duration(seconds: float) -> str:
+    """Write a duration: seconds, or minutes from ten on."""
+    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"

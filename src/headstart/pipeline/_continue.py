@@ -24,7 +24,7 @@ from headstart.pipeline._options import FitOptions, Reading, check_fits, labels_
 from headstart.pipeline._values import plain
 from headstart.search import Outcome
 from headstart.strategies import Run
-from headstart.tasks import task_from_labels
+from headstart.tasks import Tagging, Task, is_ragged, ragged, task_from_labels
 
 AFRESH = "Leave out --continue-from to fit afresh."
 
@@ -240,8 +240,8 @@ def _start(saved: Artifact, options: FitOptions) -> Backbone:
 
 def _check_classes(dataset: Dataset, before: Before) -> None:
     """Refuse data without examples of a class that the old model knows."""
-    here = task_from_labels(dataset.kind, labels_of(dataset)).classes
-    missing = sorted(set(before.saved.model.task.classes) - set(here))
+    here = _names(task_from_labels(dataset.kind, labels_of(dataset)))
+    missing = sorted(set(_names(before.saved.model.task)) - set(here))
     if missing:
         raise DataError(
             f"expected examples of every class of {before.name}, found none of {', '.join(map(repr, missing[:5]))}",
@@ -298,8 +298,8 @@ def _notes(dataset: Dataset, before: Before, stays: NDArray[np.bool_]) -> list[s
 
 
 def _new_classes(dataset: Dataset, before: Before) -> list[str]:
-    known = set(before.saved.model.task.classes)
-    new = sorted(set(task_from_labels(dataset.kind, labels_of(dataset)).classes) - known)
+    known = set(_names(before.saved.model.task))
+    new = sorted(set(_names(task_from_labels(dataset.kind, labels_of(dataset)))) - known)
     return [f"New, and not in the test part: {', '.join(map(repr, new))}."] if new else []
 
 
@@ -324,10 +324,17 @@ def _left_out(dataset: Dataset, i: int, before: Before) -> LeftOut:
     return LeftOut(dataset.places[i], f"group {group!r} is in the test part of {Path(before.name).name}")
 
 
+def _names(task: Task) -> tuple[str, ...]:
+    """Return what data calls the classes: types of entity, of which the output columns are the tags."""
+    return task.types if isinstance(task, Tagging) else task.classes
+
+
 def _in_columns(outputs: NDArray[np.float64], has: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float64]:
     """Put probabilities under the new classes; a class the old model does not know has none."""
     if not has:
         return outputs
+    if is_ragged(outputs):
+        return ragged(_in_columns(each, has, wanted) for each in outputs)
     columns = np.zeros((len(outputs), len(wanted)))
     columns[:, [wanted.index(name) for name in has]] = outputs
     return columns

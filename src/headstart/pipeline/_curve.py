@@ -3,18 +3,20 @@
 import math
 import time
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Final, Literal
 
 import numpy as np
 
-from headstart.backbones import Backbone
+from headstart.backbones import Backbone, word_backbone
 from headstart.data import Dataset, Indices, Plan, make_folds, plan_split, united_groups
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import (
     CurvePoint,
     Estimate,
     LabelSaving,
+    find_metric,
     fit_curve,
     greater_is_better,
     label_saving,
@@ -25,8 +27,8 @@ from headstart.evaluation import (
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._affordable import FEWEST_DRAWS
 from headstart.pipeline._candidates import load_one, names_for
-from headstart.pipeline._curve_result import MORE, CurveOptions, CurveResult
-from headstart.pipeline._draws import PROBE, SCRATCH, Draws, with_seed
+from headstart.pipeline._curve_result import MORE, CurveOptions, CurveResult, unit_of
+from headstart.pipeline._draws import PROBE, SCRATCH, Draws
 from headstart.pipeline._options import (
     FitOptions,
     Reading,
@@ -40,8 +42,8 @@ from headstart.pipeline._options import (
 )
 from headstart.pipeline._pictures import check_picture, drawn
 from headstart.report import plot_curve
-from headstart.strategies import Contrastive, FineTune, Run, Tuning
-from headstart.tasks import task_from_labels
+from headstart.strategies import Contrastive, FineTune, Run, Tuning, finetuning_words
+from headstart.tasks import Kind, task_from_labels
 
 CURVE_BUDGET: Final = 600.0
 THIRDS: Final = 3
@@ -87,12 +89,15 @@ def curve(
     draws = _draws(dataset, plan, options, metric=metric, started=started, progress=progress, say=tell)
     measured = draws.measure(metric=metric, seed=options.seed)
     points, transfer = measured.points, measured.transfer
-    saving, said = _saving(points, transfer, metric=metric, seed=options.seed)
+    unit = unit_of(dataset.kind)
+    saving, said = _saving(points, transfer, metric=metric, kind=dataset.kind, seed=options.seed)
     gaining = max((transfer, PROBE), key=lambda arm: points[arm][-1].n)
     gain = fit_curve(points[gaining], metric=metric, seed=options.seed).gain(MORE)
     if picture is not None:
         title = f"{Path(source).name}: {draws.backbone.name.rpartition('/')[2]}"
-        picture = drawn(lambda path: plot_curve(points, saving, path, title=title, metric=metric), picture, say=tell)
+        picture = drawn(
+            lambda path: plot_curve(points, saving, path, title=title, metric=metric, unit=unit), picture, say=tell
+        )
     assert plan.test is not None
     return CurveResult(
         points=points,
@@ -101,7 +106,7 @@ def curve(
         sentence=said,
         gain=gain,
         gaining=gaining,
-        next_sentence=_next_sentence(gain, metric, arm=gaining, n=points[gaining][-1].n),
+        next_sentence=_next_sentence(gain, metric, arm=gaining, n=points[gaining][-1].n, unit=unit),
         metric=metric,
         task=dataset.task,
         backbone=draws.backbone.name,
@@ -111,6 +116,7 @@ def curve(
         late=max(0.0, time.monotonic() - draws.deadline),
         picture=picture,
         notes=tuple(notes),
+        unit=unit,
     )
 
 
@@ -164,26 +170,34 @@ def _draws(
     deadline = started + (options.budget or CURVE_BUDGET)
     task = task_from_labels(dataset.kind, dataset.labels or ())
     subsets = _subsets(dataset, plan, task.n_outputs, options)
-    above = _rung_above(dataset)
+    above = _rung_above(dataset, backbone)
     counts = ", ".join(str(len(subset)) for subset in subsets[0])
-    say(f"Labels: {counts}; {len(subsets)} seeds. Fine-tuned means {above}.")
+    say(f"{unit_of(dataset.kind).capitalize()}: {counts}; {len(subsets)} seeds. Fine-tuned means {above}.")
     features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=len(dataset))
     run = Run(features, seed=options.seed, progress=progress, metric=metric, say=say)
-    runs = tuple(with_seed(run, draw) for draw in range(len(subsets)))
+    runs = tuple(replace(run, seed=run.seed + draw) for draw in range(len(subsets)))
     return Draws(dataset, plan, task, backbone, subsets, runs, above, deadline, say)
 
 
 def _backbone(dataset: Dataset, options: CurveOptions) -> Backbone:
-    """Load the network named, or the first of those that need no network."""
+    """Load the network named, or the first of those that need no network.
+
+    What stands for a word is the mean of its tokens for all sizes: choosing it would need more labels than the smallest
+    has.
+    """
     names = names_for(dataset.modality, () if options.backbone is None else (options.backbone,))
-    return load_one(names[0], dataset.modality, offline=options.offline, device=options.device)
+    backbone = load_one(names[0], dataset.modality, offline=options.offline, device=options.device)
+    of_words = dataset.kind == "tagging" and backbone.pooling_of_words is None
+    return word_backbone(backbone, "mean") if of_words else backbone
 
 
-def _rung_above(dataset: Dataset) -> Tuning:
+def _rung_above(dataset: Dataset, backbone: Backbone) -> Tuning:
     """Return the usual rung above the probe: one for all sizes, so that points of an arm differ in labels alone.
 
     The ladder of `headstart.search` moves more layers, less, where a class has at most 16 texts.
     """
+    if dataset.kind == "tagging":  # ten times through the documents at every size
+        return replace(finetuning_words(backbone, dataset), steps=0)
     text_classes = dataset.modality == "text" and dataset.kind == "classification"
     return Contrastive() if text_classes else FineTune()
 
@@ -191,12 +205,14 @@ def _rung_above(dataset: Dataset) -> Tuning:
 def _subsets(dataset: Dataset, plan: Plan, n_outputs: int, options: CurveOptions) -> tuple[tuple[Indices, ...], ...]:
     """Draw the training examples of every size, as positions in the data set; sizes that a draw lacks are left out."""
     train = dataset.take(plan.train)
-    n_classes = 1 if dataset.kind == "regression" else n_outputs
+    n_classes = {"regression": 1, "tagging": n_outputs // 2}.get(dataset.kind, n_outputs)
     wanted = sizes(len(train), n_classes, options.most)
     fewest = sizes(len(train), n_classes)[0]
     if wanted[0] < fewest:
         raise OptionError(
-            f"expected at least {fewest} labels, found {options.most}", where="--most", fix=f"Give {fewest} or more."
+            f"expected at least {fewest} {unit_of(dataset.kind)}, found {options.most}",
+            where="--most",
+            fix=f"Give {fewest} or more.",
         )
     y = np.asarray(task_from_labels(dataset.kind, dataset.labels or ()).encode(train.labels or ()))
     groups = None if train.groups is None else np.array(train.groups)
@@ -216,20 +232,26 @@ def _usable(drawn: Sequence[Indices], size: int, units: Indices) -> bool:
 
 
 def _saving(
-    points: Mapping[str, tuple[CurvePoint, ...]], transfer: str, *, metric: str, seed: int
+    points: Mapping[str, tuple[CurvePoint, ...]], transfer: str, *, metric: str, kind: Kind, seed: int
 ) -> tuple[LabelSaving | None, str]:
+    unit = unit_of(kind)
     if SCRATCH not in points:
-        return None, "How many labels transfer saves is not known: nothing was trained from scratch."
+        return None, f"How many {unit} transfer saves is not known: nothing was trained from scratch."
+    table = find_metric(metric, kind)
+    worst, most = table.bounds[0 if table.greater_is_better else 1], points[SCRATCH][-1]
+    if all(point.value == worst for point in points[SCRATCH]):  # which anything reaches
+        learnt = f"from scratch nothing is learnt with up to {most.n} ({worst:.2f} {metric.replace('_', ' ')})"
+        return None, f"How many {unit} transfer saves cannot be told: {learnt}."
     found = label_saving(points[transfer], points[SCRATCH], metric=metric, seed=seed)
-    return found, sentence(found, metric)
+    return found, sentence(found, metric, unit=unit)
 
 
-def _next_sentence(gain: Estimate | None, metric: str, *, arm: str, n: int) -> str:
+def _next_sentence(gain: Estimate | None, metric: str, *, arm: str, n: int, unit: str) -> str:
     if gain is None:
-        return f"What {MORE} more labels would bring cannot be said from fewer than four sizes."
+        return f"What {MORE} more {unit} would bring cannot be said from fewer than four sizes."
     sign = 1 if greater_is_better(metric) else -1
     ends = [sign * end for end in (gain.value, gain.interval.low, gain.interval.high)]
     decimals = max(0, 1 - math.floor(math.log10(max(map(abs, ends))))) if any(ends) else 2
     value, low, high = (f"{end:+.{decimals}f}" if end else "0" for end in ends)
     name = metric.replace("_", " ")
-    return f"{MORE} more labels than {n} would bring about {value} {name} ({arm}; interval {low} to {high})."
+    return f"{MORE} more {unit} than {n} would bring about {value} {name} ({arm}; interval {low} to {high})."

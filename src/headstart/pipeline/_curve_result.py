@@ -8,8 +8,14 @@ from typing import Any, Final
 from headstart.backbones import Backbone
 from headstart.evaluation import CurvePoint, Estimate, LabelSaving
 from headstart.pipeline._values import plain
+from headstart.tasks import Kind
 
 MORE: Final = 100  # labels, of what the next ones would bring
+
+
+def unit_of(kind: Kind) -> str:
+    """Return what the sizes of a curve count, in the plural."""
+    return "labelled texts" if kind == "tagging" else "labels"
 
 
 @dataclass(frozen=True)
@@ -18,10 +24,11 @@ class CurveOptions:
 
     Attributes:
         backbone: Address of the pretrained network, or a loaded one; by default one that needs no network.
-        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE.
+        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE, of entities their F1.
         budget: Seconds until the curve must be there; ten minutes where None.
         seeds: How many draws of the training examples, at least 2.
-        most: The largest number of labels tried; all of the training part where None.
+        most: The largest number of labels, or of labelled texts with entities, tried; all of the training part where
+            None.
         seed: Every random choice comes from it.
         offline: Open no connection.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -46,9 +53,10 @@ class CurveResult:
     """Scores against the number of labels, and what they say.
 
     Attributes:
-        points: By arm (``probe``, ``finetuned``, ``scratch``), by rising number of labels.
+        points: By arm (``probe``, ``finetuned``, ``scratch``), by rising number of labels; one where the metric is not
+            defined is missing.
         transfer: The arm that stands for transfer, chosen inside the training part.
-        saving: How many labels the head start saves; None where scratch was left out.
+        saving: How many labels the head start saves; None where scratch was left out or learnt nothing.
         sentence: The same in words.
         gain: What 100 more labels would bring; None where there are too few sizes.
         gaining: The arm this is about: transfer, or the probe where that was measured with more labels.
@@ -62,6 +70,7 @@ class CurveResult:
         late: Seconds by which the budget was exceeded.
         picture: The picture written, or None.
         notes: What was inferred, decided or given up.
+        unit: What the sizes count: ``labels``, or ``labelled texts`` where a text has several entities.
     """
 
     points: Mapping[str, tuple[CurvePoint, ...]]
@@ -80,6 +89,7 @@ class CurveResult:
     late: float = 0.0
     picture: Path | None = None
     notes: tuple[str, ...] = field(default=())
+    unit: str = "labels"
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart curve --json`` prints it."""
@@ -101,6 +111,7 @@ class CurveResult:
             "task": self.task,
             "backbone": self.backbone,
             "metric": self.metric,
+            "unit": self.unit,
             "points": points,
             "transfer": self.transfer,
             "label_saving": saved | {"interval": ends, "sentence": self.sentence},

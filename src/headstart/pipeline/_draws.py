@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices, Plan
-from headstart.errors import BackboneError, BudgetError, TrainingError
+from headstart.errors import BackboneError, BudgetError, DataError, TrainingError
 from headstart.evaluation import CurvePoint, Fold, curve_point
 from headstart.pipeline._affordable import (
     ENOUGH_SIZES,
@@ -26,7 +26,9 @@ from headstart.pipeline._affordable import (
     Costs,
     Extent,
     affordable,
+    duration,
 )
+from headstart.pipeline._curve_result import unit_of
 from headstart.strategies import TUNING_FOLDS, Probe, Run, Scratch, Strategy, Tuned, Tuning, forecast
 from headstart.tasks import Task
 
@@ -87,7 +89,7 @@ class Draws:
         self._losses: dict[tuple[str, int], float] = {}  # inside the training part, of the first draw
         self._seconds: dict[tuple[str, int], float] = {}  # of the latest training alone
         self._checked = self.runs[0].metric in OF_PROBABILITIES
-        self._n = [len(subset) for subset in self.subsets[0]]
+        self._n, self._unit = [len(subset) for subset in self.subsets[0]], unit_of(self.task.kind)
         self._done, self._wanted = 0, len(self.runs) * len(self._n)
 
     def measure(self, *, metric: str, seed: int) -> Measured:
@@ -102,20 +104,27 @@ class Draws:
 
         Raises:
             BudgetError: Two draws of two sizes of the fine-tuned arm do not fit.
+            DataError: The metric is not defined at any size.
         """
         probed = self._probe()
         arms = self._arms()
         made = self._tune(arms, probed) if arms else Extent(len(self.runs), 0, 0)
         kept = {PROBE: probed, TUNED: made.tuned if TUNED in arms else 0, SCRATCH: made.scratch}
-        points = {
-            arm: tuple(
-                curve_point(arm, self._folds[arm, size][: made.draws], metric=metric, seed=seed)
-                for size in range(sizes)
-            )
-            for arm, sizes in kept.items()
-            if sizes
-        }
-        return Measured(points, self._transfer(kept[TUNED]))
+        points = {arm: self._points(arm, sizes, made.draws, metric, seed) for arm, sizes in kept.items() if sizes}
+        return Measured({arm: found for arm, found in points.items() if found}, self._transfer(kept[TUNED]))
+
+    def _points(self, arm: str, sizes: int, draws: int, metric: str, seed: int) -> tuple[CurvePoint, ...]:
+        """Score the sizes of an arm; with few labels too little may be predicted for a metric to be defined."""
+        points, failed = list[CurvePoint](), list[DataError]()
+        for size in range(sizes):
+            try:
+                points.append(curve_point(arm, self._folds[arm, size][:draws], metric=metric, seed=seed))
+            except DataError as error:
+                failed.append(error)
+                self.say(f"There is no point of {arm} with {self._n[size]} {self._unit}: {error.problem}.")
+        if not points and arm != SCRATCH:  # there is nothing to compare
+            raise failed[0]
+        return tuple(points)
 
     def _probe(self) -> int:
         """Do the frozen pass and the probes, which cost least; returns how many sizes were probed."""
@@ -129,7 +138,7 @@ class Draws:
                     coming = self._seconds[PROBE, size - 1] * self._n[size] / self._n[size - 1]
                     if spent + coming > share / len(self.runs):
                         most = size
-                        self.say(f"For lack of time nothing is tried with more than {self._n[size - 1]} labels.")
+                        self.say(f"For lack of time nothing is tried with more than {self._n[size - 1]} {self._unit}.")
                         break
                 self._train(PROBE, Probe(), draw, size)
         return most
@@ -200,25 +209,25 @@ class Draws:
         if found is None:
             raise BudgetError(
                 f"fine-tuning {fewest} sizes with {FEWEST_DRAWS} seeds needs about "
-                f"{_duration(tuned.total(FEWEST_DRAWS, fewest))} more and the budget leaves "
+                f"{duration(tuned.total(FEWEST_DRAWS, fewest))} more and the budget leaves "
                 f"{max(0.0, self._left()):.0f} s",
                 where="--budget",
                 fix=f"Give {1.2 * max(0.0, needed) + 10:.0f} s more; what was computed is kept.",
             )
-        everything = _duration(tuned.total(draws, sizes) + scratch.total(draws, sizes))
+        everything = duration(tuned.total(draws, sizes) + scratch.total(draws, sizes))
         if tuned.training and found.tuned < sizes:
-            self._say_sizes(TUNED, found.tuned, f"all of it would take {_duration(tuned.total(draws, sizes))}")
+            self._say_sizes(TUNED, found.tuned, f"all of it would take {duration(tuned.total(draws, sizes))}")
         if scratch.training and found.scratch < sizes:
             self._say_sizes(SCRATCH, found.scratch, f"everything would take {everything}")
         if scratch.training and not found.scratch:
             more = needed + scratch.total(FEWEST_DRAWS, fewest)
-            self.say(f"For {fewest} sizes from scratch give about {_duration(more)} more (--budget).")
+            self.say(f"For {fewest} sizes from scratch give about {duration(more)} more (--budget).")
         if found.draws < draws:
             self.say(f"For lack of time {found.draws} seeds instead of {draws}.")
         return found
 
     def _say_sizes(self, arm: str, sizes: int, why: str, *, lead: str = "For lack of time") -> None:
-        kept = f"is trained with up to {self._n[sizes - 1]} labels only" if sizes else "is left out"
+        kept = f"is trained with up to {self._n[sizes - 1]} {self._unit} only" if sizes else "is left out"
         self.say(f"{lead} {arm} {kept}: {why}.")
 
     def _still_fits(self, costs: dict[str, Costs], extent: Extent, size: int) -> bool:
@@ -336,15 +345,6 @@ class Draws:
         chosen, other = sorted(losses, key=lambda arm: losses[arm])
         self.say(
             f"Transfer stands for {chosen}: by cross-validation inside the training part its loss with "
-            f"{self._n[tuned - 1]} labels is {losses[chosen]:.3f}, of {other} {losses[other]:.3f}."
+            f"{self._n[tuned - 1]} {self._unit} is {losses[chosen]:.3f}, of {other} {losses[other]:.3f}."
         )
         return chosen
-
-
-def _duration(seconds: float) -> str:
-    return f"{seconds:.0f} s" if seconds < 600 else f"{seconds / 60:.0f} min"
-
-
-def with_seed(run: Run, draw: int) -> Run:
-    """Return the run of one draw: a seed of its own, everything else shared."""
-    return replace(run, seed=run.seed + draw)

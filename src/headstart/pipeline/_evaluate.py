@@ -14,6 +14,7 @@ from headstart.data import Dataset
 from headstart.engine import pick_device
 from headstart.evaluation import ClassScores, Fold, Score, per_class, score
 from headstart.features import FeatureSource, Progress, silent
+from headstart.pipeline._entities import EntityErrors, entity_errors, note_on_unseen, tagged_texts, wider, with_unseen
 from headstart.pipeline._options import (
     Reading,
     Say,
@@ -32,18 +33,21 @@ class EvaluateResult:
 
     Attributes:
         score: The score.
-        classes: Precision, recall and F1 per class or label; empty for values.
+        classes: Precision, recall and F1 per class, label or type of entity; empty for values.
         notes: Whether the model has seen any of these items.
+        entities: What is right and wrong with them, where the model tags.
     """
 
     score: Score
     classes: Mapping[str, ClassScores]
     notes: tuple[str, ...]
+    entities: EntityErrors | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
         classes = {name: dict(facts) for name, facts in self.classes.items()}
-        return {"test": score_to_dict(self.score), "classes": classes, "notes": list(self.notes)}
+        found = {"test": score_to_dict(self.score), "classes": classes, "notes": list(self.notes)}
+        return found if self.entities is None else found | {"entities": self.entities.to_dict()}
 
 
 def evaluate(
@@ -88,13 +92,18 @@ def evaluate(
     if dataset.parts and "test" in dataset.parts:
         dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
         say("Only the test part of the data is scored.")
+    task, unseen = with_unseen(task, labels_of(dataset))
     y = task.encode(labels_of(dataset))
     features = FeatureSource(progress=progress).features(saved.model.backbone, dataset, view=saved.model.view)
     outputs = saved.model.head.outputs(features)
+    if unseen:
+        outputs = wider(outputs, task)
     groups = None if dataset.groups is None else np.array(dataset.groups)
     fold = Fold(y, outputs, saved.data["n_train"], groups)
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
-    return EvaluateResult(found, per_class(y, outputs, task.classes), _overlap(dataset, saved))
+    notes = (*((note_on_unseen(unseen),) if unseen else ()), *_overlap(dataset, saved))
+    errors = entity_errors(tagged_texts(dataset, [fold], task), [fold]) if task.kind == "tagging" else None
+    return EvaluateResult(found, per_class(y, outputs, task.classes), notes, errors)
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

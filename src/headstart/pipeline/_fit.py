@@ -14,6 +14,14 @@ from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._continue import Before, Continued, open_before
+from headstart.pipeline._entities import (
+    EntityErrors,
+    entity_errors,
+    note_on_unseen,
+    tagged_texts,
+    with_unseen,
+    write_page,
+)
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
     LADDER,
@@ -32,7 +40,7 @@ from headstart.pipeline._shortlist import Row, reached, ready, shortlist
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
-from headstart.tasks import task_from_labels
+from headstart.tasks import Task, task_from_labels
 
 MOST_WARNINGS = 8
 
@@ -54,6 +62,7 @@ class FitResult:
         notes: What was inferred, converted or limited, to be said once.
         continued: The model this one continues, beside it; None where it continues none.
         ranking: The candidates as `headstart rank` has them, where they were more than three.
+        entities: What is right and wrong with them, where the task is tagging.
     """
 
     outcome: Outcome
@@ -68,9 +77,17 @@ class FitResult:
     notes: tuple[str, ...] = field(default=())
     continued: Continued | None = None
     ranking: Sequence[Row] = ()
+    entities: EntityErrors | None = None
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON values, as ``headstart fit --json`` prints it."""
+    def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart fit --json`` prints it.
+
+        Args:
+            texts: Whether words of the scored texts may be in it; where the model is shipped they may not.
+
+        Returns:
+            What was made and measured.
+        """
         outcome = self.outcome
         return {
             "task": self.task,
@@ -91,6 +108,7 @@ class FitResult:
             "seconds_over_budget": self.late,
             "notes": list(self.notes),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
+            **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
         }
 
 
@@ -144,7 +162,7 @@ def fit(
     work.open({"data": dataset.fingerprint, "options": comparable(options)})
     try:
         run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(dataset))
-        task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
+        task = _task(dataset, plan, tell)
         _say_budget(options, run, say)
         candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
         _say_notes(candidates, say)
@@ -163,10 +181,17 @@ def fit(
         continued = None if before is None else before.compare(outcome, known, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
         result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
+        texts = tagged_texts(dataset, outcome.predictions, task) if task.kind == "tagging" else []
+        if texts:
+            result = replace(result, entities=entity_errors(texts, outcome.predictions))
         seen = _seen(dataset, plan)
-        # The place it was made at is nobody's business where the model is shipped.
-        measured = result.to_dict() | {"model": Path(output).name}
+        # The place it was made at, and the texts, are nobody's business where the model is shipped.
+        measured = result.to_dict(texts=False) | {"model": Path(output).name}
         artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
+        if texts:  # after the manifest, which so does not miss it where it is removed
+            write_page(
+                texts, work.model, title=f"Entities in {Path(dataset.source).name}", score=outcome.score, say=say
+            )
         work.close()
     finally:
         work.leave()
@@ -178,6 +203,15 @@ def _say_larger(dataset: Dataset, options: FitOptions, say: Say) -> None:
     larger = None if options.backbones or options.offline else proposal(dataset.modality)
     if larger:
         say(larger)
+
+
+def _task(dataset: Dataset, plan: Plan, say: Say) -> Task:
+    """Read from the training part what the labels mean; types of entity that it lacks are scored all the same."""
+    task = task_from_labels(dataset.kind, dataset.take(plan.train).labels or ())
+    task, unseen = with_unseen(task, dataset.labels or ())
+    if unseen:
+        say(note_on_unseen(unseen))
+    return task
 
 
 def _strategy(options: FitOptions) -> Strategy | None:

@@ -43,8 +43,8 @@ class Reading:
     """How a data set is read.
 
     Attributes:
-        task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``, or the kind
-            alone; inferred where None, except regression.
+        task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``,
+            ``text-tagging``, or the kind alone; inferred where None, except regression.
         label: Column of the labels.
         text: Column of the texts.
         group: Column of the groups, or ``filename:REGEX``.
@@ -73,7 +73,8 @@ class FitOptions:
         strategy: ``ladder`` climbs from the probe to deeper adaptation while it pays; a call string such as
             ``probe(head='knn')`` fixes one. None stands for the ladder, and with ``continue_from`` for what that model
             used.
-        metric: The score to report and to compare by; where None accuracy, of labels micro F1, of values RMSE.
+        metric: The score to report and to compare by; where None accuracy, of labels micro F1, of values RMSE, of
+            entities their F1.
         budget: Seconds until the model must be saved; half an hour where None.
         seed: Every random choice comes from it.
         offline: Open no connection.

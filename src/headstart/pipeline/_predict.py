@@ -8,10 +8,11 @@ from typing import Any
 from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Item, load_items
+from headstart.data import Document, Item, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
+from headstart.tasks import Entity
 
 PREDICT_AT_ONCE = 2048
 
@@ -34,7 +35,8 @@ def predict(
 
     Args:
         folder: The model folder, or a loaded one.
-        inputs: Files, folders, manifests, ``.txt`` files of one text a line, or ``-`` for lines on standard input.
+        inputs: Files, folders, manifests, ``.txt`` files of one text a line (for a model of entities of one document),
+            or ``-`` for lines on standard input.
         text: Column of the texts in a manifest.
         backbone: Where the backbone of a slim model lies, if not where it was.
         device: Where the network runs.
@@ -42,11 +44,13 @@ def predict(
 
     Yields:
         Per item in input order ``{"input", "label", "probabilities"}``, of several labels ``{"input", "labels",
-        "probabilities"}``, of values ``{"input", "value"}``; or ``{"input", "error"}`` in its place.
+        "probabilities"}``, of values ``{"input", "value"}``, of entities ``{"input", "spans", "texts"}``; or
+        ``{"input", "error"}`` in its place. A span is ``[start, end, type, probability]``, in characters (Unicode code
+        points) of the input's own text, the end exclusive; ``texts`` are its characters.
     """
     saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
-    found = iter(load_items(inputs, saved.model.backbone.modality, text=text))
+    found = iter(load_items(inputs, saved.model.backbone.modality, text=text, kind=saved.model.task.kind))
     while some := list(islice(found, PREDICT_AT_ONCE)):
         yield from _predict_some(saved, some)
 
@@ -64,9 +68,23 @@ def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]]) -> Iterator[
 def _answers(model: AdaptedModel, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
     """Put what is predicted under the names that programs read."""
     outputs, task = model.outputs(items), model.task
+    if task.kind == "tagging":
+        yield from (_spans(item, found) for item, found in zip(items, task.decode(outputs), strict=True))
+        return
     for row, answer in zip(outputs, task.decode(outputs), strict=True):
         if task.kind == "regression":
             yield {"value": answer}
             continue
         labels = {"label": answer} if task.kind == "classification" else {"labels": list(answer)}
         yield {**labels, "probabilities": {name: float(p) for name, p in zip(task.classes, row, strict=True)}}
+
+
+def _spans(document: Document, entities: Sequence[Entity]) -> dict[str, Any]:
+    borders = [document.span(entity.start, entity.end) for entity in entities]
+    return {
+        "spans": [
+            [start, end, entity.type, entity.probability]
+            for (start, end), entity in zip(borders, entities, strict=True)
+        ],
+        "texts": [document.text[start:end] for start, end in borders],
+    }

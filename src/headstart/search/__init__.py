@@ -24,7 +24,7 @@ from headstart.search._owed import Owed
 from headstart.search._problem import Outcome, Problem, Proof, Rung, Watch, watch_nothing
 from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
 from headstart.search._scoring import SAVING, measure, pretrained
-from headstart.strategies import Probe, Run, Strategy
+from headstart.strategies import Probe, Run, Strategy, reading_words
 from headstart.tasks import Task
 
 __all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "Watch", "climb", "judge", "watch_nothing"]
@@ -64,8 +64,9 @@ def climb(
         The model, its score and what else was tried.
     """
     assert dataset.labels is not None
-    y = np.asarray(task.encode(dataset.labels))
-    problem = Problem(dataset, plan, task, tuple(backbones), strategy, run, y, effort, proof, watch)
+    y = task.encode(dataset.labels)
+    candidates = reading_words(backbones, dataset.take(plan.train), task, run=run)
+    problem = Problem(dataset, plan, task, candidates, strategy, run, y, effort, proof, watch)
     tried = try_all(problem)
     run.features.deadline = None  # there is a model: its score is owed
     owed = Owed(problem, pretrained(problem, tried.best), tried.fit_seconds)

@@ -97,7 +97,8 @@ def _better(first: Climb, second: Climb) -> tuple[Climb, str]:
 
 def _comparison(winner: Climb, loser: Climb, found: Race, *, turned: bool) -> str:
     gain = -found.judgement.gain if turned else found.judgement.gain
+    better = "lower loss" if found.compared == "loss" else f"higher {found.compared}"
     return (
         f"Chosen: {winner.best.strategy} on {winner.start.name}, not {loser.best.strategy} on {loser.start.name}: "
-        f"{gain:+.3f} ± {found.judgement.error:.3f} lower loss on the same held-out items."
+        f"{gain:+.3f} ± {found.judgement.error:.3f} {better} on the same held-out items."
     )

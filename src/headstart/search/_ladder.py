@@ -289,7 +289,7 @@ def _deadline_of_passes(problem: Problem) -> Iterator[None]:
 def _reason(race: Race, step: Step) -> str:
     """Say how a race ended, with the wanted metric of both on the items looked at."""
     judgement, compared = race.judgement, _compared(race)
-    how_sure = f"gain in loss {judgement.gain:+.3f} ± {judgement.error:.3f}{compared}"
+    how_sure = f"gain in {race.compared} {judgement.gain:+.3f} ± {judgement.error:.3f}{compared}"
     if judgement.answer != "better":
         return f"not better beyond noise: {how_sure}"
     if judgement.prior.spread < inf:

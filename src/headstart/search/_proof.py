@@ -1,7 +1,7 @@
 """What the head start was worth: the same splits for models without pretraining, cheap ones first."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, from_scratch
-from headstart.data import Indices, read_image, read_sound
+from headstart.data import Indices, read_image, read_sound, types_present
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.evaluation import (
     SOUND_RATE,
@@ -19,10 +19,12 @@ from headstart.evaluation import (
     compare,
     describe_image,
     describe_sound,
+    gazetteer_baseline,
     image_baseline,
     majority_baseline,
     sound_baseline,
     text_baseline,
+    word_baseline,
 )
 from headstart.features import silent
 from headstart.search._owed import CAUTION, RANDOM_AT_MOST, Owed
@@ -247,8 +249,13 @@ def _some(problem: Problem, part: Indices) -> Indices:
 
 
 def _strata(y: NDArray[Any]) -> tuple[Indices, Indices]:
-    """Pair each example with its class, its quantile, or each of its labels (or having none), in order of examples."""
+    """Pair each example with its class, its quantile, or each of its labels or types of entities (or having none).
+
+    Pairs are in the order of the examples.
+    """
     kind = kind_of(y)
+    if kind == "tagging":
+        y, kind = types_present(y), "multilabel"
     if kind == "multilabel":
         rows, columns = np.nonzero(np.column_stack([y > 0, ~(y > 0).any(axis=1)]))
         return rows, columns
@@ -258,6 +265,8 @@ def _strata(y: NDArray[Any]) -> tuple[Indices, Indices]:
 
 
 def _majority(problem: Problem, _reserve: float) -> Baseline:
+    if problem.task.kind == "tagging":
+        return gazetteer_baseline(_words(problem.dataset.items), problem.y, n_tags=problem.task.n_outputs)
     return majority_baseline(problem.y, n_classes=problem.task.n_outputs)
 
 
@@ -286,6 +295,8 @@ def _described(problem: Problem, positions: Indices) -> Baseline:
     """Describe items once for the model without pretraining."""
     items, n_classes = [problem.dataset.items[i] for i in positions], problem.task.n_outputs
     y, groups, seed = problem.y[positions], problem.units(positions), problem.run.seed
+    if problem.task.kind == "tagging":
+        return word_baseline(_words(items), y, n_tags=n_classes, groups=groups, seed=seed)
     if problem.dataset.modality == "text":
         return text_baseline(items, y, n_classes=n_classes, groups=groups, seed=seed)
     if problem.dataset.modality == "audio":
@@ -293,3 +304,7 @@ def _described(problem: Problem, positions: Indices) -> Baseline:
         return sound_baseline(np.stack(list(sounds)), y, n_classes=n_classes, groups=groups, seed=seed)
     rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), items)
     return image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)
+
+
+def _words(documents: Sequence[Any]) -> list[list[str]]:
+    return [[each.text[start:end] for start, end in each.words] for each in documents]

@@ -8,7 +8,7 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.search._judging import NOTHING_KNOWN, Prior
 from headstart.search._problem import Problem
-from headstart.strategies import Contrastive, FineTune, Probe, Strategy
+from headstart.strategies import Contrastive, FineTune, Probe, Strategy, finetuning_words
 
 FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
 STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
@@ -45,7 +45,9 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     if not backbone.cuts:
         return []
     text, classes = backbone.modality == "text", problem.task.kind == "classification"
-    if text:
+    if problem.task.kind == "tagging":
+        usual = [Step(finetuning_words(backbone, problem.train))]
+    elif text:
         usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
     elif backbone.modality == "audio":  # which has one view
         usual = [Step(FineTune())]

@@ -9,6 +9,7 @@ from headstart.strategies._calibration import Temperature
 from headstart.strategies._forecast import TuningForecast, forecast
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning
 from headstart.strategies._values import hints_of, refusal
+from headstart.strategies._words import finetuning_words, reading_words
 from headstart.strategies.contrastive import Contrastive
 from headstart.strategies.finetune import FineTune
 from headstart.strategies.lora import LoRA
@@ -32,8 +33,10 @@ __all__ = [
     "TuningForecast",
     "class_weight_for",
     "decide_now",
+    "finetuning_words",
     "forecast",
     "parse",
+    "reading_words",
     "say_nothing",
 ]
 

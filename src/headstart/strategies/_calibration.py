@@ -9,6 +9,7 @@ from scipy import optimize, special
 
 from headstart.linear import LinearModel
 from headstart.model import Head
+from headstart.tasks import counts, cut, flat, is_ragged
 
 SPREAD: Final = 0.5  # of ln T under the prior
 FLOOR: Final = 1e-7
@@ -32,11 +33,13 @@ class Temperature:
         Args:
             outputs: (N, C) held-out probabilities; rows with nan are left out. One column is values, or one label:
                 there the temperature is 1.
-            y: (N,) class numbers or (N, C) indicators.
+            y: (N,) class numbers or (N, C) indicators; of documents, (N,) objects like the outputs.
 
         Returns:
             The temperature.
         """
+        if is_ragged(y):
+            return cls.fit(flat(outputs), flat(y))
         known = ~np.isnan(outputs).any(axis=1)
         if outputs.shape[1] == 1 or not known.any():
             return cls()
@@ -50,6 +53,8 @@ class Temperature:
 
     def calibrate(self, outputs: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return (N, K) outputs at this temperature; ``outputs`` of one column are values and stay."""
+        if self.value != 1.0 and is_ragged(outputs):
+            return cut(self.calibrate(flat(outputs)), counts(outputs))
         if self.value == 1.0 or outputs.shape[1] == 1:
             return outputs
         if np.allclose(np.nansum(outputs, axis=1)[~np.isnan(outputs).any(axis=1)], 1):

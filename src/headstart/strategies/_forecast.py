@@ -117,7 +117,9 @@ def _step(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> _St
     rows = np.arange(len(sample))
     batch = source.batch(rows)
     copy = backbone.copy(after=cut)
-    thawed = Thawed(copy, cut, Views([Held(batch, source.sizes)]))
+    # Items of several windows are held as one batch, which must not be asked for part by part.
+    sizes = source.sizes if batch.owner is None else np.ones(len(sample), dtype=np.intp)
+    thawed = Thawed(copy, cut, Views([Held(batch, sizes)]))
     parameters = trainable(copy, cut)
     for parameter in parameters:
         parameter.requires_grad_()

@@ -24,7 +24,7 @@ class LinearHead(nn.Module):
 
     Args:
         start: The probe it starts from, on raw features.
-        X: (N, D) features it was fitted on.
+        X: (N, D) features it was fitted on, of words where the task is about words.
     """
 
     mean: Tensor
@@ -63,7 +63,7 @@ def task_loss(
 
     Args:
         scores: (N, K) outputs of the head, before any link.
-        target: (N,) class numbers, (N, K) indicators or (N,) standardised values.
+        target: (N,) numbers of classes or tags, (N, K) indicators or (N,) standardised values.
         kind: Which of these.
         smoothing: Label smoothing: of a class it spreads this share over all classes, of a label over yes and no;
             values have none.
@@ -72,7 +72,7 @@ def task_loss(
     Returns:
         Cross entropy, mean binary cross entropy, or mean squared error.
     """
-    if kind == "classification":
+    if kind in ("classification", "tagging"):
         return functional.cross_entropy(scores, target, weight=weights, label_smoothing=smoothing)
     if kind == "multilabel":
         each = None if weights is None else torch.where(target > 0.5, weights[1], weights[0])

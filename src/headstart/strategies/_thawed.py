@@ -15,8 +15,10 @@ from headstart.backbones import Backbone, Batch, Flips, augmented
 from headstart.data import Dataset
 from headstart.features import Inputs, LiveActivations, Precision, Progress, key_of, rough_size, silent
 from headstart.strategies._base import Run
+from headstart.tasks import cut, rows_of
 
 ROWS_AT_ONCE: Final = 64
+TOKENS_AT_ONCE: Final = 8192  # of documents, one of which may be as long as a hundred sentences
 # One call of the network costs about as much as so many tokens; measured on MiniLM with two cores.
 CALL: Final = 40
 WORTH_SAYING: Final = 100.0  # megabytes of activations
@@ -119,8 +121,7 @@ class Held:
         """Return the rows; all of them where items have several windows."""
         if self.held.owner is not None or len(rows) == len(self):
             return self.held
-        picked = torch.from_numpy(rows).to(self.held.values.device)
-        return Batch(self.held.values[picked], None if self.held.mask is None else self.held.mask[picked])
+        return self.held.at(torch.from_numpy(rows).to(self.held.values.device))
 
 
 @final
@@ -132,14 +133,16 @@ class Thawed:
         backbone: The copy.
         cut: Its frozen boundary; None where all of it trains.
         views: Activations at the cut.
+        rows_each: (n,) how many rows of features each item has; None for one each.
     """
 
     backbone: Backbone
     cut: str | None
     views: Views
+    rows_each: NDArray[np.intp] | None = None
 
     def features(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return (n, D) features of rows of the views, with gradient.
+        """Return (n, D) features of rows of the views, or of the words of these items in their order, with gradient.
 
         Rows of like sizes go through the network together, so that little of the work is padding; normalisation over a
         batch (BatchNorm that trains) needs rows of one size, as images are.
@@ -148,19 +151,27 @@ class Thawed:
         features = torch.cat([self._forward(self.views.batch(rows[part])) for part in parts])
         if len(parts) == 1:
             return features
-        back = np.argsort(np.concatenate(parts))
+        order = np.concatenate(parts)
+        back = np.argsort(order)
+        if self.rows_each is not None:
+            back = rows_of(back, self.rows_each[rows[order] % self.views.n])
         return features[torch.from_numpy(back).to(features.device)]
 
     def all_features(self, *, view: int = 0, progress: Progress = silent) -> NDArray[np.float32]:
-        """Return (n, D) features of every item of one view, without gradient."""
-        sizes = self.views.sources[view].sizes
+        """Return (n, D) features of every item of one view, or (n,) objects of those of words, without gradient."""
+        sizes, each = self.views.sources[view].sizes, self.rows_each
         order = np.argsort(-sizes, kind="stable")
-        out = np.empty((len(order), self.backbone.num_features), dtype=np.float32)
+        plain = (len(order), self.backbone.num_features)
+        out = np.empty(plain, dtype=np.float32) if each is None else np.empty(len(order), dtype=object)
+        done = 0
         with torch.no_grad():
-            for start in range(0, len(order), ROWS_AT_ONCE):
-                progress(f"features of {self.backbone.name}", start, len(order))
-                rows = order[start : start + ROWS_AT_ONCE]
-                out[rows] = self._forward(self.views.batch(rows + view * self.views.n)).float().cpu().numpy()
+            while done < len(order):
+                progress(f"features of {self.backbone.name}", done, len(order))
+                most = ROWS_AT_ONCE if each is None else max(1, min(ROWS_AT_ONCE, TOKENS_AT_ONCE // sizes[order[done]]))
+                rows = order[done : done + most]
+                found = self._forward(self.views.batch(rows + view * self.views.n)).float().cpu().numpy()
+                out[rows] = found if each is None else cut(found, each[rows])
+                done += len(rows)
         progress(f"features of {self.backbone.name}", len(order), len(order))
         return out
 
@@ -168,6 +179,13 @@ class Thawed:
         if self.cut is None:
             return self.backbone.forward(batch)
         return self.backbone.forward_from(batch, self.cut)
+
+
+def rows_each(backbone: Backbone, dataset: Dataset) -> NDArray[np.intp] | None:
+    """Return how many rows of features each item has: the words of a document; None for one row each."""
+    if backbone.pooling_of_words is None:
+        return None
+    return np.array([len(item.words) for item in dataset.items], dtype=np.intp)
 
 
 def split_by_size(sizes: NDArray[np.intp], *, most: int = 3) -> list[NDArray[np.intp]]:

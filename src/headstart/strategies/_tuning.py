@@ -23,8 +23,8 @@ from headstart.model import AdaptedModel, Base, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._precision import rounding
-from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once
-from headstart.tasks import Task
+from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once, rows_each
+from headstart.tasks import Task, unknown
 from headstart.training import Group, Settings, Trained, train
 
 Last = int | Literal["auto", "all"]
@@ -61,10 +61,11 @@ class Tuned:
             run: The store.
 
         Returns:
-            (N, K) outputs of the model.
+            (N, K) outputs of the model, or (N,) objects of those of words.
         """
         views = boundary_once(run, self.start, dataset, cut=self.cut, precision=self.precision)
-        features = Thawed(self.model.backbone, self.cut, views).all_features(progress=run.progress)
+        thawed = Thawed(self.model.backbone, self.cut, views, rows_each(self.start, dataset))
+        features = thawed.all_features(progress=run.progress)
         return self.model.head.outputs(features)
 
     def cooled(self, temperature: Temperature) -> "Tuned":
@@ -79,7 +80,7 @@ class Material:
     Attributes:
         thawed: The copy that trains, with its activations.
         y: Encoded labels.
-        X: (N, D) features of the plain view before training.
+        X: (N, D) features of the plain view before training, or (N,) objects of those of words.
         train: The examples.
         task: What their labels mean.
         held_out: (m,) which examples only say when to stop.
@@ -205,7 +206,7 @@ class Tuning(Strategy):
         start, cut = self.start_from(backbone, run=run), self.cut_of(backbone)
         views = self.gather(start, train, run=run)
         began = time.monotonic()
-        thawed = Thawed(start.copy(after=cut), cut, views)
+        thawed = Thawed(start.copy(after=cut), cut, views, rows_each(start, train))
         X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
         network, head, chosen = self.learn(material, run=run)
@@ -238,7 +239,7 @@ class Tuning(Strategy):
         self.gather(self.start_from(backbone, run=run), train, run=run)
         y = np.asarray(task.encode(train.labels))
         folds = inner_folds(train, y, seed=run.seed, n_splits=TUNING_FOLDS)
-        out = np.full((len(y), task.n_outputs), np.nan)
+        out = unknown(y, task.n_outputs)
         silent = replace(run, say=say_nothing)  # what there is to say, the final training says
         for inside, outside in folds:
             tuned = self.tune(backbone, train.take(inside), task, run=silent)

@@ -25,10 +25,12 @@ from headstart.strategies._head import LinearHead, balanced_weights, task_loss
 from headstart.strategies._precision import auto_precision
 from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views
 from headstart.strategies._tuning import Last, Material, Tuning, fit_probe, train_thawed
-from headstart.tasks import Task
+from headstart.tasks import Task, counts, flat, is_ragged, rows_of
 from headstart.training import Group, Layer, Settings, epochs, layer_wise, layers_of
 
 SMOOTHING: Final = 0.1
+# Values have nothing to spread over; nearly all words are outside of entities, and those that are not would be drowned.
+UNSMOOTHED: Final = ("regression", "tagging")
 CHECKS: Final = 10  # of the held-out loss, evenly over all steps
 
 
@@ -45,9 +47,9 @@ class ByLoss(Tuning):
             task: What is to be learnt.
 
         Raises:
-            OptionError: The task is to learn values, and smoothing is neither 0 nor the default.
+            OptionError: The task is to learn values or tags, and smoothing is neither 0 nor the default.
         """
-        if task.kind == "regression" and self.smoothing not in (0.0, SMOOTHING):
+        if task.kind in UNSMOOTHED and self.smoothing not in (0.0, SMOOTHING):
             raise OptionError(
                 f"smoothing needs classes or labels, found {task.kind}", where=str(self), fix="Leave smoothing out."
             )
@@ -72,7 +74,7 @@ class FineTune(ByLoss):
         unfreezing: ``gradual`` thaws one block after another from the top over the first half of the steps.
         pull: L2-SP: strength with which weights are held at their pretrained values.
         views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
-        smoothing: Label smoothing of classes and labels; values have none.
+        smoothing: Label smoothing of classes and labels; values and tags have none.
         average: Decay of the moving average of the weights that is kept; 0 keeps the last weights.
         batch_norm: ``trained`` lets BatchNorm statistics move.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
@@ -156,7 +158,7 @@ class Objective:
     Attributes:
         material: The copy and the examples.
         head: The head that trains with the copy.
-        target: (n,) labels, as `tensor_of` has them, on the copy's device.
+        target: (n,) labels, of words where the task is about words, as `tensor_of` has them, on the copy's device.
         weights: Of classes or labels, or None.
     """
 
@@ -171,7 +173,7 @@ class Objective:
         device, task = material.thawed.backbone.device, material.task
         weights = None
         if class_weight_for(run.metric) == "balanced" and task.kind != "regression":
-            weights = balanced_weights(material.y, task.n_outputs).to(device)
+            weights = balanced_weights(flat(material.y), task.n_outputs).to(device)
         return cls(material, head, tensor_of(material).to(device), weights)
 
     def scores(self, rows: NDArray[np.intp]) -> Tensor:
@@ -181,6 +183,10 @@ class Objective:
 
     def loss(self, scores: Tensor, items: NDArray[np.intp], *, smoothing: float = 0.0) -> Tensor:
         """Return the mean loss of items."""
+        if is_ragged(self.material.y):
+            items = rows_of(items, counts(self.material.y))
+            if not len(items):  # documents without a word teach nothing
+                return scores.sum()
         chosen = self.target[torch.from_numpy(items).to(self.target.device)]
         return task_loss(scores, chosen, self.material.task.kind, smoothing=smoothing, weights=self.weights)
 
@@ -211,11 +217,12 @@ def train_head_and_blocks(
     settings = strategy.settings(len(inside), seed=run.seed, device=backbone.device)
     batches = epochs(len(inside), min(strategy.batch, len(inside)), run.seed)
     views, objective = len(material.thawed.views.sources), Objective.of(material, head, run=run)
+    smoothing = 0.0 if material.task.kind in UNSMOOTHED else strategy.smoothing
 
     def loss(step: int) -> Tensor:
         items = inside[batches.rows(step)]
         rows = rows_and_views(items, views, n, seed=run.seed, step=step)
-        return objective.loss(objective.scores(rows), items, smoothing=strategy.smoothing)
+        return objective.loss(objective.scores(rows), items, smoothing=smoothing)
 
     def held_out() -> float:
         backbone.network.eval()
@@ -256,7 +263,7 @@ def holding_out(material: Material, patience: int, *, run: Run) -> Material:
 def probed_head(material: Material, *, run: Run) -> LinearHead:
     """Return the head that training starts from: the probe of the features before training."""
     probe = in_target_scale(fit_probe(material, material.X, run=run), material)
-    return LinearHead(probe, material.X[material.inside]).to(material.thawed.backbone.device)
+    return LinearHead(probe, flat(material.X[material.inside])).to(material.thawed.backbone.device)
 
 
 def layers_after(thawed: Thawed) -> list[Layer]:
@@ -296,8 +303,8 @@ def _set_modes(backbone: Backbone, strategy: FineTune) -> None:
 
 def tensor_of(material: Material) -> Tensor:
     """Return the labels as the loss takes them; values are standardised."""
-    y: NDArray[Any] = material.y
-    if material.task.kind == "classification":
+    y: NDArray[Any] = flat(material.y)
+    if material.task.kind in ("classification", "tagging"):
         return torch.from_numpy(y.astype(np.int64))
     if material.task.kind == "regression":
         y = TargetScale.of(y).standardised(y)

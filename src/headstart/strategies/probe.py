@@ -5,8 +5,9 @@ for the linear head, the strength of the penalty. Log loss decides (of classes, 
 few labels it is less noisy than accuracy; for values, the squared error in variances of the training side.
 """
 
+import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal, final
 
 import numpy as np
@@ -28,6 +29,7 @@ from headstart.linear import (
 )
 from headstart.model import AdaptedModel, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, over_views
+from headstart.strategies._documents import some_documents
 from headstart.strategies._thawed import Reading, seen
 from headstart.tasks import Kind, Task, kind_of
 
@@ -71,10 +73,20 @@ class Probe(Strategy):
             OptionError: The head or the metric does not go with the task.
         """
         assert train.labels is not None
-        if self.head == "nearest_mean" and task.kind != "classification":
-            fix = "Use probe(head='logistic') or probe(head='knn')."
-            raise OptionError(f"probe(head='nearest_mean') needs classes, found {task.kind}", fix=fix)
+        self._check_head(task)
         find_metric(run.metric, task.kind)
+        few = some_documents(train, seed=run.seed) if task.kind == "tagging" else train
+        found = self._choose(backbone, few, task, run)
+        if len(few) == len(train):
+            return found
+        began = time.monotonic()
+        model = self.refit(backbone, train, task, chosen=found.chosen, run=run)
+        chosen = {**found.chosen, "chosen on": f"{len(few)} of {len(train)} documents"}
+        return replace(found, model=model, chosen=chosen, seconds=time.monotonic() - began)
+
+    def _choose(self, backbone: Backbone, train: Dataset, task: Task, run: Run) -> Fitted:
+        """Cross-validate all settings on these examples, and fit the best on them."""
+        assert train.labels is not None
         y = task.encode(train.labels)
         folds = inner_folds(train, y, seed=run.seed)
         n_classes, best = task.n_outputs, None
@@ -88,6 +100,14 @@ class Probe(Strategy):
         reading = self._reading(backbone)
         seen_as = {"views": reading.described} if reading.views > 1 else {}
         return Fitted(model, best.loss, best.fold_values(y, folds, run.metric), {**best.chosen, **seen_as})
+
+    def _check_head(self, task: Task) -> None:
+        if self.head == "nearest_mean" and task.kind != "classification":
+            other = "." if task.kind == "tagging" else " or probe(head='knn')."
+            fix = f"Use probe(head='logistic'){other}"
+            raise OptionError(f"probe(head='nearest_mean') needs classes, found {task.kind}", fix=fix)
+        if self.head == "knn" and task.kind == "tagging":
+            raise OptionError("probe(head='knn') needs one answer per item, found tagging", fix="Use probe().")
 
     def refit(
         self, backbone: Backbone, train: Dataset, task: Task, *, chosen: Mapping[str, str | float], run: Run

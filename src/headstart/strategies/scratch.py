@@ -22,6 +22,7 @@ from headstart.strategies.finetune import (
     layers_after,
     train_head_and_blocks,
 )
+from headstart.tasks import flat
 from headstart.training import layer_wise
 
 
@@ -79,9 +80,10 @@ class Scratch(ByLoss):
             The trained network, the head, and steps, rate and final loss.
         """
         material = holding_out(material, self.patience, run=run)
-        K, D = material.task.n_outputs, material.X.shape[1]
+        X = flat(material.X[material.inside])
+        K, D = material.task.n_outputs, X.shape[1]
         zeros = LinearModel(np.zeros((K, D), np.float32), np.zeros(K, np.float32), link=LINKS[material.task.kind])
-        head = LinearHead(zeros, material.X[material.inside]).to(material.thawed.backbone.device)
+        head = LinearHead(zeros, X).to(material.thawed.backbone.device)
         blocks = layer_wise(layers_after(material.thawed), decay=1.0, weight_decay=0.05)
         groups = [*(in_backbone(group) for group in blocks), head_group(head)]
         fitted, facts = train_head_and_blocks(self._as_finetune(len(material.inside)), material, head, groups, run=run)

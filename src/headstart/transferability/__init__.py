@@ -26,7 +26,7 @@ from headstart.transferability._scatter import h_score
 from headstart.transferability._similarity import Similarity
 from headstart.transferability._source import leep, nce, share_of_entropy
 from headstart.transferability._spectrum import Spectrum
-from headstart.transferability._tokens import TokenRows, token_rows
+from headstart.transferability._tokens import word_rows
 from headstart.transferability._views import SCORES_FOR, score_view
 
 __all__ = [
@@ -42,7 +42,6 @@ __all__ = [
     "Signal",
     "Similarity",
     "Spectrum",
-    "TokenRows",
     "combine",
     "discriminant",
     "draw_weights",
@@ -58,5 +57,5 @@ __all__ = [
     "rank",
     "score_view",
     "share_of_entropy",
-    "token_rows",
+    "word_rows",
 ]

@@ -8,11 +8,11 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, licence_of
+from headstart.backbones import Backbone, View, licence_of, word_backbone
 from headstart.data import Dataset, Fold
 from headstart.errors import BackboneError, HeadstartError, OptionError
 from headstart.features import FeatureSource, RunningCost, running_cost
-from headstart.tasks import Task
+from headstart.tasks import Kind, Task, flat
 from headstart.transferability._inputs import Score
 from headstart.transferability._null import permuted_scores
 from headstart.transferability._prior import facts
@@ -64,22 +64,28 @@ class Material:
     """The examples, and what all candidates are held to.
 
     Attributes:
-        sample: N labelled examples.
-        y: Their labels, encoded.
-        task: What they mean.
+        sample: Labelled items: N, or documents that N words are of.
+        y: N labels, encoded.
+        kind: What they are: that of the task, but words have classes.
+        n_classes: How many classes or labels; 1 for values.
+        task: What is to be learnt.
         units: (N,) what stays together.
         folds: For probes.
         shuffled: (P, N) positions of permuted labels.
         features: Where features are kept.
         limits: What is allowed.
         seed: Of samples.
-        labels_per_class: How many examples a class or label has at the median, or a tenth of the values.
+        labels_per_class: How many examples a class or label, or entities a type, has at the median; or a tenth of the
+            values.
         notes: What a user should know of the sample.
+        words: (N,) which of all words of the documents are scored, or None where items are.
         similar: Domains that the pictures have been compared with.
     """
 
     sample: Dataset
     y: NDArray[Any]
+    kind: Kind
+    n_classes: int
     task: Task
     units: NDArray[np.intp]
     folds: Sequence[Fold]
@@ -89,7 +95,13 @@ class Material:
     seed: int
     labels_per_class: float
     notes: tuple[str, ...]
+    words: NDArray[np.intp] | None = None
     similar: dict[str | None, Similarity] = field(default_factory=dict)
+
+    def rows(self, backbone: Backbone, view: View) -> NDArray[np.float32]:
+        """Return the (N, D) features of what is scored."""
+        found = self.features.features(backbone, self.sample, view=view)
+        return found if self.words is None else flat(found)[self.words]
 
     def similarity(self, backbone: Backbone, domain: str | None) -> Similarity:
         """Say how far the data is from what a network was trained on; pictures are compared once per domain."""
@@ -181,6 +193,9 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
     started, sample = time.monotonic(), material.sample
     if backbone.modality != sample.modality:
         raise BackboneError(f"reads {backbone.modality} and the data is {sample.modality}", where=backbone.name)
+    plain = backbone  # its tokenizer tells how far the data is
+    if material.task.kind == "tagging" and backbone.pooling_of_words is None:
+        backbone = word_backbone(backbone, "mean")
     running = running_cost(backbone, sample.items)
     _check_limit(running.weights_megabytes, material.limits.megabytes, backbone.name, unit="MB", option="--max-size")
     limit = material.limits.milliseconds
@@ -189,13 +204,13 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
     null = np.zeros(0)
     extra: Mapping[str, float] = {}
     for view in backbone.views:
-        rows = material.features.features(backbone, sample, view=view)
+        rows = material.rows(backbone, view)
         spectrum = Spectrum.of(rows)
         views[view] = score_view(
             rows,
             material.y,
-            kind=material.task.kind,
-            n_classes=material.task.n_outputs,
+            kind=material.kind,
+            n_classes=material.n_classes,
             groups=material.units,
             folds=material.folds,
             spectrum=spectrum,
@@ -203,7 +218,7 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
         if view == "last":
             null = _null(material, spectrum)
             extra = _by_its_own_classes(material, backbone, rows)
-    similarity = material.similarity(backbone, domain)
+    similarity = material.similarity(plain, domain)
     return Looked(
         name=backbone.name,
         views=views,
@@ -227,7 +242,7 @@ def _null(material: Material, spectrum: Spectrum) -> NDArray[np.float64]:
         spectrum,
         material.y,
         np.concatenate([truth, material.shuffled]),
-        kind=material.task.kind,
+        kind=material.kind,
         groups=material.units,
     )
     # The truth is one labelling among the others: were it judged by their spread alone, it would stand out by itself.

@@ -15,24 +15,18 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from headstart.backbones import Backbone
-from headstart.data import FOLDS, Dataset, inner_folds, united_groups
+from headstart.data import Dataset
 from headstart.errors import OptionError
-from headstart.evaluation import nested_subsets
 from headstart.features import FeatureSource, Progress, silent
 from headstart.tasks import Task
 from headstart.transferability._candidates import Costs, Limits, Looked, Material, look_at
 from headstart.transferability._combination import TOP, Order, combine
-from headstart.transferability._null import permutations
 from headstart.transferability._prior import Prior, prior_of
+from headstart.transferability._sample import material_of
 from headstart.transferability._similarity import Similarity
 
-MOST_EXAMPLES: Final = 2000
-PERMUTATIONS: Final = 99
 SIGNAL_BELOW: Final = 0.05
-MANY: Final = 500  # examples, above which three folds tell probes apart as well as five
-FEW_FOLDS: Final = 3
 FEW_TO_AGREE: Final = 4  # candidates; fewer are in the other order by chance
-BINS: Final = 10  # that values count as, where labels per class are asked for
 
 
 @final
@@ -92,7 +86,7 @@ class Ranking:
         candidates: All of them.
         signal: Whether there is anything to choose by; None where no candidate could be looked at.
         prior: What the prior is and how much it counts.
-        n: How many examples were looked at.
+        n: How many examples were looked at; of tagged ones, documents.
         notes: What a user should know.
         interrupted: Whether the user ended it early.
     """
@@ -124,7 +118,8 @@ def rank(
     """Rank candidates on labelled examples; on training examples only, else the later score is no longer honest.
 
     Args:
-        train: Labelled examples; of more than 2,000 a sample that is alike in classes is looked at.
+        train: Labelled examples; of more than 2,000 a sample that is alike in classes is looked at, and of tagged
+            documents some of the words.
         candidates: Addresses, or loaded backbones.
         task: What the labels mean.
         features: Where features are kept.
@@ -138,17 +133,17 @@ def rank(
         The ranking.
 
     Raises:
-        DataError: The examples are too few to be split.
+        DataError: The examples are too few to be split, or no word is of an entity.
         OptionError: No candidate is named.
     """
     if not candidates:
         raise OptionError("expected candidates to rank, found none", where="--backbone", fix="Name some.")
-    material = _material(train, task, features, limits or Limits(), seed=seed)
+    material = material_of(train, task, features, limits or Limits(), seed=seed)
     looked, interrupted = _look_at_all(material, candidates, load, until, progress)
     fine = [each for each in looked if each.error is None]
     notes = list(material.notes)
     if not fine:
-        return Ranking(tuple(map(_failed, looked)), None, None, len(material.y), tuple(notes), interrupted)
+        return Ranking(tuple(map(_failed, looked)), None, None, len(material.sample), tuple(notes), interrupted)
     prior = prior_of([each.name for each in fine], [each.parameters for each in fine], material.labels_per_class)
     views = list(dict.fromkeys(view for each in fine for view in each.views))
     order = combine(
@@ -162,29 +157,7 @@ def rank(
     ranked = [_ranked(fine[place], order, prior, place, views) for place in order.order]
     failed = [_failed(each) for each in looked if each.error is not None]
     notes += _notes(fine, order, prior, signal)
-    return Ranking((*ranked, *failed), signal, prior, len(material.y), tuple(notes), interrupted)
-
-
-def _material(train: Dataset, task: Task, features: FeatureSource, limits: Limits, *, seed: int) -> Material:
-    assert train.labels is not None
-    y, notes = np.asarray(task.encode(train.labels)), list[str]()
-    if len(y) > MOST_EXAMPLES:
-        groups = united_groups(train)
-        (chosen,) = nested_subsets(y, groups, [MOST_EXAMPLES], seed=seed)
-        notes.append(f"Ranked on {len(chosen):,} of {len(y):,} training examples, alike in labels.")
-        train, y = train.take(chosen), y[chosen]
-    units = united_groups(train)
-    folds = inner_folds(train, y, seed=seed, n_splits=FEW_FOLDS if len(y) > MANY else FOLDS)
-    shuffled = permutations(y, units, PERMUTATIONS, seed=seed)
-    per_class = _labels_per_class(y, task)
-    return Material(train, y, task, units, folds, shuffled, features, limits, seed, per_class, tuple(notes))
-
-
-def _labels_per_class(y: NDArray[Any], task: Task) -> float:
-    if task.kind == "regression":
-        return len(y) / BINS
-    counts = np.bincount(y, minlength=task.n_outputs) if task.kind == "classification" else y.sum(axis=0)
-    return float(np.median(counts))
+    return Ranking((*ranked, *failed), signal, prior, len(material.sample), tuple(notes), interrupted)
 
 
 def _look_at_all(

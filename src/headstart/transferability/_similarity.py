@@ -138,7 +138,7 @@ def text_similarity(backbone: Backbone, items: Sequence[Item], domain: str | Non
 
     Args:
         backbone: The candidate; its tokenizer speaks for itself where the catalogue says nothing.
-        items: The texts; a sample of at most 200 is counted, the first 2,000 characters of each.
+        items: The texts or documents; a sample of at most 200 is counted, the first 2,000 characters of each.
         domain: The candidate's, from the catalogue.
         seed: Decides the sample.
 
@@ -147,7 +147,7 @@ def text_similarity(backbone: Backbone, items: Sequence[Item], domain: str | Non
     """
     if not isinstance(backbone.preparer, CountsTokens):
         return _nothing(domain, "it has no tokenizer of its own that could tell which texts it knows")
-    texts = [only_words(text[:_TEXT_LENGTH]) for text in _sample(items, MOST_TEXTS, seed=seed)]
+    texts = [only_words(str(text)[:_TEXT_LENGTH]) for text in _sample(items, MOST_TEXTS, seed=seed)]
     return judge_texts(backbone.preparer.count(texts), sum(count_words(text) for text in texts), domain)
 
 
