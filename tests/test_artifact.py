@@ -13,13 +13,14 @@ from torch import nn
 
 from headstart import artifact, backbones
 from headstart.backbones import Backbone
-from headstart.data import Dataset
+from headstart.data import Dataset, Document
 from headstart.errors import ArtifactError, BackboneError
 from headstart.features import FeatureSource
 from headstart.model import AdaptedModel, Base
 from headstart.strategies import Probe, Run
-from headstart.tasks import Classification, Task, task_from_labels
+from headstart.tasks import Classification, Tagging, Task, task_from_labels, write_tags
 from tests.conftest import make_image, make_label_sets, make_texts, make_values
+from tests.tagged import make_easy
 
 OLD_MODELS = Path(__file__).parent / "old_models"
 NEW = ["cat and dog", "cheese with rice", "fog, snow and ice"]
@@ -45,14 +46,32 @@ def fitted_to(kind: str, head: str = "logistic") -> AdaptedModel:
 TRAINED = ("layers.1.0.weight", "layers.1.0.bias")
 
 
+def tagger(pooling: str, *, adapt: bool = False) -> AdaptedModel:
+    """A model of entities."""
+    sentences, tags = make_easy(60)
+    labels = tuple(map(write_tags, tags))
+    items = tuple(map(Document.of_words, sentences))
+    train = Dataset("text", items, tuple(map(str, range(60))), labels=labels, kind="tagging")
+    base = backbones.load("toy:text")
+    backbone = backbones.word_backbone(changed(base) if adapt else base, pooling)
+    run = Run(FeatureSource(), metric="entity_f1")
+    model = Probe().fit(backbone, train, Tagging.from_labels(labels), run=run).model
+    return replace(model, base=Base(base.name, base.weights_hash, TRAINED)) if adapt else model
+
+
+def changed(base: Backbone) -> Backbone:
+    """A copy with other weights in its last layer."""
+    copied = copy.deepcopy(base)
+    with torch.no_grad():
+        for name in TRAINED:
+            copied.network.get_parameter(name).mul_(1.5).add_(0.1)
+    return replace(copied)  # without the hash that a copy takes along
+
+
 def adapted() -> AdaptedModel:
     """A model whose backbone has other weights in its last layer than the pretrained one."""
     base = backbones.load("toy:text")
-    changed = copy.deepcopy(base)
-    with torch.no_grad():
-        for name in TRAINED:
-            changed.network.get_parameter(name).mul_(1.5).add_(0.1)
-    model = fitted(replace(changed))  # without the hash that a copy takes along
+    model = fitted(changed(base))
     assert model.backbone.weights_hash != base.weights_hash
     return replace(model, base=Base(base.name, base.weights_hash, TRAINED))
 
@@ -89,6 +108,35 @@ def test_labels_and_values_are_kept_under_a_number_that_older_versions_refuse(tm
     assert json.loads((folder / "manifest.json").read_text())["format"] == 2
 
 
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+@pytest.mark.parametrize("pooling", ["first", "mean"])
+@pytest.mark.parametrize("adapt", [False, True])
+def test_entities_are_kept_with_how_words_are_read(tmp_path, adapt, pooling, contents):
+    model = tagger(pooling, adapt=adapt)
+    folder = save(model, tmp_path / "m", contents)
+    texts = ["so said Anna Berg in Paris .", "", "Oslo"]
+    plain = backbones.load("toy:text")
+    for given in (None, plain, backbones.word_backbone(plain, "mean"), "toy:text"):
+        again = artifact.load(folder, backbone=given).model
+        assert again.predict(texts) == model.predict(texts)
+        assert any(model.predict(texts))
+        assert (again.task, again.backbone.pooling_of_words) == (model.task, pooling)
+    assert plain.pooling_of_words is None
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 3
+
+
+def test_entities_need_a_network_that_reads_words(tmp_path):
+    folder = save(tagger("first"), tmp_path / "m", "slim")
+    with pytest.raises(ArtifactError, match="toy:image: it has no tokenizer .* The head only fits"):
+        artifact.load(folder, backbone="toy:image")
+
+
+def test_a_file_beside_the_model_is_no_part_of_it(tmp_path):
+    folder = save(tagger("first"), tmp_path / "m")
+    (folder / "entities.html").write_text("a page")
+    assert artifact.load(folder).model.task.kind == "tagging"
+
+
 def test_classes_on_a_pretrained_backbone_stay_readable_for_older_versions(tmp_path):
     folder = save(fitted(), tmp_path / "m")
     assert json.loads((folder / "manifest.json").read_text())["format"] == 1
@@ -97,9 +145,9 @@ def test_classes_on_a_pretrained_backbone_stay_readable_for_older_versions(tmp_p
 
 def test_a_task_of_another_kind_is_refused(tmp_path):
     folder = save(fitted(), tmp_path / "m")
-    (folder / "task.json").write_text('{"kind": "tagging"}')
+    (folder / "task.json").write_text('{"kind": "parsing"}')
     artifact._write_manifest(folder, 2)
-    with pytest.raises(ArtifactError, match="found 'tagging'. Update headstart"):
+    with pytest.raises(ArtifactError, match="found 'parsing'. Update headstart"):
         artifact.load(folder)
 
 
@@ -361,7 +409,8 @@ def test_a_truncated_network_of_ones_own_loads_with_the_whole_one(tmp_path):
 def test_models_of_every_older_format_still_load_and_predict_the_same(folder):
     recorded = json.loads(folder.with_suffix(".json").read_text())
     found = artifact.load(folder).model.predict_proba(recorded["texts"])
-    np.testing.assert_allclose(found, recorded["probabilities"], atol=1e-5)
+    for row, expected in zip(found, recorded["probabilities"], strict=True):  # of entities a matrix per text
+        np.testing.assert_allclose(row, np.reshape(expected, np.shape(row)), atol=1e-5)
 
 
 def test_there_is_a_saved_example_of_every_format():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.backbones import Backbone
     from headstart.data import Dataset, inspect
     from headstart.errors import HeadstartError
-    from headstart.estimators import TransferClassifier, TransferRegressor
+    from headstart.estimators import TransferClassifier, TransferRegressor, TransferTagger
     from headstart.model import AdaptedModel
     from headstart.pipeline import (
         CurveOptions,
@@ -46,6 +46,7 @@ __all__ = [
     "Reading",
     "TransferClassifier",
     "TransferRegressor",
+    "TransferTagger",
     "curve",
     "evaluate",
     "fit",
@@ -67,6 +68,7 @@ _HOME = {
     "Reading": "pipeline",
     "TransferClassifier": "estimators",
     "TransferRegressor": "estimators",
+    "TransferTagger": "estimators",
     "curve": "pipeline",
     "evaluate": "pipeline",
     "fit": "pipeline",

@@ -14,8 +14,12 @@ A slim folder leaves the pretrained weights out, names the network, and checks i
 that was adapted it keeps the tensors that were trained; they are copied into the pretrained network, and the hash of
 the whole is checked too.
 
-Format 1 holds classes on a pretrained backbone; format 2 adds labels, values, adapted and truncated backbones. A
-folder carries the lowest number that can hold it: an older version reads what it understands and refuses the rest.
+Format 1 holds classes on a pretrained backbone; format 2 adds labels, values, adapted and truncated backbones; format 3
+adds entities, on backbones that give features of words. A folder carries the lowest number that can hold it: an older
+version reads what it understands and refuses the rest.
+
+A file that the manifest does not name, such as the page of scored texts that `fit` puts beside a model of entities, is
+no part of the model and may be removed.
 
 Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the
 new one to ``tests/old_models``.
@@ -41,7 +45,7 @@ from headstart.linear import LINKS, KNearest, LinearModel, Link
 from headstart.model import AdaptedModel, Base, Head
 from headstart.tasks import task_from_dict
 
-FORMAT = 2
+FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 Contents = Literal["whole", "slim"]
@@ -142,13 +146,15 @@ def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -
     return Artifact(folder, model, _read_json(folder / "evaluation.json"), _read_json(folder / "data.json"))
 
 
-# Format 2 only adds to format 1, so one reader serves both.
-_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = {1: _read_folder, 2: _read_folder}
+# Every format only adds to the one before, so one reader serves all.
+_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = dict.fromkeys((1, 2, 3), _read_folder)
 
 
 def _format(model: AdaptedModel) -> int:
+    if model.task.kind == "tagging":
+        return FORMAT
     plain = model.base is None and "after" not in model.backbone.source
-    return 1 if model.task.kind == "classification" and plain else FORMAT
+    return 1 if model.task.kind == "classification" and plain else 2
 
 
 def _describe(model: AdaptedModel, contents: Contents) -> dict[str, Any]:
@@ -201,6 +207,7 @@ def _backbone(
         network = _pretrained(folder, facts, given, offline=offline)
         after = facts["source"].get("after")
         network = network.truncated(after) if after in network.cuts else network
+        network = _reading_words(network, facts["source"].get("words"), folder)
         if base is not None and network.weights_hash != facts["weights_hash"]:
             _check_weights(network, base.name, base.weights_hash, folder)
             network = _with_trained(network, base, state, folder, name=facts["backbone"])
@@ -225,6 +232,17 @@ def _pretrained(folder: Path, facts: Mapping[str, Any], given: Backbone | str | 
         )
     base = _base(facts)
     return _find(folder, given or (base.name if base else facts["backbone"]), offline=offline)
+
+
+def _reading_words(network: Backbone, pooling: Literal["first", "mean"] | None, folder: Path) -> Backbone:
+    """Let a network that was found or given make features of words as the recorded one does."""
+    if pooling in (None, network.pooling_of_words):
+        return network
+    try:
+        return backbones.word_backbone(network, pooling)
+    except BackboneError as error:
+        fix = "The head only fits the backbone it was fitted on: name that one."
+        raise ArtifactError(f"{network.name}: {error.problem}", where=str(folder), fix=fix) from error
 
 
 def _with_trained(

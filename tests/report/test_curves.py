@@ -100,6 +100,11 @@ def test_the_factor_is_said_with_its_bound(factor, low, high, bound, expected):
     assert text.splitlines()[0] == expected
 
 
+def test_the_factor_is_of_what_was_counted():
+    saving = LabelSaving(16, Interval(10, 24, ""), 24, 24 * 16, 0.5, "exact")
+    assert _factor_text(saving, "labelled texts").startswith("16\N{MULTIPLICATION SIGN} fewer labelled texts")
+
+
 def test_names_that_would_touch_are_moved_apart_and_others_stay():
     assert apart([0.1, 0.5, 0.9]) == pytest.approx([0.1, 0.5, 0.9])
     moved = apart([0.5, 0.5, 0.51])

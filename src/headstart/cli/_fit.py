@@ -49,8 +49,8 @@ def fit(
     """Choose, adapt, measure and save a model for the labelled DATA.
 
     DATA is a folder with one folder per class, or a CSV, TSV, Parquet or JSONL file with the columns path or text, and
-    label: a class, several labels with | between them, or with --task regression a number. The same command resumes an
-    interrupted run.
+    label: a class, several labels with | between them, or with --task regression a number. Entities in texts come as
+    CoNLL columns (.conll), or as JSONL with text and spans. The same command resumes an interrupted run.
     """
     from headstart import pipeline
     from headstart.cli._render import fit_text

@@ -1,14 +1,18 @@
 """Commands about a finished model and about pretrained ones: evaluate, predict, models."""
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli._entities import span_rows
 from headstart.cli._options import json_option, metric_option, progress_bar, reading, reading_options, run_options
+
+if TYPE_CHECKING:
+    from headstart.backbones import Candidate
 
 
 @click.command()
@@ -48,7 +52,9 @@ def predict(
 ) -> None:
     """Predict new items: files, folders, a manifest, or - for lines on standard input.
 
-    An input that cannot be read becomes an error row in its place, and the exit status is 1 at the end.
+    A model of entities takes a .txt file as one document, and lines of - as one each; its table has a row per entity,
+    and one with only the input's name where there is none. An input that cannot be read becomes an error row in its
+    place, and the exit status is 1 at the end.
     """
     from headstart import pipeline
     from headstart.cli._render import prediction_line
@@ -65,7 +71,7 @@ def predict(
             yield row
 
     if output:
-        written = write_table(output, (_flat(row) for row in counted()))
+        written = write_table(output, (flat for row in counted() for flat in _flat(row)))
         click.echo(f"{output}: {written} rows, {failed} of them errors.")
     else:
         for row in counted():
@@ -74,15 +80,18 @@ def predict(
         raise click.exceptions.Exit(1)
 
 
-def _flat(row: dict[str, Any]) -> dict[str, Any]:
-    """Give every class a column of its own, and join labels as data writes them."""
+def _flat(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+    """Give every class a column of its own, join labels as data writes them, and give every entity a row of its own."""
     from headstart.tasks import join_labels
 
+    if "spans" in row:
+        yield from span_rows(row)
+        return
     flat = {name: value for name, value in row.items() if name != "probabilities"}
     if "labels" in row:
         flat["labels"] = join_labels(row["labels"])
     probabilities = row.get("probabilities", {})
-    return flat | {"error": row.get("error")} | {f"probability:{name}": p for name, p in probabilities.items()}
+    yield flat | {"error": row.get("error")} | {f"probability:{name}": p for name, p in probabilities.items()}
 
 
 @click.group()
@@ -96,13 +105,26 @@ def models() -> None:
 def models_list(*, modality: str | None, as_json: bool) -> None:
     """List the catalogue; --backbone takes any other timm or transformers model too."""
     from headstart.backbones import catalogue
-    from headstart.cli._render import catalogue_text
 
     known = [candidate for candidate in catalogue() if modality in (None, candidate.modality)]
     if as_json:
         click.echo(json.dumps([vars(candidate) for candidate in known], indent=1))
     else:
-        click.echo(catalogue_text(known))
+        click.echo(_catalogue_text(known))
+
+
+def _catalogue_text(known: "Sequence[Candidate]") -> str:
+    """List candidates in columns."""
+    width = max(len(candidate.name) for candidate in known)
+    lines = [f"{'name':<{width}}  {'for':<5}  {'MB':>6}  {'licence':<14}  pretrained on"]
+    for c in known:
+        size = "" if c.megabytes is None else f"{c.megabytes:.0f}"
+        licence, data = c.licence or "not stated", c.pretraining or "not stated"
+        lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {licence:<14}  {data}")
+    ways = ["Use one with: headstart fit DATA -o MODEL --backbone NAME"]
+    if any(c.name.startswith("starter:") for c in known):
+        ways.append("What there is to know of a starter: headstart models path NAME --card")
+    return "\n".join([*lines, "", *ways])
 
 
 @models.command("path")

@@ -47,8 +47,8 @@ def reading_options(command: Command) -> Command:
         click.option(
             "--task",
             metavar="TASK",
-            help="classification, multilabel or regression, also with image-, text- or audio- before it "
-            "[default: inferred; numbers count as classes unless regression is asked for].",
+            help="classification, multilabel, regression or tagging (entities in texts), also with image-, text- or "
+            "audio- before it [default: inferred; numbers count as classes unless regression is asked for].",
         ),
     ):
         command = option(command)
@@ -62,7 +62,8 @@ def metric_option(command: Command) -> Command:
         metavar="NAME",
         help="The score to report first. For classification accuracy, balanced_accuracy, macro_f1, log_loss, brier or "
         "auroc; for multilabel micro_f1, macro_f1, subset_accuracy, mean_average_precision or log_loss; for regression "
-        "rmse, mae, r2 or spearman [default: the first].",
+        "rmse, mae, r2 or spearman; for tagging entity_f1, entity_precision, entity_recall, macro_f1, partial_f1, "
+        "token_accuracy or log_loss [default: the first].",
     )(command)
 
 

@@ -2,20 +2,21 @@
 
 import math
 import shlex
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from headstart.cli._entities import errors_lines, interval_over, spans_text
 from headstart.cli._rungs import rung_heading, rung_line
 
 if TYPE_CHECKING:
-    from headstart.backbones import Candidate
     from headstart.data import Inspection
     from headstart.evaluation import Interval, Score
-    from headstart.pipeline import CurveResult, EvaluateResult, FitResult
+    from headstart.pipeline import CurveResult, EntityErrors, EvaluateResult, FitResult
 
 LABEL = 14
+PAGE = "entities.html"
 HOW = {
     "test": "on {n:,} examples of the test part, scored once",
     "holdout": "on {n:,} examples held out once",
@@ -31,9 +32,11 @@ NOTHING_COMPARED = "not measured: there is no model without pretraining to compa
 WORDS = {
     "auroc": "AUROC",
     "brier": "Brier",
+    "entity_f1": "entity F1",
     "macro_f1": "macro F1",
     "mae": "MAE",
     "micro_f1": "micro F1",
+    "partial_f1": "partial F1",
     "r2": "R²",
     "rmse": "RMSE",
     "spearman": "Spearman",
@@ -55,7 +58,8 @@ def fit_text(result: "FitResult") -> str:
     if outcome.transfer_helped is False:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
     lines += _choice_lines(result)
-    lines += _score_lines(outcome.score, TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how])
+    where = TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how]
+    lines += _score_lines(outcome.score, where + _drawn(result.entities, outcome.score.how))
     if result.straddling:
         lines.append(
             _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
@@ -72,7 +76,19 @@ def fit_text(result: "FitResult") -> str:
         lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
     if result.left_out:
         lines.append(_row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
-    return "\n".join([*lines, *(_row("Note", note) for note in outcome.notes)])
+    lines += [_row("Note", note) for note in outcome.notes]
+    if result.entities is not None:
+        shown = f"{result.folder / PAGE} shows scored texts with their entities (remove it where they are private)"
+        lines += [_row("Look", shown), *_entity_lines(outcome.classes, result.entities)]
+    return "\n".join(lines)
+
+
+def _drawn(entities: "EntityErrors | None", how: str) -> str:
+    return "" if entities is None else f"; {interval_over(entities, how)}"
+
+
+def _entity_lines(classes: Mapping[str, Mapping[str, float | int | None]], entities: "EntityErrors") -> list[str]:
+    return [*_class_lines(classes, "type"), "", *errors_lines(entities)]
 
 
 def _verdict(result: "FitResult") -> str:
@@ -102,7 +118,7 @@ def _choice_lines(result: "FitResult") -> list[str]:
     return lines
 
 
-def _score_lines(score: "Score", where: str = "on {n:,} examples") -> list[str]:
+def _score_lines(score: "Score", where: str) -> list[str]:
     from headstart.evaluation import greater_is_better
 
     others = [
@@ -172,16 +188,21 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     Returns:
         Lines of text.
     """
-    lines = [_row("Model", model), *_score_lines(result.score), *_class_lines(result.classes)]
+    where = "on {n:,} examples" + _drawn(result.entities, result.score.how)
+    lines = [_row("Model", model), *_score_lines(result.score, where)]
+    if result.entities is None:
+        lines += _class_lines(result.classes)
+    else:
+        lines += _entity_lines(result.classes, result.entities)
     return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
 
 
-def _class_lines(classes: Mapping[str, Mapping[str, float | int | None]]) -> list[str]:
-    """Show a table of classes or labels; values have none."""
+def _class_lines(classes: Mapping[str, Mapping[str, float | int | None]], what: str = "class") -> list[str]:
+    """Show a table of classes, labels or types; values have none."""
     if not classes:
         return []
-    width = max(len(name) for name in ("class", *classes))
-    lines = ["", f"{'class':<{width}}  {'n':>6}  precision  recall     F1"]
+    width = max(len(name) for name in (what, *classes))
+    lines = ["", f"{what:<{width}}  {'n':>6}  precision  recall     F1"]
     for name, facts in classes.items():
         precision, recall, f1 = (_number(facts[key]) for key in ("precision", "recall", "f1"))
         lines.append(f"{name:<{width}}  {facts['n']:>6}  {precision:>9}  {recall:>6}  {f1:>5}")
@@ -203,7 +224,7 @@ def inspection_text(found: "Inspection", source: str) -> str:
     Returns:
         Lines of text.
     """
-    several = "labels" if found.task.endswith("multilabel") else "classes"
+    several = {"multilabel": "labels", "tagging": "types"}.get(found.task.split("-")[-1], "classes")
     counted = "" if found.task.endswith("regression") else f", {len(found.classes)} {several}"
     lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")]
     lines += _counts(several.capitalize(), found.classes) + _counts("Parts", found.parts)
@@ -237,27 +258,6 @@ def _short(value: Any) -> str:
     return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
-def catalogue_text(known: "Sequence[Candidate]") -> str:
-    """List candidates in columns.
-
-    Args:
-        known: Entries of the catalogue.
-
-    Returns:
-        Lines of text.
-    """
-    width = max(len(candidate.name) for candidate in known)
-    lines = [f"{'name':<{width}}  {'for':<5}  {'MB':>6}  {'licence':<14}  pretrained on"]
-    for c in known:
-        size = "" if c.megabytes is None else f"{c.megabytes:.0f}"
-        licence, data = c.licence or "not stated", c.pretraining or "not stated"
-        lines.append(f"{c.name:<{width}}  {c.modality:<5}  {size:>6}  {licence:<14}  {data}")
-    ways = ["Use one with: headstart fit DATA -o MODEL --backbone NAME"]
-    if any(c.name.startswith("starter:") for c in known):
-        ways.append("What there is to know of a starter: headstart models path NAME --card")
-    return "\n".join([*lines, "", *ways])
-
-
 def prediction_line(row: Mapping[str, Any]) -> str:
     """Show one prediction as a line; an error where the input could not be read.
 
@@ -266,12 +266,14 @@ def prediction_line(row: Mapping[str, Any]) -> str:
 
     Returns:
         Columns separated by tabs: probability, label, input; with several labels joined by ``|``, and so their
-        probabilities; value, input.
+        probabilities; value, input. Of entities a line for the input and one for each.
     """
     from headstart.tasks import join_labels
 
     if "error" in row:
         return f"-\terror\t{row['input']}\t{row['error']}"
+    if "spans" in row:
+        return spans_text(row)
     if "value" in row:
         return f"{row['value']:.6g}\t{row['input']}"
     labels = row.get("labels", [row.get("label")])

@@ -23,6 +23,7 @@ def plot_curve(
     *,
     title: str,
     metric: str,
+    unit: str = "labels",
 ) -> None:
     """Draw scores against the number of labels, with an arrow for the labels saved.
 
@@ -33,6 +34,7 @@ def plot_curve(
             matplotlib.
         title: What stands above the picture.
         metric: What the points were scored by.
+        unit: What the sizes count, in the plural.
 
     Raises:
         MissingExtraError: matplotlib is missing or broken.
@@ -41,11 +43,11 @@ def plot_curve(
     arms = {arm: sorted(points, key=lambda point: point.n) for arm, points in points_by_arm.items() if points}
     if not arms:
         raise OptionError("expected the points of one curve or more, found none")
-    draw(lambda: _curve_figure(arms, saving, title=title, metric=metric), path)
+    draw(lambda: _curve_figure(arms, saving, title=title, metric=metric, unit=unit), path)
 
 
 def _curve_figure(
-    arms: Mapping[str, list[CurvePoint]], saving: LabelSaving | None, *, title: str, metric: str
+    arms: Mapping[str, list[CurvePoint]], saving: LabelSaving | None, *, title: str, metric: str, unit: str
 ) -> "Figure":
     from matplotlib.figure import Figure
 
@@ -58,8 +60,9 @@ def _curve_figure(
     _scale(axes, [point for points in arms.values() for point in points])
     _name_arms(axes, arms, colours)
     if saving is not None:
-        _draw_saving(axes, saving, rising=greater_is_better(metric))
-    axes.set_xlabel("number of labelled examples (log scale)")
+        _draw_saving(axes, saving, rising=greater_is_better(metric), unit=unit)
+    counted = "labelled examples" if unit == "labels" else unit
+    axes.set_xlabel(f"number of {counted} (log scale)")
     better = "higher" if greater_is_better(metric) else "lower"
     axes.set_ylabel(f"{metric.replace('_', ' ')} ({better} is better)")
     write_title(figure, title)
@@ -117,7 +120,7 @@ def _name_arms(axes: "Axes", arms: Mapping[str, list[CurvePoint]], colours: Mapp
         axes.text(1.02, height, text, transform=axes.transAxes, color=colours[arm], fontweight="bold", va="center")
 
 
-def _draw_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
+def _draw_saving(axes: "Axes", saving: LabelSaving, *, rising: bool, unit: str) -> None:
     """Draw an arrow at the level both reach, from the labels of scratch to those of transfer, and say the factor."""
     level, foot = saving.level, axes.get_ylim()[0 if rising else 1]
     for n in (saving.n, saving.N):
@@ -125,7 +128,7 @@ def _draw_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
     axes.plot(np.clip(_ends(saving), *axes.get_xlim()), [level, level], color=INK, alpha=0.25, linewidth=9)
     arrow = {"arrowstyle": "-|>", "color": INK, "linewidth": 2, "shrinkA": 0, "shrinkB": 2, "mutation_scale": 18}
     axes.annotate("", xy=(saving.n, level), xytext=(saving.N, level), arrowprops=arrow)
-    _write_saving(axes, saving, rising=rising)
+    _write_saving(axes, saving, rising=rising, unit=unit)
 
 
 def _ends(saving: LabelSaving) -> list[float]:
@@ -134,7 +137,7 @@ def _ends(saving: LabelSaving) -> list[float]:
     return [saving.N / high, saving.N / max(low, 1e-9)] if saving.factor >= 1 else [saving.n * low, saving.n * high]
 
 
-def _write_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
+def _write_saving(axes: "Axes", saving: LabelSaving, *, rising: bool, unit: str) -> None:
     """Write the factor in the corner under (of losses: over) the right end of the arrow, which all curves leave."""
     from matplotlib.patheffects import withStroke
     from matplotlib.transforms import blended_transform_factory
@@ -142,7 +145,7 @@ def _write_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
     axes.text(
         max(saving.n, saving.N) * 0.96,
         0.03 if rising else 0.97,
-        _factor_text(saving),
+        _factor_text(saving, unit),
         transform=blended_transform_factory(axes.transData, axes.transAxes),
         ha="right" if max(saving.n, saving.N) > np.sqrt(np.prod(axes.get_xlim())) else "left",
         va="bottom" if rising else "top",
@@ -153,11 +156,11 @@ def _write_saving(axes: "Axes", saving: LabelSaving, *, rising: bool) -> None:
     )
 
 
-def _factor_text(saving: LabelSaving) -> str:
+def _factor_text(saving: LabelSaving, unit: str = "labels") -> str:
     labels = f"{saving.n:.0f} instead of {saving.N:.0f}"
     if saving.interval.low <= 1 <= saving.interval.high:
         return f"no saving shown\n{labels}, within the noise"
     helped = saving.factor >= 1
     least = "at least " * (saving.bound == ("at least" if helped else "at most"))
     times = written_times(saving.factor if helped else 1 / saving.factor)
-    return f"{least}{times}× {'fewer' if helped else 'more'} labels\n{labels}"
+    return f"{least}{times}× {'fewer' if helped else 'more'} {unit}\n{labels}"
