@@ -75,14 +75,13 @@ def test_types_with_few_entities_are_one_finding(tmp_path):
     assert [finding.kind for finding in warnings_about(load(tmp_path / "d"))] == ["rare-types"]
 
 
-def test_types_that_are_in_the_test_part_alone_are_an_error(tmp_path):
+def test_types_that_are_in_the_test_part_alone_are_scored_and_said(tmp_path):
     train = conll(tmp_path / "a.conll", plenty("PER", "LOC"))
     test = conll(tmp_path / "b.conll", [sentence("t", "PER"), sentence("u", "ORG", "DATE")])
-    finding = by_kind(inspect(train, test=test))["split"]
-    expected = "expected only test types of entities that are trained, found 'DATE', 'ORG' in the test part alone"
-    assert (finding.severity, finding.where, finding.found) == ("error", "b.conll:4", expected)
-    with pytest.raises(DataError, match=expected):
-        plan_split(load(train, test=test), seed=0)
+    finding = by_kind(inspect(train, test=test))["untrained-types"]
+    expected = "types of entities that no training text holds: 'DATE', 'ORG'"
+    assert (finding.severity, finding.where, finding.found) == ("warning", "b.conll:4", expected)
+    assert plan_split(load(train, test=test), seed=0).how == "test"
 
 
 def test_data_without_entities_cannot_be_learnt_from(tmp_path):

@@ -6,11 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from headstart.data import Plan
+from headstart.data import Dataset, Document, Plan
 from headstart.search._judging import NOTHING_KNOWN
 from headstart.search._problem import Problem
-from headstart.search._rungs import CONTRASTIVE_WITH_FEW, steps_above
+from headstart.search._rungs import CONTRASTIVE_WITH_FEW, FINETUNED_WORDS, steps_above
 from headstart.strategies import FineTune
+from headstart.tasks import ragged, write_tags
 from tests.strategies.small import topics
 
 SIX = tuple(f"layer.{i}" for i in range(6))
@@ -64,6 +65,26 @@ def test_what_is_tried_for_values_images_and_sounds():
     assert named(problem(50, kind="regression"), network()) == ["finetune()"]
     assert named(problem(50), network("image")) == ["probe(views=2)", "finetune()"]
     assert named(problem(50), network("audio")) == ["finetune()"]
+
+
+def documents(n: int, words: int) -> Problem:
+    text = Document.of_words(["word"] * words)
+    dataset = Dataset("text", (text,) * n, ("x",) * n, (write_tags(["O"] * words),) * n, kind="tagging")
+    plan = Plan(np.arange(n), np.arange(0), "test")
+    return Problem(dataset, plan, SimpleNamespace(kind="tagging"), (), None, None, ragged([]))
+
+
+def test_entities_are_fine_tuned_by_the_word_and_gains_on_other_data_count():
+    def tuned(n: int, words: int, width: int) -> FineTune:
+        (step,) = steps_above(documents(n, words), SimpleNamespace(modality="text", cuts=SIX, num_features=width))
+        assert (step.prior, bool(step.why)) == (FINETUNED_WORDS, True)
+        assert isinstance(step.strategy, FineTune)
+        return step.strategy
+
+    assert tuned(100, 18, 384) == FineTune(last=3, rate=1e-3, steps=60, batch=16)
+    assert tuned(100, 180, 768) == FineTune(last=3, rate=5e-4, steps=189, batch=2)
+    assert tuned(50_000, 18, 8192) == FineTune(last=3, rate=1e-4, steps=600, batch=16)
+    assert tuned(3, 1, 384).steps == 30
 
 
 def test_more_effort_goes_deeper():

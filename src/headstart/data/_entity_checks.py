@@ -34,7 +34,7 @@ def about_entities(dataset: Dataset) -> list[Finding]:
         return []
     sides = (given_sides(dataset) or {}).get("parts", ("train",) * len(dataset))
     train = [i for i, side in enumerate(sides) if side == "train"]
-    return [*_rare(dataset, train), *_long(dataset)]
+    return [*_rare(dataset, train), *_unseen(dataset, train), *_long(dataset)]
 
 
 def _rare(dataset: Dataset, train: Sequence[int]) -> list[Finding]:
@@ -46,6 +46,22 @@ def _rare(dataset: Dataset, train: Sequence[int]) -> list[Finding]:
     found = f"types with under {_FEW} training entities: {len(rare)} of {len(counts)} ({some})"
     fix = "Add texts with them, or leave the types out: their scores mean little."
     return [Finding("rare-types", "warning", dataset.source, found, fix)]
+
+
+def _unseen(dataset: Dataset, train: Sequence[int]) -> list[Finding]:
+    known = set(entity_counts(dataset, train))
+    places = {
+        entity.type: place
+        for place, entities in reversed(list(zip(dataset.places, entities_in(dataset), strict=True)))
+        for entity in entities
+        if entity.type not in known
+    }
+    if not places:
+        return []
+    names = sorted(places)
+    found = f"types of entities that no training text holds: {', '.join(map(repr, names))}"
+    fix = "Add training texts with them, or correct the types; as it is, every entity of them counts as missed."
+    return [Finding("untrained-types", "warning", places[names[0]], found, fix)]
 
 
 def _long(dataset: Dataset) -> list[Finding]:

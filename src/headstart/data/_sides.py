@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import Final
 
+import numpy as np
+
 from headstart.data._stratify import Indices, codes
 from headstart.data.dataset import Dataset
 
@@ -70,6 +72,23 @@ def united_groups(dataset: Dataset) -> Indices:
             if i not in left_out:
                 parent[root(i)] = root(first.setdefault(name, i))
     return codes([root(i) for i in range(len(dataset))])
+
+
+def may_train(dataset: Dataset, held_out: Indices) -> Indices:
+    """Return what may train while some examples are held out: the others, but of what is lent no copy of these.
+
+    Args:
+        dataset: The examples.
+        held_out: Positions of some of them.
+
+    Returns:
+        Positions of others, in order.
+    """
+    others = np.setdiff1d(np.arange(len(dataset)), held_out)
+    if dataset.lent is None:
+        return others
+    away = {dataset.hashes[i] for i in held_out}
+    return np.array([i for i in others if not (dataset.lent[i] and dataset.hashes[i] in away)], dtype=np.intp)
 
 
 def _recurring(dataset: Dataset) -> frozenset[int]:

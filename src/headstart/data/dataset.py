@@ -66,6 +66,8 @@ class Dataset:
         notes: What was inferred or converted while reading, one sentence each, to be said once.
         left_out: Items that were skipped on request.
         kind: What the labels are: classes, label sets (``multilabel``), numbers (``regression``) or tags (``tagging``).
+        lent: N times whether an example is lent by another data set: it trains, and is never held out or scored; None
+            where none is.
     """
 
     modality: Modality
@@ -80,6 +82,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     left_out: tuple[LeftOut, ...] = field(default=())
     kind: Kind = "classification"
+    lent: tuple[bool, ...] | None = None
 
     def __len__(self) -> int:
         return len(self.items)
@@ -89,11 +92,16 @@ class Dataset:
         """Modality and kind, such as ``text-classification``."""
         return f"{self.modality}-{self.kind}"
 
+    @property
+    def own(self) -> NDArray[np.intp]:
+        """Positions of the examples that are not lent, all of them where none is."""
+        return np.arange(len(self)) if self.lent is None else np.flatnonzero(~np.array(self.lent, dtype=bool))
+
     def take(self, indices: Iterable[int] | NDArray[np.intp]) -> "Dataset":
         """Return the examples at these indices, in this order; notes and source are kept."""
         chosen = [int(i) for i in indices]
         columns: dict[str, Any] = {}
-        for name in ("items", "places", "labels", "groups", "parts", "domains", "folds"):
+        for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "lent"):
             column = getattr(self, name)
             columns[name] = None if column is None else tuple(column[i] for i in chosen)
         taken = replace(self, **columns)
@@ -123,6 +131,7 @@ class Dataset:
             self.parts,
             self.domains,
             self.folds,
+            *(() if self.lent is None else (tuple(map(str, self.lent)),)),
         )
         for column in columns:
             digest.update(b"\x1e")

@@ -15,7 +15,7 @@ second for 8,000 groups. For classes the idea is the same (`headstart.data._stra
 are met exactly. A test compares both.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from headstart.data._kinds import label_sets
 from headstart.data._refusals import refusals
-from headstart.data._sides import given_sides, on_several_sides, united_groups
+from headstart.data._sides import given_sides, may_train, on_several_sides, united_groups
 from headstart.data._stratify import Fold, Indices, Strata, make_folds
 from headstart.data.dataset import Dataset
 from headstart.errors import DataError
@@ -65,6 +65,7 @@ def plan_split(
     resplit: bool = False,
     allow_straddling: bool = False,
     without_test: Literal["auto", "folds"] = "auto",
+    taught: Collection[str] = (),
 ) -> Plan:
     """Decide what trains and what is scored.
 
@@ -74,6 +75,7 @@ def plan_split(
         resplit: Set a given split or fold column aside and split anew.
         allow_straddling: Keep a given split although groups are on both sides of it.
         without_test: What to do where no split is given: ``folds`` cross-validates, however many examples there are.
+        taught: Names of classes, labels or types that training on other data teaches besides.
 
     Returns:
         The plan, with what was decided.
@@ -82,7 +84,7 @@ def plan_split(
         DataError: There are no labels, one class, a class too small to be on both sides, no label that divides the
             training side, one value, test labels never seen in training, or groups on both sides of a given split.
     """
-    problems = refusals(dataset, resplit=resplit, allow_straddling=allow_straddling)
+    problems = refusals(dataset, resplit=resplit, allow_straddling=allow_straddling, taught=taught)
     if problems:
         raise problems[0]
     sides = None if resplit else given_sides(dataset)
@@ -173,6 +175,8 @@ def inner_folds(
 ) -> Sequence[tuple[Indices, Indices]]:
     """Cut inner folds, fewer than wanted where there are fewer groups or different items.
 
+    Examples that are lent are held out by no fold and train in all.
+
     Args:
         train: The examples.
         y: Their encoded labels.
@@ -185,7 +189,8 @@ def inner_folds(
     Raises:
         DataError: All examples are copies of one item, or of one group.
     """
-    units = united_groups(train)
+    own = train.own
+    units = united_groups(train if train.lent is None else train.take(own))
     separate = len(np.unique(units))
     if separate < 2:
         raise DataError(
@@ -193,4 +198,5 @@ def inner_folds(
             where=train.source,
             fix="Add examples that are not copies, or from other groups.",
         )
-    return make_folds(y, groups=units, n_splits=min(n_splits, separate), seed=seed)
+    folds = make_folds(y[own], groups=units, n_splits=min(n_splits, separate), seed=seed)
+    return folds if train.lent is None else [(may_train(train, own[outside]), own[outside]) for _, outside in folds]
