@@ -75,7 +75,7 @@ def _chosen(part: str) -> Iterator[str]:
             yield name
         else:
             install = 'For it, type: pip install "headstart[starter]"'
-            fix = install if name == "text" else "None comes with Headstart yet."
+            fix = install if name == "text" else "One comes with Headstart: reinstall it."
             click.echo(f"{name.capitalize()} is left out: no {modality} network is installed. {fix}", err=True)
 
 
