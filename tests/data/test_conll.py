@@ -136,7 +136,7 @@ def test_several_bad_lines_of_a_sentence_are_one_fault(tmp_path):
     path = write(tmp_path, GOOD + "\nx\ny\nz O\n\nx\n")
     left = load(path, on_error="skip").left_out
     assert [(one.place, one.reason) for one in left] == [
-        ("a.conll:8", "expected a token and a tag, found only 'x' (and 1 more bad lines in this sentence)"),
+        ("a.conll:8", "expected a token and a tag, found only 'x' (and 1 more bad line in this sentence)"),
         ("a.conll:12", "expected a token and a tag, found only 'x'"),
     ]
 

@@ -24,6 +24,7 @@ CASES = {
     "\U0001f469\u200d\U0001f467 \U0001f44d\U0001f3fd!": ["\U0001f469\u200d\U0001f467", "\U0001f44d\U0001f3fd", "!"],
     "a\u200bb\ufeff": ["a", "b"],
     "\u0301a": ["\u0301", "a"],
+    "Ada\u00ad said\u200d\u200c, \U0001f469\u200d": ["Ada", "said", ",", "\U0001f469"],  # what joins nothing
     " \r\n\t": [],
     "": [],
 }

@@ -28,8 +28,8 @@ def test_a_text_file_is_one_document_with_its_line_ends(tmp_path):
 @pytest.mark.parametrize(
     ("data", "where", "problem"),
     [
-        (b"", "", "expected rows, found an empty file"),
-        (b" \n\t\n", "", "expected rows, found an empty file"),
+        (b"", "", "expected a text, found an empty file"),
+        (b" \n\t\n", "", "expected a text, found an empty file"),
         (b"good\nb\xffd\n", ":2", "expected UTF-8, found byte 0xFF after 1 bytes of the line"),
         (b"b\0d\n", ":1", "expected text, found a NUL byte"),
     ],

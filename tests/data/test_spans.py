@@ -119,7 +119,7 @@ def test_a_folder_of_parts(tmp_path):
         ),
         (
             [[0, 3, ""], [5, 5, "X"], [0, 3, "X"]],
-            "span 1: expected a type, found nothing (and 1 more bad spans in this row)",
+            "span 1: expected a type, found nothing (and 1 more bad span in this row)",
         ),
     ],
 )

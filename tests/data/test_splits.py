@@ -251,3 +251,20 @@ def test_the_rare_class_of_mixed_groups_stays_in_training():
     folds = make_folds(labels, groups=groups, n_splits=5, seed=0)
     assert Counter(len(test) for _, test in folds) == {12: 5}
     assert all({labels[i] for i in train} == {"a", "b"} for train, _ in folds)
+
+
+@pytest.mark.parametrize(
+    ("columns", "found"),
+    [
+        ({}, "3 separate training examples or groups to choose settings on, found 2"),
+        ({"folds": tuple("111222333")}, "2 separate training .*, found 1"),
+        ({"parts": ("train",) * 6 + ("test",) * 3}, "2 separate training .*, found 1"),
+    ],
+)
+def test_where_settings_are_chosen_two_groups_must_train(columns, found):
+    fine = texts(cycle("ab", 9), groups=tuple("pppqqqrrr"), **columns)
+    few = replace(fine, groups=tuple("pppppprrr"), folds=tuple("111111333") if "folds" in columns else None)
+    assert plan_split(few, seed=0).train.size
+    with pytest.raises(DataError, match=f"^t.csv: expected at least {found}. Add examples that are not copies, or"):
+        plan_split(few, seed=0, chooses=True)
+    assert plan_split(fine, seed=0, chooses=True).notes == plan_split(fine, seed=0).notes

@@ -1,9 +1,11 @@
+import json
 from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from headstart.data import load
 from headstart.data._tables import read_lines, read_table
 from headstart.errors import DataError
 
@@ -209,3 +211,29 @@ def test_json_nested_too_deeply_is_a_fault_of_its_row(tmp_path):
 def test_json_lines_that_are_all_faulty_are_refused_with_the_first(tmp_path):
     with pytest.raises(DataError, match=r"t\.jsonl:1: expected a JSON object, found a list"):
         read_table(write(tmp_path, "t.jsonl", "[1]\n{\n"))
+
+
+@pytest.mark.parametrize(
+    ("line", "problem"),
+    [
+        ("{", "expected a JSON object on one line, found: Expecting property name enclosed in double quotes at ch"),
+        ('{"text": "b"} x', "expected a JSON object on one line, found: Extra data at character 15"),
+        ('"b"', "expected a JSON object, found a text"),
+        ("null", "expected a JSON object, found null"),
+        ("5", "expected a JSON object, found a number"),
+        ("true", "expected a JSON object, found true or false"),
+    ],
+)
+def test_a_line_that_is_no_object_is_said_in_words(tmp_path, line, problem):
+    (tmp_path / "t.jsonl").write_text(f'{{"text": "a"}}\n{line}\n')
+    (fault,) = read_table(tmp_path / "t.jsonl").faults
+    assert str(fault[1]).startswith(f"t.jsonl:2: {problem}")
+
+
+@pytest.mark.parametrize("column", ["group", "split", "domain", "fold", "text"])
+def test_a_list_in_a_column_of_texts_is_named_with_its_line(tmp_path, column):
+    row = {"text": "a", "label": "x", "group": "g", "split": "train", "domain": "d", "fold": "1"}
+    rows = [row, row, row | {column: ["g"]}, row]
+    (tmp_path / "t.jsonl").write_text("".join(json.dumps(each) + "\n" for each in rows))
+    with pytest.raises(DataError, match=rf"^t\.jsonl:3: expected text or numbers in column '{column}', found lists, "):
+        load(tmp_path / "t.jsonl")

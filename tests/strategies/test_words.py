@@ -167,3 +167,11 @@ def test_networks_that_cannot_read_words_are_left_out_and_said() -> None:
     assert "toy:image" in said[0]
     with pytest.raises(BackboneError):
         reading_words([wrong], tagged(20), TASK, run=telling)
+
+
+def test_half_of_some_documents_are_lent_where_some_are() -> None:
+    data = replace(tagged(300), lent=(False,) * 20 + (True,) * 280)
+    some = some_documents(data, seed=0, words=1000)
+    assert len(some.own) == 20
+    assert 500 <= sum(len(item.words) for item in some.items[20:]) < 515
+    assert len(some_documents(data, seed=0, most=10).own) == 5

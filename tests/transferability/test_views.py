@@ -5,7 +5,6 @@ import pytest
 
 from headstart.data import make_folds
 from headstart.errors import DataError
-from headstart.tasks import KINDS
 from headstart.transferability import (
     SCORES_FOR,
     Spectrum,
@@ -19,7 +18,7 @@ from headstart.transferability import (
 from tests.transferability.small import classes, problem
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORES_FOR)
 def test_every_score_of_the_kind_is_there_as_it_is_alone(kind):
     F, y, n_outputs = problem(kind, 60, 30)
     F, groups = F.astype(np.float32), np.arange(60) // 2
@@ -41,7 +40,7 @@ def test_every_score_of_the_kind_is_there_as_it_is_alone(kind):
     assert {name: score.value for name, score in given.items()} == {name: score.value for name, score in found.items()}
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORES_FOR)
 def test_noise_scores_less_than_features(kind):
     F, y, n_outputs = problem(kind, 80, 10)
     noise = np.random.default_rng(9).normal(size=F.shape)
@@ -53,7 +52,7 @@ def test_noise_scores_less_than_features(kind):
         assert score.value > of_noise[name].value, name
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", SCORES_FOR)
 @pytest.mark.parametrize("constant", [0.0, 0.3])
 def test_features_without_content_are_finite(kind, constant):
     _, y, n_outputs = problem(kind, 40, 12)

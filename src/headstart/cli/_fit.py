@@ -36,6 +36,17 @@ if TYPE_CHECKING:
     help="Fit again with more labels: backbone, strategy and test part stay those of this model, and DATA holds its "
     "items and new ones. Both models are scored on that test part.",
 )
+@click.option(
+    "--source",
+    metavar="DATA",
+    help="Another labelled data set of the same kind, of another language or domain: its training part trains too, and "
+    "is never scored. What it is worth is measured against training on DATA alone, and the better is kept.",
+)
+@click.option(
+    "--target-domain",
+    metavar="NAME",
+    help="The same for DATA with a column domain: this domain is scored, and the others are the source.",
+)
 @split_options
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")

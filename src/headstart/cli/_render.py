@@ -9,6 +9,7 @@ import click
 
 from headstart.cli._entities import errors_lines, interval_over, spans_text
 from headstart.cli._rungs import rung_heading, rung_line
+from headstart.cli._source import other_name, source_line
 
 if TYPE_CHECKING:
     from headstart.data import Inspection
@@ -65,6 +66,7 @@ def fit_text(result: "FitResult") -> str:
             _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
         )
     lines += _baseline_lines(result)
+    lines += _source_lines(result)
     lines += _continued_lines(result)
     lines += [
         _row("Transfer", _verdict(result)),
@@ -147,11 +149,25 @@ def _baseline_lines(result: "FitResult") -> list[str]:
     width = max((len(name) for name, _ in rows), default=0)
     lines = []
     for number, (name, other) in enumerate(rows):
-        low, high = other.difference_interval.low, other.difference_interval.high
-        difference = f"{other.compared} minus it {other.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
+        difference = _minus_it(other.compared, other.difference, other.difference_interval, form)
         text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}, {other.seconds:.1f} s"
         lines.append(_row("Baselines" if number == 0 else "", text))
     return lines
+
+
+def _source_lines(result: "FitResult") -> list[str]:
+    """Say what examples lent by another data set were worth."""
+    use, score = result.outcome.source, result.outcome.score
+    if use is None or use.other is None:
+        return [] if use is None else [_row("Source", source_line(use))]
+    form = _form(score.metric, score.value)
+    value = _value(use.other.value, use.other.interval, form)
+    difference = _minus_it("ours", use.other.difference, use.other.difference_interval, form)
+    return [_row("Source", source_line(use)), _row("", f"{other_name(use)}  {value}  {difference}")]
+
+
+def _minus_it(ours: str, difference: float, interval: "Interval", form: str) -> str:
+    return f"{ours} minus it {difference:+{form}} [{interval.low:+{form}}, {interval.high:+{form}}]"
 
 
 def _continued_lines(result: "FitResult") -> list[str]:
@@ -165,8 +181,7 @@ def _continued_lines(result: "FitResult") -> list[str]:
         text = _value(before.value, before.interval, form)
     if before.difference is None or before.difference_interval is None:
         return [_row("Before", f"{before.model}  {text}  cross-validated on its own examples, so not paired")]
-    low, high = before.difference_interval.low, before.difference_interval.high
-    difference = f"ours minus it {before.difference:+{form}} [{low:+{form}}, {high:+{form}}]"
+    difference = _minus_it("ours", before.difference, before.difference_interval, form)
     return [_row("Before", f"{before.model}  {text}  {difference}, on the same {before.n:,} test examples")]
 
 

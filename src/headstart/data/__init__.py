@@ -9,7 +9,9 @@
 
 from headstart.data._findings import Finding
 from headstart.data._inputs import load_items
+from headstart.data._lending import lend
 from headstart.data._lists import Form, read_entities, read_texts
+from headstart.data._sides import may_train
 from headstart.data._stratify import types_present
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Inspection, inspect, warnings_about
@@ -44,9 +46,11 @@ __all__ = [
     "hash_item",
     "inner_folds",
     "inspect",
+    "lend",
     "load",
     "load_items",
     "make_folds",
+    "may_train",
     "plan_split",
     "read_entities",
     "read_image",

@@ -117,7 +117,8 @@ def _entry(
         sentence.faults += _not_of_scheme(sentence, path, scheme)
     if sentence.faults:
         first, more = sentence.faults[0], len(sentence.faults) - 1
-        problem = f"{first.problem} (and {more} more bad lines in this sentence)" if more else first.problem
+        others = f"{more} more bad line{'s' * (more > 1)} in this sentence"
+        problem = f"{first.problem} (and {others})" if more else first.problem
         return DataError(problem, where=first.where, fix=first.fix)
     label = None
     if scheme:

@@ -204,13 +204,14 @@ def _columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
 
 def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
     """Choose the columns that say more of the items than their labels."""
+    present = {*table.columns, *table.nested}  # lists in them are refused: without groups, splits would leak
     columns: dict[str, Sequence[str]] = {
-        name: table.columns[name] for name in ("split", "domain", "fold") if name in table.columns
+        name: table.column(name, option="") for name in ("split", "domain", "fold") if name in present
     }
     if names.group and not names.group.startswith("filename:"):
         columns["group"] = table.column(names.group, option="--group")
-    elif not names.group and "group" in table.columns:
-        columns["group"] = table.columns["group"]
+    elif not names.group and "group" in present:
+        columns["group"] = table.column("group", option="--group")
     return columns
 
 

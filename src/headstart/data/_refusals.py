@@ -1,7 +1,7 @@
 """Every reason why data cannot be split into a training and a scored side."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from headstart.data._kinds import label_sets, looks_like_numbers
 from headstart.data._sides import given_sides, on_several_sides, united_groups
@@ -10,13 +10,16 @@ from headstart.errors import DataError
 from headstart.tasks import read_number
 
 
-def refusals(dataset: Dataset, *, resplit: bool = False, allow_straddling: bool = False) -> list[DataError]:
+def refusals(
+    dataset: Dataset, *, resplit: bool = False, allow_straddling: bool = False, taught: Collection[str] = ()
+) -> list[DataError]:
     """List every reason why this data cannot be split into a training and a scored side.
 
     Args:
         dataset: The examples.
         resplit: As for `plan_split`.
         allow_straddling: As for `plan_split`.
+        taught: As for `plan_split`.
 
     Returns:
         The errors, most fundamental first; empty where `plan_split` will succeed.
@@ -30,12 +33,36 @@ def refusals(dataset: Dataset, *, resplit: bool = False, allow_straddling: bool 
     problems = []
     if "parts" in sides:
         train = [i for i, side in enumerate(sides["parts"]) if side == "train"]
-        problems = _training_problems(dataset, train) + _unseen(dataset, train)
+        problems = _training_problems(dataset, train) + _unseen(dataset, train, taught)
     else:
         problems = _training_problems(dataset, range(len(dataset))) or _fold_problems(dataset, sides["folds"])
     if not allow_straddling:
         problems += _straddling(dataset, *sides.values())
     return problems
+
+
+def choice_problems(dataset: Dataset, *, resplit: bool = False) -> list[DataError]:
+    """Find a training side of a single group, inside which no settings can be chosen.
+
+    Args:
+        dataset: Examples that can be split.
+        resplit: As for `plan_split`.
+
+    Returns:
+        The error, or none.
+    """
+    sides = None if resplit else given_sides(dataset)
+    names = ("train",) * len(dataset) if sides is None else next(iter(sides.values()))
+    units = set(zip(united_groups(dataset).tolist(), names, strict=True))
+    scored = set(names) if sides and "folds" in sides else {"test"}
+    fewest = min(len({unit for unit, name in units if name != side}) for side in scored)
+    needed = 3 if sides is None else 2  # of three one is scored, and settings are chosen between the others
+    if fewest >= needed:
+        return []
+    found = f"expected at least {needed} separate training examples or groups to choose settings on, found {fewest}"
+    ways = "Add examples that are not copies, or from other groups"
+    fix = f"{ways}, or give a test part of its own with --test." if sides is None else f"{ways}."
+    return [DataError(found, where=dataset.source, fix=fix)]
 
 
 def _training_problems(dataset: Dataset, train: Sequence[int]) -> list[DataError]:
@@ -133,12 +160,12 @@ def _shared_unit_problems(dataset: Dataset) -> list[DataError]:
     return [DataError(found, where=dataset.source, fix="Name the right column with --label, or merge labels.")]
 
 
-def _unseen(dataset: Dataset, train: Sequence[int]) -> list[DataError]:
+def _unseen(dataset: Dataset, train: Sequence[int], taught: Collection[str]) -> list[DataError]:
     """Find labels that only the test part has; entities of such types can be scored, and are missed."""
     if dataset.kind == "tagging":
         return []
     sets = label_sets(dataset)
-    known = {name for i in train for name in sets[i]}
+    known = {name for i in train for name in sets[i]}.union(taught)
     unseen = [i for i, names in enumerate(sets) if not known.issuperset(names)]
     if not unseen:
         return []

@@ -70,7 +70,8 @@ def with_spans(row: Row, spans: object, odd: list[Odd]) -> Row | DataError:
     faults = faults or list(_overlaps(good, text, row.place))
     if faults:
         first, more = faults[0], len(faults) - 1
-        problem = f"{first.problem} (and {more} more bad spans in this row)" if more else first.problem
+        others = f"{more} more bad span{'s' * (more > 1)} in this row"
+        problem = f"{first.problem} (and {others})" if more else first.problem
         return DataError(problem, where=first.where, fix=first.fix)
     whole = Document.of_text(text)
     odd += _oddities(good, whole, row.place)

@@ -27,6 +27,7 @@ Rows = list[tuple[int, Cells | DataError]]  # the line a row starts on, and its 
 _RESAVE: Final = "Save the file again as UTF-8 (in a spreadsheet: 'CSV UTF-8')."
 _SURROGATE: Final = re.compile("[\ud800-\udfff]")
 _SEPARATORS: Final = (",", ";", "\t")
+_JSON_NAMES: Final[Mapping[type, str]] = {list: "a list", str: "a text", bool: "true or false", type(None): "null"}
 
 
 @dataclass(frozen=True)
@@ -61,7 +62,7 @@ class Table:
 
         Args:
             name: Its name.
-            option: The command-line option that names another one.
+            option: The command-line option that names another one; empty where there is none.
 
         Returns:
             One value per good row.
@@ -72,8 +73,10 @@ class Table:
         if name in self.nested:
             raise DataError(
                 f"expected text or numbers in column {name!r}, found lists, structures or bytes",
-                where=self.path.name,
-                fix=f"Give one value per row, or name another column with {option} NAME.",
+                where=self._where_nested(name),
+                fix=f"Give one value per row, or name another column with {option} NAME."
+                if option
+                else "Give one value per row, or rename the column.",
             )
         if name not in self.columns:
             raise DataError(
@@ -94,6 +97,11 @@ class Table:
             One value per good row.
         """
         return self.lists[name] if name in self.lists else self.column(name, option=option)
+
+    def _where_nested(self, name: str) -> str:
+        """Name the row where only some hold lists or structures, else the file."""
+        nested = [line for line, value in zip(self.lines, self.values.get(name, ()), strict=False) if _is_nested(value)]
+        return self.place(nested[0]) if 0 < len(nested) < len(self.lines) else self.path.name
 
     def place(self, line: int) -> str:
         """Return how messages name a row: ``train.csv:12``."""
@@ -140,12 +148,14 @@ def read_whole(path: Path) -> str | DataError:
         path: A UTF-8 file.
 
     Returns:
-        Everything in it, without a byte order mark, or the fault of its first line that is no text.
+        Everything in it, without a byte order mark; or its fault: it is empty, or its first line that is no text.
 
     Raises:
-        DataError: The file is empty or cannot be read.
+        DataError: The file cannot be read.
     """
-    lines = _text_lines(path)
+    lines = _decoded_lines(_bytes(path), path)
+    if not any(line.strip() for line in lines):
+        return DataError("expected a text, found an empty file", where=path.name, fix="Fill the file or remove it.")
     return next(iter(_bad_lines(lines, path).values()), None) or "".join(lines)
 
 
@@ -282,9 +292,10 @@ def _record(line: str, where: str) -> dict[str, Any] | DataError:
         fix = "Write one flat object per line."
         return DataError("expected a JSON object, found one nested too deeply", where=where, fix=fix)
     except ValueError as error:
-        return DataError(f"expected a JSON object on one line, found: {error}", where=where, fix="Correct the line.")
+        reason = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else str(error)
+        return DataError(f"expected a JSON object on one line, found: {reason}", where=where, fix="Correct the line.")
     if not isinstance(record, dict):
-        found = f"a {type(record).__name__}"
+        found = _JSON_NAMES.get(type(record), "a number")
         return DataError(
             f"expected a JSON object, found {found}", where=where, fix='Write {"text": "...", "label": "..."}.'
         )
@@ -323,11 +334,15 @@ def _is_label(kind: Any) -> bool:
     return bool(pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_integer(kind))
 
 
+def _is_nested(value: object) -> bool:
+    return isinstance(value, (list, dict, bytes))
+
+
 def _from_values(
     path: Path, columns: dict[str, list[Any]], lines: list[int], faults: list[tuple[int, DataError]]
 ) -> Table:
     """Turn columns of JSON or Parquet values into columns of strings; rows with half characters or NUL are faults."""
-    nested = [name for name, values in columns.items() if any(isinstance(v, (list, dict, bytes)) for v in values)]
+    nested = [name for name, values in columns.items() if any(map(_is_nested, values))]
     texts = {name: [_string(v) for v in values] for name, values in columns.items() if name not in nested}
     lists = {name: [_label_set(v) for v in columns[name]] for name in nested if all(map(_may_be_labels, columns[name]))}
     good = []

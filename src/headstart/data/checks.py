@@ -21,7 +21,7 @@ from headstart.data._entity_checks import about_entities, entity_counts
 from headstart.data._findings import Finding
 from headstart.data._image_checks import about_images
 from headstart.data._kinds import entities_in, label_sets, looks_like_numbers
-from headstart.data._refusals import refusals
+from headstart.data._refusals import choice_problems, refusals
 from headstart.data._sides import given_sides
 from headstart.data._sound_checks import about_sounds
 from headstart.data.dataset import PARTS, Dataset
@@ -201,7 +201,8 @@ def _unusable(reading: Reading) -> list[Finding]:
 
 
 def _unsplittable(reading: Reading) -> list[Finding]:
-    return [_finding("split", error) for error in refusals(reading.dataset)]
+    problems = refusals(reading.dataset) or choice_problems(reading.dataset)
+    return [_finding("split", error) for error in problems]
 
 
 def _copies(reading: Reading) -> list[Finding]:

@@ -101,7 +101,14 @@ def split_words(text: str) -> Borders:
         else:
             borders.append((place, place + 1))
             open_until = place + 1 if kind == "letter" else -1
-    return tuple(borders)
+    return tuple((start, _without_joiners(text, end)) for start, end in borders)
+
+
+def _without_joiners(text: str, end: int) -> int:
+    """Return where a word ends that is seen; what joins nothing after it is no part of it."""
+    while text[end - 1] in _JOINERS:
+        end -= 1
+    return end
 
 
 def _kind(character: str) -> _Kind:

@@ -23,7 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data._kinds import label_sets
-from headstart.data._refusals import refusals
+from headstart.data._refusals import choice_problems, refusals
 from headstart.data._sides import given_sides, may_train, on_several_sides, united_groups
 from headstart.data._stratify import Fold, Indices, Strata, make_folds
 from headstart.data.dataset import Dataset
@@ -66,6 +66,7 @@ def plan_split(
     allow_straddling: bool = False,
     without_test: Literal["auto", "folds"] = "auto",
     taught: Collection[str] = (),
+    chooses: bool = False,
 ) -> Plan:
     """Decide what trains and what is scored.
 
@@ -76,15 +77,18 @@ def plan_split(
         allow_straddling: Keep a given split although groups are on both sides of it.
         without_test: What to do where no split is given: ``folds`` cross-validates, however many examples there are.
         taught: Names of classes, labels or types that training on other data teaches besides.
+        chooses: Whether settings are chosen inside the training side, which takes two groups there.
 
     Returns:
         The plan, with what was decided.
 
     Raises:
         DataError: There are no labels, one class, a class too small to be on both sides, no label that divides the
-            training side, one value, test labels never seen in training, or groups on both sides of a given split.
+            training side, one value, test labels never seen in training, or groups on both sides of a given split; or
+            settings are to be chosen on a single group.
     """
     problems = refusals(dataset, resplit=resplit, allow_straddling=allow_straddling, taught=taught)
+    problems = problems or (choice_problems(dataset, resplit=resplit) if chooses else [])
     if problems:
         raise problems[0]
     sides = None if resplit else given_sides(dataset)

@@ -108,6 +108,7 @@ def evaluate(
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:
     trained = {h for h, part in zip(saved.data["items"], saved.data["parts"], strict=True) if part == "train"}
+    trained.update(saved.data.get("lent", {}).get("items", ()))
     seen = sum(item in trained for item in dataset.hashes)
     if not seen:
         return ()

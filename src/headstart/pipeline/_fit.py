@@ -1,7 +1,7 @@
 """Fit: choose, adapt, measure and save a model for one data set."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -37,6 +37,7 @@ from headstart.pipeline._options import (
     say_once,
 )
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
+from headstart.pipeline._source import check_source_options, read_source, source_to_dict, trained_too, with_source
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
@@ -107,6 +108,7 @@ class FitResult:
             "left_out": [asdict(item) for item in self.left_out],
             "seconds_over_budget": self.late,
             "notes": list(self.notes),
+            **({} if outcome.source is None else {"source": source_to_dict(outcome.source)}),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
         }
@@ -143,33 +145,35 @@ def fit(
     started = time.monotonic() if started is None else started
     reading, options = reading or Reading(), options or FitOptions()
     check_options(options)
+    check_source_options(options)
     work = PartialFolder(Path(output), overwrite=overwrite)
     before = None if options.continue_from is None else open_before(options)
     if before is not None:
         reading, options = before.settle(reading, options)
     strategy = _strategy(options)
-    dataset = reading.load(source)
+    dataset, lent = read_source(reading.load(source), reading, options)
     said = (*dataset.notes, *notes_on_left_out(dataset))
     metric = choose_metric(options.metric, dataset.kind)
     options = replace(options, metric=metric, strategy=options.strategy or LADDER)
-    dataset, plan = _split(dataset, before, options)
+    dataset, plan, pooled, both = _split(dataset, lent, before, options)
     for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *_warnings(dataset))):
         say(note)
-    check_metric_defined(dataset, plan, metric)
+    check_metric_defined(pooled, both, metric)
     tell, decided = say_once(say)
     _say_larger(dataset, options, say)
     names = ready(names_for(dataset.modality, options.backbones), dataset.modality, options, say=tell)
-    work.open({"data": dataset.fingerprint, "options": comparable(options)})
+    also = {} if lent is None else {"source": lent.fingerprint}
+    work.open({"data": dataset.fingerprint, "options": comparable(options) | also})
     try:
-        run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(dataset))
-        task = _task(dataset, plan, tell)
+        run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(pooled))
+        task = _task(pooled, both, tell)
         _say_budget(options, run, say)
         candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
         _say_notes(candidates, say)
         known = None if before is None else before.predict(dataset, plan, run=run)
         outcome = climb(
-            dataset,
-            plan,
+            pooled,
+            both,
             task,
             backbones=candidates,
             strategy=strategy,
@@ -184,7 +188,7 @@ def fit(
         texts = tagged_texts(dataset, outcome.predictions, task) if task.kind == "tagging" else []
         if texts:
             result = replace(result, entities=entity_errors(texts, outcome.predictions))
-        seen = _seen(dataset, plan)
+        seen = _seen(dataset, plan, trained_too(lent, outcome))
         # The place it was made at, and the texts, are nobody's business where the model is shipped.
         measured = result.to_dict(texts=False) | {"model": Path(output).name}
         artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
@@ -219,12 +223,28 @@ def _strategy(options: FitOptions) -> Strategy | None:
     return None if options.strategy in (None, LADDER) else strategies.parse(str(options.strategy))
 
 
-def _split(dataset: Dataset, before: Before | None, options: FitOptions) -> tuple[Dataset, Plan]:
-    """Decide what trains and what is scored, and leave out what may do neither."""
+def _split(
+    dataset: Dataset, lent: Dataset | None, before: Before | None, options: FitOptions
+) -> tuple[Dataset, Plan, Dataset, Plan]:
+    """Decide what trains and what is scored, and leave out what may do neither; then the same with what is lent."""
     if before is not None:
-        return before.split(dataset, options)
-    plan = plan_split(dataset, seed=options.seed, resplit=options.resplit, allow_straddling=options.allow_straddling)
-    return dataset, plan
+        dataset, plan = before.split(dataset, options)
+        return dataset, plan, dataset, plan
+
+    def split(target: Dataset, *, taught: Collection[str] = ()) -> Plan:
+        return plan_split(
+            target,
+            seed=options.seed,
+            resplit=options.resplit,
+            allow_straddling=options.allow_straddling,
+            chooses=True,
+            taught=taught,
+        )
+
+    if lent is None:
+        plan = split(dataset)
+        return dataset, plan, dataset, plan
+    return dataset, *with_source(dataset, lent, split)
 
 
 def _timed(result: FitResult, run: Run, started: float) -> FitResult:
@@ -311,12 +331,13 @@ def _run(
     )
 
 
-def _seen(dataset: Dataset, plan: Plan) -> dict[str, Any]:
+def _seen(dataset: Dataset, plan: Plan, lent: Dataset | None) -> dict[str, Any]:
     """Which items the model was fitted on and measured on, so that later scores can say what it has seen."""
     part = {int(i): "test" for i in (() if plan.test is None else plan.test)}
     part |= {int(i): "train" for i in plan.train}
     return {
         "source": Path(dataset.source).name,  # the rest of the path is nobody's business where the model is shipped
+        **({} if lent is None else {"lent": {"source": lent.source, "items": list(lent.hashes)}}),
         "fingerprint": dataset.fingerprint,
         "how": plan.how,
         "n_train": len(plan.train),

@@ -86,6 +86,8 @@ class FitOptions:
             same network with random weights, ``full`` also the same network trained from scratch.
         continue_from: A model folder whose backbone, strategy and test part are kept.
         checkpoint_seconds: Least time between two checkpoints of a training; a shorter one leaves none.
+        source: Another labelled data set of the same kind: its training part trains too and is never scored.
+        target_domain: Of data with a column ``domain``, the one that is held out and scored; the others are the source.
     """
 
     backbones: tuple[str | Backbone, ...] = ()
@@ -101,12 +103,14 @@ class FitOptions:
     proof: Proof = "quick"
     continue_from: str | None = None
     checkpoint_seconds: float = 20.0
+    source: str | Path | None = None
+    target_domain: str | None = None
 
 
 def comparable(options: FitOptions) -> dict[str, Any]:
     """Return the options that change the result; the budget may differ when a run is resumed."""
     values = {field.name: getattr(options, field.name) for field in fields(options)}
-    for name in ("budget", "offline", "checkpoint_seconds"):
+    for name in ("budget", "offline", "checkpoint_seconds", "source"):  # the source counts by what it holds
         del values[name]
     values["backbones"] = [
         b if isinstance(b, str) else f"{b.name} {b.weights_hash} {b.preprocessing_hash}" for b in options.backbones
@@ -139,9 +143,9 @@ def check_metric_defined(dataset: Dataset, plan: Plan, metric: str) -> None:
     if metric != "auroc":
         return
     labels = labels_of(dataset)
-    counts = Counter(labels[i] for i in (range(len(dataset)) if plan.test is None else plan.test))
+    counts = Counter(labels[i] for i in (dataset.own if plan.test is None else plan.test))
     # Every fold of a repeat scores about n / k examples; to be in all k of them a class needs k.
-    needed = 1 if plan.folds is None else round(len(labels) / np.mean([len(scored) for _, scored in plan.folds]))
+    needed = 1 if plan.folds is None else round(len(dataset.own) / np.mean([len(scored) for _, scored in plan.folds]))
     rare = sorted(name for name in set(labels) if counts[name] < needed)
     if rare:
         raise OptionError(

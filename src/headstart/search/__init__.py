@@ -21,13 +21,14 @@ from headstart.search._halving import Climbed, climb_finalists
 from headstart.search._judging import Judgement, Prior, judge
 from headstart.search._ladder import STOPPING, Best
 from headstart.search._owed import Owed
-from headstart.search._problem import Outcome, Problem, Proof, Rung, Watch, watch_nothing
+from headstart.search._problem import Outcome, Problem, Proof, Rung, SourceUse, Watch, watch_nothing
 from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
-from headstart.search._scoring import SAVING, measure, pretrained
+from headstart.search._scoring import SAVING, pretrained
+from headstart.search._source import Chosen, Reached, compare_other, measured, with_and_without
 from headstart.strategies import Probe, Run, Strategy, reading_words
 from headstart.tasks import Task
 
-__all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "Watch", "climb", "judge", "watch_nothing"]
+__all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "SourceUse", "Watch", "climb", "judge", "watch_nothing"]
 
 RANDOM: Final = "the comparison with random weights"
 FROM_SCRATCH: Final = "training from scratch"
@@ -65,33 +66,47 @@ def climb(
     """
     assert dataset.labels is not None
     y = task.encode(dataset.labels)
-    candidates = reading_words(backbones, dataset.take(plan.train), task, run=run)
+    own = plan.train[np.isin(plan.train, dataset.own)]
+    candidates = reading_words(backbones, dataset.take(own), task, run=run)
     problem = Problem(dataset, plan, task, candidates, strategy, run, y, effort, proof, watch)
+    chosen = None if dataset.lent is None else with_and_without(problem, _reach)
+    return _finish(_reach(problem) if chosen is None else chosen.reached, chosen)
+
+
+def _reach(problem: Problem) -> Reached:
+    """Fit the first rung on every candidate, measure the baselines, and climb."""
     tried = try_all(problem)
-    run.features.deadline = None  # there is a model: its score is owed
+    problem.run.features.deadline = None  # there is a model: its score is owed
     owed = Owed(problem, pretrained(problem, tried.best), tried.fit_seconds)
     others, climbed = _climb_on(problem, tried, owed)
-    best, owed, rungs = climbed.best, climbed.owed, [*tried.rungs, *climbed.rungs]
-    scored = measure(
-        problem, tried.fits, best, reserve=owed.random + owed.saving, interruptible=not climbed.interrupted
-    )
+    return Reached(problem, tried, others, climbed)
+
+
+def _finish(reached: Reached, chosen: Chosen | None) -> Outcome:
+    """Measure what was reached, and compare it."""
+    problem, climbed, others = reached.problem, reached.climbed, reached.others
+    run, best, owed = problem.run, climbed.best, climbed.owed
+    scored = measured(reached)
     ours = scored.folds
     comparisons = compare_all(problem, ours, {k: replace(m, folds=m.folds[: len(ours)]) for k, m in others.items()})
     stopped = climbed.interrupted or scored.interrupted
-    proven, left_out = _prove(problem, best, ours, owed=owed, seconds=sum(r.seconds for r in rungs), stopped=stopped)
+    source = None if chosen is None else compare_other(chosen, ours, stopped=stopped)
+    seconds = sum(rung.seconds for rung in reached.rungs)
+    proven, left_out = _prove(problem, best, ours, owed=owed, seconds=seconds, stopped=stopped)
     comparisons |= proven
     n = len(np.unique(np.concatenate([fold.items for fold in ours if fold.items is not None])))
     return Outcome(
         model=best.fitted.model,
         chosen=best.fitted.chosen,
-        score=score(ours, metric=run.metric, how=plan.how, n=n, seed=run.seed),
-        classes=class_scores(ours, task.classes),
+        score=score(ours, metric=run.metric, how=problem.plan.how, n=n, seed=run.seed),
+        classes=class_scores(ours, problem.task.classes),
         baselines=comparisons,
         transfer_helped=verdict(comparisons, metric=run.metric),
-        rungs=tuple(rungs),
-        notes=(*tried.notes, *climbed.notes, *scored.notes, *left_out),
+        rungs=reached.rungs if chosen is None else chosen.rungs,
+        notes=(*reached.tried.notes, *climbed.notes, *scored.notes, *left_out, *(chosen.limits if chosen else ())),
         predictions=tuple(ours),
-        chosen_once=scored.chosen_once,
+        chosen_once=scored.chosen_once or (chosen is not None and bool(chosen.limits)),
+        source=source,
     )
 
 

@@ -174,13 +174,14 @@ def _check_time(strategy: Tuning, backbone: Backbone, needed: float, *, left: fl
 
 
 def _rung(attempt: Attempt, fit: Fitted, best: Fitted, problem: Problem) -> Rung:
-    values, n = np.array(fit.fold_values), len(problem.plan.train)
+    values, own = np.array(fit.fold_values), problem.own(problem.plan.train)
+    n = len(own)
     held_out, bounds = n // len(values), find_metric(problem.run.metric, problem.task.kind).bounds
     if np.isnan(values).sum() > len(values) - 2:
         interval = Interval(*bounds, "not defined in the inner folds")
     else:
         groups = problem.dataset.groups
-        units = n if groups is None else len({groups[i] for i in problem.plan.train})
+        units = n if groups is None else len({groups[i] for i in own})
         interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds, units=units)
     return Rung(
         name=f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}",

@@ -218,7 +218,7 @@ class Climb:
 
     def _measure(self, attempt: Attempt, problem: Problem) -> Best | None:
         """Hold a rung to the folds, and train it where it is better; frozen passes keep the problem's deadline too."""
-        with _deadline_of_passes(problem):
+        with deadline_of_passes(problem):
             if isinstance(attempt.step.strategy, Probe):
                 return self._measure_probe(attempt, problem, attempt.step.strategy)
             assert isinstance(attempt.step.strategy, Tuning)
@@ -276,7 +276,7 @@ class Climb:
 
 
 @contextmanager
-def _deadline_of_passes(problem: Problem) -> Iterator[None]:
+def deadline_of_passes(problem: Problem) -> Iterator[None]:
     """Have frozen passes end in time too; how far they may go is kept where features come from."""
     features = problem.run.features
     before, features.deadline = features.deadline, problem.run.deadline

@@ -56,7 +56,7 @@ class Owed:
         """Seconds of the comparison with random weights."""
         if self.problem.proof == "none":
             return 0.0
-        inside, outside = (min(RANDOM_AT_MOST, len(part)) for part in self.problem.splits[0])
+        inside, outside = (min(RANDOM_AT_MOST, len(self.problem.own(part))) for part in self.problem.splits[0])
         fits = 2 * self.probe_seconds * inside / len(self.problem.plan.train)
         return CAUTION * (self.per_item * (inside + outside) + fits)
 

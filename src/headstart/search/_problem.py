@@ -1,7 +1,7 @@
 """What every step of the search needs, and what it leaves behind."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal, Protocol
 
 import numpy as np
@@ -16,6 +16,7 @@ from headstart.tasks import Task
 
 Splits = Sequence[tuple[Indices, Indices]]
 Proof = Literal["none", "quick", "full"]
+Used = Literal["source and target", "target only"]
 MIN_OUTER_FOLDS: Final = 3  # an interval from fewer says nothing
 
 
@@ -63,6 +64,7 @@ class Outcome:
         notes: What limits the numbers.
         predictions: What the model, or the choice repeated in outer folds, made of the scored items.
         chosen_once: Whether outer folds repeat the training of what was chosen, and not all of the choosing.
+        source: What examples lent by another data set were worth; None where there are none.
     """
 
     model: AdaptedModel
@@ -75,6 +77,27 @@ class Outcome:
     notes: tuple[str, ...]
     predictions: tuple[Fold, ...] = ()
     chosen_once: bool = False
+    source: "SourceUse | None" = None
+
+
+@dataclass(frozen=True)
+class SourceUse:
+    """What examples lent by another data set, the source, were worth.
+
+    Attributes:
+        shipped: What the model was trained on.
+        n: How many examples the source lent.
+        why: How that was chosen, inside the training part of the target.
+        helped: Whether training on both is better than on the target only, on what is scored: True or False where the
+            paired difference excludes zero, else None.
+        other: The other of the two on the same splits; None where it was not measured.
+    """
+
+    shipped: Used
+    n: int
+    why: str
+    helped: bool | None = None
+    other: Comparison | None = None
 
 
 class Watch(Protocol):
@@ -133,6 +156,22 @@ class Problem:
         """Encoded labels of the training part."""
         return self.y[self.plan.train]
 
+    def own(self, positions: Indices) -> Indices:
+        """Return those of some positions whose examples are not lent."""
+        lent = self.dataset.lent
+        return positions if lent is None else positions[~np.array(lent, dtype=bool)[positions]]
+
+    def alone(self) -> "Problem":
+        """Return the problem without what is lent, which stands behind all else: positions stay what they are."""
+        own, plan = self.dataset.own, self.plan
+        folds = None if plan.folds is None else tuple((self.own(inside), outside) for inside, outside in plan.folds)
+        return replace(
+            self,
+            dataset=replace(self.dataset.take(own), lent=None),
+            plan=replace(plan, train=self.own(plan.train), folds=folds),
+            y=self.y[own],
+        )
+
     def units(self, positions: Indices) -> NDArray[Any]:
         """Return the group of each position, copies of one item counted as one."""
         return np.asarray(united_groups(self.dataset))[positions]
@@ -141,4 +180,4 @@ class Problem:
         """Return predictions of one split as evaluation takes them."""
         inside, outside = split
         groups = None if self.dataset.groups is None else np.array(self.dataset.groups)[outside]
-        return Fold(self.y[outside], outputs, len(inside), groups, outside)
+        return Fold(self.y[outside], outputs, len(self.own(inside)), groups, outside)

@@ -112,11 +112,11 @@ def compare_all(problem: Problem, ours: list[Fold], theirs: dict[str, Measured])
     """Compare ours with each of the others, paired by item or fold; where the metric is not defined, say so."""
     found: dict[str, Comparison] = {}
     for name, other in theirs.items():
-        found |= _compared(problem, name, ours, other.folds, seconds=other.seconds)
+        found |= compared(problem, name, ours, other.folds, seconds=other.seconds)
     return found
 
 
-def _compared(
+def compared(
     problem: Problem, name: str, ours: list[Fold], theirs: list[Fold], *, seconds: float
 ) -> dict[str, Comparison]:
     """Compare with one other; empty, and said, where the metric is not defined, as ranks of a constant answer are."""
@@ -148,14 +148,14 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
     except BackboneError as error:
         run.say(f"No comparison with random weights: {error.problem}.")
         return {}
-    inside, outside = (_some(problem, part) for part in problem.splits[0])
+    inside, outside = (_some(problem, problem.own(part)) for part in problem.splits[0])
     run.progress("the same network with random weights", 0, 1)
     both = [_probe(problem, network, inside, outside) for network in (backbone, blank)]
     run.progress("the same network with random weights", 1, 1)
     ours, theirs = ([problem.fold((inside, outside), outputs)] for outputs in both)
     spent = time.monotonic() - started
     name = f"random weights, probe ({len(inside)} to train, {len(outside)} to test)"
-    found = _compared(problem, name, ours, theirs, seconds=spent)
+    found = compared(problem, name, ours, theirs, seconds=spent)
     return {name: replace(comparison, compared="pretrained probe") for name, comparison in found.items()}
 
 
@@ -202,7 +202,7 @@ def scratch(
         tuned = replace(from_nothing, steps=allowed).tune(backbone, problem.dataset.take(inside), problem.task, run=run)
         folds.append(problem.fold((inside, outside), tuned.outputs(problem.dataset.take(outside), run=run)))
     spent = time.monotonic() - started
-    return _compared(problem, f"from scratch ({allowed} steps)", ours, folds, seconds=spent)
+    return compared(problem, f"from scratch ({allowed} steps)", ours, folds, seconds=spent)
 
 
 def guarded(

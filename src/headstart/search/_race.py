@@ -161,7 +161,7 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int, fi
     """
     problem, folds, y = challenger.problem, challenger.folds, challenger.problem.train_y
     inside, held = folds[0]
-    weights = _weights(problem, y)
+    weights = _weights(problem, y[problem.train.own])  # which stand before what is lent
 
     def look_at(look: int) -> Race:
         outside = held_out_of(folds, look)
@@ -172,7 +172,7 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int, fi
             problem.units(problem.plan.train[outside]),
             look=look,
             looks=looks,
-            test_per_train=len(held) / len(inside),
+            test_per_train=len(held) / len(problem.own(problem.plan.train[inside])),
             prior=prior,
         )
         return Race(challenger, judgement, look, temperature, after, before)

@@ -1,10 +1,11 @@
 """Some of the documents, where all of them are more than choosing a setting needs."""
 
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 
-from headstart.data import Dataset, united_groups
+from headstart.data import Dataset, Indices, united_groups
 
 ENOUGH_WORDS: Final = 20_000  # to choose the strength of a penalty on
 
@@ -13,7 +14,7 @@ def some_documents(train: Dataset, *, seed: int, words: int = ENOUGH_WORDS, most
     """Return whole groups of documents, drawn at random until they hold enough words.
 
     Args:
-        train: Documents.
+        train: Documents; where some are lent, half of what is drawn is.
         seed: Determines the draw.
         words: How many words are enough.
         most: How many documents are enough, or None.
@@ -21,6 +22,15 @@ def some_documents(train: Dataset, *, seed: int, words: int = ENOUGH_WORDS, most
     Returns:
         Some of the documents in their order, or all of them.
     """
+    every = (train.own, np.setdiff1d(np.arange(len(train)), train.own))
+    sides = [side for side in every if len(side)]
+    each, number = words // len(sides), None if most is None else max(1, most // len(sides))
+    drawn = [side[_drawn(replace(train.take(side), lent=None), seed, each, number)] for side in sides]
+    chosen = np.concatenate(drawn)
+    return train if len(chosen) == len(train) else train.take(np.sort(chosen))
+
+
+def _drawn(train: Dataset, seed: int, words: int, most: int | None) -> Indices:
     groups = np.asarray(united_groups(train))
     _, number = np.unique(groups, return_inverse=True)
     sizes = np.array([len(item.words) for item in train.items])
@@ -29,4 +39,4 @@ def some_documents(train: Dataset, *, seed: int, words: int = ENOUGH_WORDS, most
     enough = int(np.searchsorted(counted, words)) + 1
     if most is not None:
         enough = min(enough, int(np.searchsorted(np.cumsum(np.bincount(number)[order]), most)) + 1)
-    return train if enough >= len(order) else train.take(np.flatnonzero(np.isin(number, order[:enough])))
+    return np.arange(len(train)) if enough >= len(order) else np.flatnonzero(np.isin(number, order[:enough]))

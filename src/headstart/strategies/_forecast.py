@@ -69,7 +69,13 @@ def forecast(strategy: Tuning, backbone: Backbone, train: Dataset, *, run: Run) 
     """
     keep_freed_memory()
     with within_memory(str(strategy)):
-        return _forecast(strategy, backbone, train, run)
+        stages = [_forecast(each, backbone, part, run) for each, part in strategy.stages(train)]
+    return TuningForecast(
+        sum(stage.gathering_seconds for stage in stages),
+        sum(stage.training_seconds for stage in stages),
+        max(stage.megabytes for stage in stages),
+        sum(stage.stored_megabytes for stage in stages),
+    )
 
 
 def _forecast(strategy: Tuning, backbone: Backbone, train: Dataset, run: Run) -> TuningForecast:

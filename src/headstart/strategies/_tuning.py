@@ -29,6 +29,7 @@ from headstart.training import Group, Settings, Trained, train
 
 Last = int | Literal["auto", "all"]
 TUNING_FOLDS: Final = 3
+MOST_STEPS: Final = 600  # on a source that is larger than the target
 
 
 @dataclass(frozen=True)
@@ -103,6 +104,7 @@ class Tuning(Strategy):
     """A strategy that moves weights, with settings fixed beforehand."""
 
     last: Last
+    steps: int
     views: int
     flips: Flips
     activations: Precision
@@ -130,6 +132,27 @@ class Tuning(Strategy):
 
     def check_task(self, task: Task) -> None:
         """Refuse a task that this strategy cannot learn, before anything is computed; most learn all."""
+
+    def stages(self, train: Dataset) -> list[tuple["Tuning", Dataset]]:
+        """Return what is trained on one after another: what is lent, with more steps where it is more, then the rest.
+
+        Args:
+            train: The examples; one's own may be repeated among those that are lent, which teaches nothing here.
+
+        Returns:
+            One stage where nothing is lent, else two.
+        """
+        if train.lent is None:
+            return [(self, train)]
+        own = replace(train.take(train.own), lent=None)
+        known = set(own.hashes)
+        lent = replace(train.take([i for i, item in enumerate(train.hashes) if item not in known]), lent=None)
+        if not len(lent):
+            return [(self, own)]
+        more = max(1.0, (len(lent) / max(1, len(own))) ** 0.5)
+        steps = self.steps and max(self.steps, min(MOST_STEPS, round(self.steps * more)))
+        on_lent: Tuning = replace(self, steps=steps)  # type: ignore[type-var]  # every subclass is a dataclass
+        return [(on_lent, lent), (self, own)]
 
     def cut_of(self, backbone: Backbone) -> str | None:
         """Return the frozen boundary in a network.
@@ -204,9 +227,13 @@ class Tuning(Strategy):
         self.check_task(task)
         find_metric(run.metric, task.kind)
         start, cut = self.start_from(backbone, run=run), self.cut_of(backbone)
+        *before, (_, train) = self.stages(train)
+        assert train.labels is not None
+        earlier = [strategy.tune(backbone, lent, task, run=run) for strategy, lent in before]
         views = self.gather(start, train, run=run)
         began = time.monotonic()
-        thawed = Thawed(start.copy(after=cut), cut, views, rows_each(start, train))
+        taught = earlier[-1].model.backbone if earlier else start  # the same up to the cut
+        thawed = Thawed(taught.copy(after=cut), cut, views, rows_each(start, train))
         X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
         network, head, chosen = self.learn(material, run=run)
@@ -215,8 +242,11 @@ class Tuning(Strategy):
         model = AdaptedModel(
             copy, head, task, "last", str(self), base=Base(backbone.name, backbone.weights_hash, trained)
         )
-        seconds, reading = time.monotonic() - began, self.reading_of(backbone)
+        seconds = time.monotonic() - began + sum(each.seconds for each in earlier)
+        reading = self.reading_of(backbone)
         chosen = {"frozen up to": cut or "nothing", "views": reading.described, **chosen}
+        if before:
+            chosen["first on"] = f"{len(before[0][1])} of the source"
         if reading.precision != "float32":
             chosen |= rounding(replace(thawed, backbone=copy), start, train, run=run)
         return Tuned(model, start, cut, chosen, seconds, reading.precision)
@@ -248,7 +278,8 @@ class Tuning(Strategy):
         final = self.tune(backbone, train, task, run=run).cooled(temperature)
         values = [metric.score(y[outside], temperature.calibrate(out[outside])) for _, outside in folds]
         known = tuple(float("nan") if value is None else value for value in values)
-        loss = item_losses(y, temperature.calibrate(out)).mean()
+        own = train.own  # what is lent is in no fold
+        loss = item_losses(y[own], temperature.calibrate(out[own])).mean()
         chosen = {**final.chosen, "temperature": temperature.value}
         return Fitted(final.model, float(loss), known, chosen, final.seconds)
 

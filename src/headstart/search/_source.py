@@ -1,0 +1,231 @@
+"""With the examples that another data set lends, or without: both are reached, held to the same folds, and measured.
+
+The climb is made twice, on one's own examples alone (the target) and on all. Which model is shipped is decided on inner
+folds of the target's training part, by what is more probable: both are trained already. What the source was worth is
+then measured where the score is, by the paired difference between the two.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from headstart.backbones import Backbone
+from headstart.data import inner_folds
+from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
+from headstart.evaluation import Comparison, Fold, verdict
+from headstart.search._first import Tried
+from headstart.search._halving import EITHER, Climbed
+from headstart.search._ladder import STOPPING, deadline_of_passes
+from headstart.search._problem import Problem, Rung, SourceUse, Used
+from headstart.search._proof import Measured, compared, guarded
+from headstart.search._race import Contender, Predict, Race, probing, race, tuning
+from headstart.search._scoring import Scored, measure, pretrained
+from headstart.strategies import TUNING_FOLDS, Probe, Tuning
+
+ALONE: Final[Used] = "target only"
+BOTH: Final[Used] = "source and target"
+CHOSEN_ONCE: Final = "Whether the source is used was chosen once, on all examples: the score may be a little too good."
+
+
+@dataclass(frozen=True)
+class Reached:
+    """Where one climb led to.
+
+    Attributes:
+        problem: What it was made on.
+        tried: The first rung on every candidate.
+        others: What models without pretraining predict.
+        climbed: The best, and what measuring it needs.
+    """
+
+    problem: Problem
+    tried: Tried
+    others: Mapping[str, Measured]
+    climbed: Climbed
+
+    @property
+    def rungs(self) -> tuple[Rung, ...]:
+        """All that was tried, in order."""
+        return (*self.tried.rungs, *self.climbed.rungs)
+
+    @property
+    def start(self) -> Backbone:
+        """The pretrained network chosen."""
+        return pretrained(self.problem, self.climbed.best.fitted)
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """What is shipped, and the other.
+
+    Attributes:
+        reached: What is shipped.
+        shipped: What that was trained on.
+        why: How it was chosen.
+        rungs: All that was tried, on the target alone and on both.
+        other: What is not shipped; None where there is no other.
+        n: How many examples the source lent.
+    """
+
+    reached: Reached
+    shipped: Used
+    why: str
+    rungs: tuple[Rung, ...]
+    n: int
+    other: Reached | None = None
+
+    @property
+    def limits(self) -> tuple[str, ...]:
+        """What the choice does to the score."""
+        return () if self.other is None or not self.reached.problem.plan.folds else (CHOSEN_ONCE,)
+
+
+def with_and_without(problem: Problem, reach: Callable[[Problem], Reached]) -> Chosen:
+    """Climb on the target alone, then on all examples, and choose.
+
+    Args:
+        problem: All examples.
+        reach: The climb.
+
+    Returns:
+        The choice; the target alone where time, memory or an interrupt allows no more.
+    """
+    alone = reach(_marked(problem))
+    rungs = tuple(_named(rung) for rung in alone.rungs)
+    n = len(set(problem.dataset.hashes) - set(alone.problem.dataset.hashes))
+    if alone.climbed.interrupted:
+        return Chosen(alone, ALONE, "interrupted before it was used", rungs, n)
+    found: list[Reached] = []
+    hurried = _leaving(problem, alone)
+
+    def climb() -> str:
+        try:
+            found.append(_in_time(hurried, reach))
+        except (BackboneError, BudgetError, DataError, StoreError, TrainingError) as error:
+            return error.problem
+        return ""
+
+    try:
+        failed: str = problem.run.decide("left out: the source", climb)
+        if failed:
+            problem.run.say(f"The source was left out: {failed}.")
+            return Chosen(alone, ALONE, f"left out: {failed}", rungs, n)
+        # Reached before an interruption, and in time then: the same again, whatever the time.
+        both = found[0] if found else reach(replace(problem, run=replace(problem.run, deadline=None)))
+        both = replace(both, problem=problem)
+        better = _race(alone, both)
+    except KeyboardInterrupt:
+        problem.run.say(STOPPING)
+        stopped = replace(alone, climbed=replace(alone.climbed, interrupted=True))
+        return Chosen(stopped, ALONE, "interrupted before it was used", rungs, n)
+    rungs = (*rungs, *both.rungs)
+    if better.judgement.answer == "better":
+        return Chosen(alone, ALONE, _why(better), rungs, n, both)
+    return Chosen(both, BOTH, _why(better), rungs, n, alone)
+
+
+def measured(reached: Reached) -> Scored:
+    """Predict what is scored."""
+    climbed = reached.climbed
+    reserve = climbed.owed.random + climbed.owed.saving
+    return measure(
+        reached.problem, reached.tried.fits, climbed.best, reserve=reserve, interruptible=not climbed.interrupted
+    )
+
+
+def compare_other(chosen: Chosen, ours: Sequence[Fold], *, stopped: bool) -> SourceUse:
+    """Measure what is not shipped on the same splits, as far as time lasts.
+
+    Args:
+        chosen: The choice.
+        ours: Predictions of what is shipped.
+        stopped: Whether the user wanted it to end here.
+
+    Returns:
+        What the source was worth.
+    """
+    known = SourceUse(chosen.shipped, chosen.n, chosen.why)
+    if chosen.other is None or stopped:
+        return known
+    other, problem = chosen.other, chosen.reached.problem
+    name = ALONE if chosen.shipped == BOTH else BOTH
+    seconds = sum(rung.seconds for rung in other.rungs)
+
+    def compare() -> dict[str, Comparison]:
+        theirs = measured(other).folds
+        n = min(len(ours), len(theirs))
+        return compared(problem, name, list(ours[:n]), theirs[:n], seconds=seconds)
+
+    owed = other.climbed.owed
+    try:
+        found = guarded(problem, compare, f"the comparison with {name}", needs=owed.scoring + owed.saving)
+    except KeyboardInterrupt:
+        return known
+    if not found:
+        return known
+    better = verdict(found, metric=problem.run.metric)
+    helped = better if better is None or chosen.shipped == BOTH else not better
+    return replace(known, helped=helped, other=found[name])
+
+
+def _marked(problem: Problem) -> Problem:
+    """Return the problem of the target alone, whose decisions and rungs are told from those on all examples."""
+    decide, watch = problem.run.decide, problem.watch
+
+    def prefixed(name: str, choose: Callable[[], Any]) -> Any:
+        return decide(f"{ALONE}: {name}", choose)
+
+    run = replace(problem.run, decide=prefixed)
+    return replace(problem.alone(), run=run, watch=lambda rung: watch(_named(rung)))
+
+
+def _named(rung: Rung) -> Rung:
+    return replace(rung, name=f"{rung.name} ({ALONE})")
+
+
+def _leaving(problem: Problem, alone: Reached) -> Problem:
+    """Return the problem with a deadline that leaves time to measure the target alone too."""
+    run, owed = problem.run, alone.climbed.owed
+    if run.deadline is None:
+        return problem
+    return replace(problem, run=replace(run, deadline=run.deadline - owed.scoring))
+
+
+def _in_time(problem: Problem, reach: Callable[[Problem], Reached]) -> Reached:
+    with deadline_of_passes(problem):
+        return reach(problem)
+
+
+def _race(alone: Reached, both: Reached) -> Race:
+    """Hold both to the inner folds both know; a strategy that was asked for knows none yet, and is held to all."""
+    challenger, best = _contender(alone), _contender(both)
+    looks = min(_known(alone, challenger), _known(both, best))
+    return race(challenger, best, prior=EITHER, looks=looks, first=looks)
+
+
+def _contender(reached: Reached) -> Contender:
+    best, problem = reached.climbed.best, reached.problem
+    if best.contender is not None:
+        return best.contender
+    problem = replace(problem, run=replace(problem.run, deadline=None))
+    folds = inner_folds(problem.train, problem.train_y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
+    predict: Predict
+    if isinstance(best.strategy, Tuning):
+        predict = tuning(problem, best.strategy, reached.start)
+    else:
+        assert isinstance(best.strategy, Probe)
+        predict = probing(problem, best.strategy, best.fitted)
+    return Contender(problem, folds, predict)
+
+
+def _known(reached: Reached, contender: Contender) -> int:
+    best, n = reached.climbed.best, len(contender.folds)
+    trained = best.contender is not None and isinstance(best.strategy, Tuning)  # refits of a probe are next to nothing
+    return n - contender.missing(n) if trained else n
+
+
+def _why(found: Race) -> str:
+    judgement = found.judgement
+    return (
+        f"inside training, the gain in {found.compared} by the source is {-judgement.gain:+.3f} ± {judgement.error:.3f}"
+    )
