@@ -4,7 +4,7 @@
 
 For every pair and seed one `headstart fit TARGET --source SOURCE`, which climbs on the target alone and on both, ships
 what inner folds prefer, and measures both on the target's test part (`sets.py`). Types are mapped to those of the
-target, and those without a counterpart are left out. Beside it, a model of the source alone on the same test part.
+target, and those without a counterpart are left out. With --source-only also a model of the source alone.
 
 * wikigold <- WNUT-17: encyclopaedia from tweets and comments;
 * wikigold <- CoNLL-2002 Dutch or Spanish: English from another language, under a network that knows English;
@@ -31,6 +31,7 @@ sys.path.append(str(Path(__file__).parents[1] / "peers"))
 from machine import here
 
 MOST_TEST = 600  # sentences
+ARMS = ("source only", "target only", "source and target")
 BY_NAME = {each.name: each for each in SETS}
 DUTCH = Set("conll2002-nl", "conll2002-nl/train.conll", "conll2002-nl/testb.conll")
 SAME = {name: name for name in ("PER", "LOC", "ORG", "MISC")}
@@ -82,7 +83,10 @@ def measure(pair: Pair, seed: int, options: argparse.Namespace) -> dict:
         began = time.monotonic()
         both = fit(folder / "target", folder / "both", seed, source=folder / "source" / "train.conll")
         seconds = time.monotonic() - began
-        alone = fit(folder / "source", folder / "alone", seed, test=str(folder / "target" / "test.conll"))
+        alone = {}
+        if options.source_only:
+            found = fit(folder / "source", folder / "alone", seed, test=str(folder / "target" / "test.conll"))["test"]
+            alone = {"source only": {"f1": found["value"], "interval": found["interval"]}}
     use, score = both["source"], both["test"]
     of_other = {"f1": use["other"]["value"], "interval": use["other"]["interval"]}
     of_ours = {"f1": score["value"], "interval": score["interval"]}
@@ -101,7 +105,7 @@ def measure(pair: Pair, seed: int, options: argparse.Namespace) -> dict:
         "source and target": of_ours if sign > 0 else of_other,
         "target only": of_other if sign > 0 else of_ours,
         "gain": {"f1": gain[0], "interval": sorted(gain[1:])},
-        "source only": {"f1": alone["test"]["value"], "interval": alone["test"]["interval"]},
+        **alone,
         "seconds": seconds,
         "strategies": {rung["name"]: rung["value"] for rung in both["rungs"]},
     }
@@ -118,7 +122,7 @@ def done(results: Path, pair: str, seed: int) -> bool:
 
 
 def show(row: Mapping) -> str:
-    values = (f"{name} {row[name]['f1']:.3f}" for name in ("source only", "target only", "source and target"))
+    values = (f"{name} {row[name]['f1']:.3f}" for name in ARMS if name in row)
     low, high = row["gain"]["interval"]
     gain = f"gain {row['gain']['f1']:+.3f} [{low:+.3f}, {high:+.3f}]"
     what = f"{row['pair']}, seed {row['seed']}: {', '.join(values)}"
@@ -133,6 +137,7 @@ def main() -> None:
     parser.add_argument("--n", type=int, default=100, help="target sentences to train on")
     parser.add_argument("--most-source", type=int, default=4000, help="sentences of the source at most")
     parser.add_argument("--most-test", type=int, default=MOST_TEST, help="test sentences at most")
+    parser.add_argument("--source-only", action="store_true", help="measure a model of the source alone too")
     parser.add_argument("--seeds", type=int, default=1, help="draws of both")
     options = parser.parse_args()
     for seed in range(options.seeds):

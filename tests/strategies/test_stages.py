@@ -75,3 +75,13 @@ def test_a_forecast_is_of_both_stages():
     whole = forecast(FineTune(last=1, steps=10), toy(train), train, run=run)
     alone = forecast(FineTune(last=1, steps=10), toy(train), topics(12), run=run)
     assert whole.training_seconds > alone.training_seconds
+
+
+def test_both_stages_are_the_same_as_one_after_the_other_by_hand():
+    backbone, train, run = toy(topics(3)), lending(), Run(FeatureSource())
+    (first, lent), (last, own) = FAST["finetune"].stages(train)
+    taught = first.tune(backbone, lent, task_of(train), run=run).model.backbone
+    by_hand = last.tune(replace(taught, name="taught"), own, task_of(train), run=run)
+    found = FAST["finetune"].tune(backbone, train, task_of(train), run=run)
+    items = topics(30, seed=2)
+    np.testing.assert_allclose(found.outputs(items, run=run), by_hand.outputs(items, run=run), atol=1e-4)

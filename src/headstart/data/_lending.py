@@ -1,7 +1,6 @@
 """Examples that another data set lends: they train beside one's own, and are never held out or scored."""
 
 from dataclasses import replace
-from typing import Final
 
 import numpy as np
 
@@ -10,14 +9,13 @@ from headstart.data._stratify import Indices
 from headstart.data.dataset import Dataset
 from headstart.data.splits import Plan
 
-SHARE: Final = 0.5  # of the training examples that one's own make up, counted as often as it takes
-
 
 def lend(dataset: Dataset, plan: Plan, source: Dataset) -> tuple[Dataset, Plan]:
     """Put the examples of a source behind one's own, where they train and do nothing else.
 
     Few examples among many count for little, so one's own training examples are repeated, as lent ones too, until they
-    are half of what trains. Groups of the source are its own, whatever their names.
+    are half of what trains (measured in benchmarks/LOG.md; strategies that move weights train on either side in turn,
+    and leave these copies aside). Groups of the source are its own, whatever their names.
 
     Args:
         dataset: One's own examples, the target.
@@ -29,7 +27,7 @@ def lend(dataset: Dataset, plan: Plan, source: Dataset) -> tuple[Dataset, Plan]:
     """
     known = set(dataset.hashes)  # what the target says of an item counts
     fresh = source.take([i for i, item in enumerate(source.hashes) if item not in known])
-    times = max(1, round(len(fresh) * SHARE / (1 - SHARE) / len(plan.train)))
+    times = max(1, round(len(fresh) / len(plan.train)))
     copies = dataset.take(np.tile(plan.train, times - 1))
     pooled = replace(
         dataset,

@@ -152,6 +152,11 @@ class Problem:
         return self.dataset.take(self.plan.train)
 
     @property
+    def own_train(self) -> Dataset:
+        """The training part without what is lent."""
+        return self.dataset.take(self.own(self.plan.train))
+
+    @property
     def train_y(self) -> NDArray[Any]:
         """Encoded labels of the training part."""
         return self.y[self.plan.train]

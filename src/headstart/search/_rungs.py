@@ -49,7 +49,7 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     text, classes = backbone.modality == "text", problem.task.kind == "classification"
     if problem.task.kind == "tagging":
         why = "one fold holds few entities, so its gain on other data sets counts too"
-        usual = [Step(finetuning_words(backbone, problem.train.take(problem.train.own)), FINETUNED_WORDS, why)]
+        usual = [Step(finetuning_words(backbone, problem.own_train), FINETUNED_WORDS, why)]
     elif text:
         usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
     elif backbone.modality == "audio":  # which has one view
@@ -69,7 +69,7 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:
     """Contrastive tuning: of all layers at a small rate where labels are fewest, else of half of them."""
-    counts = np.bincount(problem.train_y[problem.train.own])
+    counts = np.bincount(problem.y[problem.own(problem.plan.train)])
     per_class = float(np.median(counts[counts > 0]))
     strategy = Contrastive()
     if per_class <= FEWEST:
