@@ -1,13 +1,15 @@
 """What the recipes share: a training that can be interrupted, with a moving average of the weights.
 
 A checkpoint holds the network, its average, the optimiser and the step, in one safetensors file, written whole or not
-at all. Batches are functions of (seed, step), so a run that goes on reaches the weights of one that was not broken.
+at all. Batches are functions of (seed, step), so a run that goes on reaches the weights of one that was not broken. A
+folder keeps what its run was begun with, and with anything else nobody goes on there.
 """
 
 import argparse
 import hashlib
 import json
 import math
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -141,6 +143,38 @@ def begin(options: argparse.Namespace) -> None:
     keep_freed_memory()
 
 
+def claim(file: Path, made_by: Mapping[str, Any]) -> None:
+    """Write down what makes the content of a folder, or end the program if something else made what is there.
+
+    Args:
+        file: Where it is written, in that folder.
+        made_by: Names and values, as JSON has them.
+    """
+    if not file.exists():
+        file.parent.mkdir(parents=True, exist_ok=True)
+        record(file, made_by)
+        return
+    there = json.loads(file.read_text(encoding="utf-8"))
+    other = [name for name, value in made_by.items() if there.get(name) != value]
+    if other:
+        sys.exit(f"{file.parent} holds what was made with another {', '.join(other)}; name an empty folder")
+
+
+def record(file: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON for people to read."""
+    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def claim_run(options: argparse.Namespace, made_by: Mapping[str, Any]) -> None:
+    """Let a run go on only with the seed, length and data that it was begun with.
+
+    Args:
+        options: Those of `arguments`.
+        made_by: What else decides the result, such as hashes.
+    """
+    claim(Path(options.out) / "begun.json", {"seed": options.seed, "scale": options.scale, **made_by})
+
+
 def ship(run: Run, options: argparse.Namespace, about: Mapping[str, Any], *, without: Sequence[str] = ()) -> None:
     """Write the averaged weights of the part called ``network``, and print and write what they were made from.
 
@@ -152,7 +186,7 @@ def ship(run: Run, options: argparse.Namespace, about: Mapping[str, Any], *, wit
     """
     state = {n.removeprefix("network."): value for n, value in run.average.items() if n.startswith("network.")}
     save_half({name: value for name, value in state.items() if name not in without}, run.out / "model.safetensors")
-    record = {
+    made = {
         "seed": options.seed,
         "scale": options.scale,
         "steps": run.step,
@@ -162,9 +196,8 @@ def ship(run: Run, options: argparse.Namespace, about: Mapping[str, Any], *, wit
         **about,
         "model_sha256": sha256(run.out / "model.safetensors"),
     }
-    text = json.dumps(record, indent=1)
-    (run.out / "record.json").write_text(text + "\n")
-    print(text)
+    record(run.out / "record.json", made)
+    print(json.dumps(made, indent=1))
 
 
 def save_half(state: dict[str, Tensor], path: Path) -> None:

@@ -5,6 +5,7 @@ step are of about one length, which halves what is padded.
 """
 
 import json
+import sys
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -68,7 +69,7 @@ class Examples:
         heard_scores: (P, 521) float16, between 0 and 1.
         mean: (1024,) of the features.
         spread: (1024,) standard deviation of the features.
-        about: What `prepare` says of the clips.
+        about: What `prepare` says of the clips, and one hash of all shards.
     """
 
     spectra: list[NDArray[np.float16]]
@@ -136,7 +137,10 @@ def read(folder: Path, extractor: SeamlessM4TFeatureExtractor) -> Examples:
     Returns:
         All clips, in the order of the shards.
     """
+    said = json.loads((folder / shards.ABOUT).read_text(encoding="utf-8"))
     clips = [clip for path in shards.paths(folder) for clip in shards.clips(path)]
+    if len(clips) != sum(said.get("clips", {}).values()):
+        sys.exit(f"{folder} holds {len(clips)} clips, and not those that prepare was asked for; run it to its end")
 
     def described(clip: dict[str, NDArray[Any]]) -> NDArray[np.float16]:
         samples = clip["waveform"].astype(np.float32) / 32767
@@ -157,7 +161,7 @@ def read(folder: Path, extractor: SeamlessM4TFeatureExtractor) -> Examples:
         torch.from_numpy(np.concatenate([clip["scores"] for clip in clips])),
         few.mean(0),
         few.std(0) + 0.01,
-        json.loads((folder / "meta.json").read_text(encoding="utf-8")),
+        said | {"shards_sha256": shards.digest(folder)},
     )
 
 

@@ -9,7 +9,6 @@ more hours need. Labels and the teacher's answers belong to the clip as changed 
 """
 
 import argparse
-import json
 import multiprocessing
 import subprocess
 import sys
@@ -26,6 +25,7 @@ if __package__ in (None, ""):  # run as a file
 from recipes.audio_small import augment, shards, sounds, voices, words
 from recipes.audio_small.speaker import Speaker
 from recipes.audio_small.teacher import Teacher
+from recipes.training import claim, record
 
 CLIPS: Final = 250  # a shard
 SECONDS: Final = {"speech": 1.72, "sounds": 3.36}  # a clip, on average, with silence around it: turns hours into shards
@@ -118,24 +118,6 @@ def about(seed: int, teacher: Path) -> dict[str, object]:
     }
 
 
-def begin(out: Path, made_by: dict[str, object]) -> None:
-    """Write what makes the data set, unless the folder holds one that something else made."""
-    file = out / "meta.json"
-    out.mkdir(parents=True, exist_ok=True)
-    if file.exists():
-        there = json.loads(file.read_text(encoding="utf-8"))
-        other = [name for name, value in made_by.items() if there.get(name) != value]
-        if other:
-            sys.exit(f"{out} holds clips made with another {', '.join(other)}; name an empty folder")
-    else:
-        record(file, made_by)
-
-
-def record(file: Path, content: dict[str, object]) -> None:
-    """Write JSON for people to read."""
-    file.write_text(json.dumps(content, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
-
-
 def arguments() -> argparse.Namespace:
     """Read the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -152,7 +134,7 @@ def main() -> None:
     """Make all shards, and say what they are in meta.json."""
     args = arguments()
     made_by = about(args.seed, args.teacher)
-    begin(args.out, made_by)
+    claim(args.out / shards.ABOUT, made_by)
     hours = {"speech": args.hours_speech, "sounds": args.hours_sounds}
     counts = {kind: round(hours[kind] * 3600 / SECONDS[kind] / CLIPS) for kind in hours}
     tasks = [(kind, number) for kind in counts for number in range(counts[kind])]
@@ -166,7 +148,7 @@ def main() -> None:
         "clips": {kind: count * CLIPS for kind, count in counts.items()},
         "hours": {kind: round(count / 16000 / 3600, 3) for kind, count in samples.items()},
     }
-    record(args.out / "meta.json", made_by | found)
+    record(args.out / shards.ABOUT, made_by | found)
 
 
 if __name__ == "__main__":

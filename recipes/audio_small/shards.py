@@ -7,14 +7,18 @@ frames      uint8, the phoneme's class for each 320 samples; 255 where there is 
 features    float16 (patches, 1024) and ``scores`` (patches, 521): the teacher's, ``patches`` of them for each clip
 """
 
+import hashlib
 from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from recipes.training import sha256
+
 HOP = 320  # a label per 20 ms, as the network gives a vector
 NO_LABEL = 255
+ABOUT = "meta.json"  # what made the clips; how many there are stands in it once all are there
 
 
 def write(path: Path, content: dict[str, np.ndarray]) -> None:
@@ -32,6 +36,11 @@ def read(path: Path) -> dict[str, np.ndarray]:
 def paths(folder: Path) -> list[Path]:
     """The shards of a folder in order."""
     return sorted(folder.glob("*.safetensors"))
+
+
+def digest(folder: Path) -> str:
+    """Return one SHA-256 of all shards of a folder, in order."""
+    return hashlib.sha256("".join(sha256(path) for path in paths(folder)).encode()).hexdigest()
 
 
 def _filled(flat: np.ndarray, counts: np.ndarray, width: int, value: int) -> np.ndarray:

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes.audio_small import examples
-from recipes.training import Run, arguments, begin, ship
+from recipes.training import Run, arguments, begin, claim_run, ship
 
 STEPS: Final = 6000
 CLIPS: Final = 48  # of a step
@@ -136,6 +136,7 @@ def pretrain(options: argparse.Namespace) -> None:
     """Train, and write what ships."""
     begin(options)
     data = examples.read(Path(options.data), transformers.SeamlessM4TFeatureExtractor(**SPECTRA))
+    claim_run(options, {"data": data.about})
     run = Run(student := Student(untrained(), data), Path(options.out), rate=RATE, decay=DECAY, clip=1.0)
 
     def loss_at(step: int, _: float) -> Tensor:

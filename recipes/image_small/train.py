@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Pretrain `starter:image-small`: RegNetX-200MF on 180 classes at 32 pixels, with MobileNetV2's features as teacher.
+"""Pretrain `starter:image-small`: RegNetX-200MF on 178 classes at 32 pixels, with MobileNetV2's features as teacher.
 
     python -m recipes.image_small.train --data tiny-imagenet-32.parquet --teacher mobilenetv2_100.in1k --out runs/image
 
@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from recipes.image_small import pictures
-from recipes.training import Run, arguments, begin, sha256, ship
+from recipes.training import Run, arguments, begin, claim_run, sha256, ship
 
 ARCHITECTURE: Final = "regnetx_002"
 STEPS: Final = 4800
@@ -62,7 +62,9 @@ class Teacher:
         network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
         self.network = network.to(torch.bfloat16, memory_format=torch.channels_last)
         if not kept.is_file():
-            save_file({"features": self._all(data)}, kept)
+            partial = kept.with_suffix(".partial")
+            save_file({"features": self._all(data)}, partial)
+            partial.replace(kept)
         self.of_pictures = load_file(kept)["features"]
         self.mean, self.spread = self.of_pictures.float().mean(0), self.of_pictures.float().std(0) + 1e-3
 
@@ -108,7 +110,13 @@ def pretrain(options: argparse.Namespace) -> None:
     """Train, and write what ships."""
     out, source = Path(options.out), Path(options.data)
     begin(options)
-    out.mkdir(parents=True, exist_ok=True)
+    made_by = {
+        "features": options.features,
+        "logits": options.logits,
+        "data_sha256": sha256(source),
+        "teacher_sha256": sha256(Path(options.teacher) / "model.safetensors"),
+    }
+    claim_run(options, made_by)
     data = pictures.read(source, "train").of(held_out=False)
     teacher = Teacher(Path(options.teacher), data, out / "teacher.safetensors")
     student = Student(len(data.classes), teacher).to(memory_format=torch.channels_last)
@@ -125,8 +133,7 @@ def pretrain(options: argparse.Namespace) -> None:
         "timm": timm.__version__,
         "pictures": len(data),
         "classes": len(data.classes),
-        "data_sha256": sha256(source),
-        "teacher_sha256": sha256(Path(options.teacher) / "model.safetensors"),
+        **made_by,
     }
     ship(run, options, about)
 

@@ -1,5 +1,6 @@
 """Starter backbones: from their package or from ours, and their cards."""
 
+import json
 import sys
 from importlib.util import find_spec
 from pathlib import Path
@@ -121,6 +122,16 @@ def test_every_starter_has_a_card_with_the_hash_that_is_checked(known: Candidate
     assert known.sha256 in text
     for heading in ("Where it comes from", "What it was pretrained on", "Limits", "Measured"):
         assert f"\n## {heading}" in text
+
+
+@pytest.mark.parametrize("target", _starter.OURS)
+def test_what_was_trained_here_keeps_its_seed_and_hashes(target: str) -> None:
+    record = json.loads((_starter.HOME / target / "record.json").read_text(encoding="utf-8"))
+    known = next(known for known in STARTERS if known.name == f"starter:{target}")
+    assert record["model_sha256"] == known.sha256
+    assert (record["seed"], record["scale"]) == (0, 1.0)
+    hashes = {**record, **record.get("data", {})}
+    assert hashes["teacher_sha256"] in card_of(known.name).read_text(encoding="utf-8")
 
 
 def test_cards_are_of_starters_and_starters_are_in_the_catalogue() -> None:

@@ -89,8 +89,9 @@ def test_a_long_file_is_read_in_blocks_to_the_same_samples(tmp_path):
     written = np.stack([noise(20, seed=1), noise(20, seed=2)], axis=1)
     path = write_sound(tmp_path / "long.wav", written, subtype="FLOAT")
     np.testing.assert_allclose(read_sound(path, rate=RATE), written.mean(axis=1), atol=1e-7)
-    whole = soxr.resample(written.mean(axis=1), RATE, 8000, quality="HQ")
-    np.testing.assert_allclose(read_sound(path, rate=8000), whole, atol=1e-6)
+    for rate in (8000, 11_025, 44_100):
+        whole = soxr.resample(written.mean(axis=1, dtype=np.float32), RATE, rate, quality="HQ")
+        np.testing.assert_array_equal(read_sound(path, rate=rate), whole)
     assert sound_facts(path).seconds == 20
     assert sound_facts(path).peak == pytest.approx(np.abs(written.mean(axis=1)).max(), abs=1e-6)
 
@@ -102,6 +103,16 @@ def test_facts_of_a_long_file_take_no_more_memory_than_a_few_blocks(tmp_path):
     _, peak = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert peak < 3e6  # the samples are 12.8 megabytes
+
+
+def test_reading_takes_the_memory_of_the_samples_it_gives_and_not_of_the_file(tmp_path):
+    rate = 192_000
+    path = write_sound(tmp_path / "long.flac", np.zeros((60 * rate, 2), np.float32), rate)
+    tracemalloc.start()
+    assert len(read_sound(path, rate=RATE)) == 60 * RATE
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 14e6  # 3.8 megabytes at the new rate; one channel at the old one is 46
 
 
 @pytest.mark.parametrize(("subtype", "step"), [("PCM_16", 2**-15), ("PCM_U8", 2**-7), ("ULAW", 2**-6), ("FLOAT", 0)])
@@ -188,12 +199,21 @@ def test_a_file_that_was_cut_off_is_refused(tmp_path, name, share):
             read(path)
 
 
+def test_of_an_mp3_that_was_cut_off_nothing_is_said_but_the_error(tmp_path, capfd):
+    whole = write_sound(tmp_path / "a.mp3", noise(5)).read_bytes()
+    with pytest.raises(DataError, match="found one cut off"):
+        sound_facts(file_of(tmp_path / "a.mp3", whole[: len(whole) // 2]))
+    assert capfd.readouterr().err == ""
+
+
 def test_a_damaged_flac_and_one_that_ends_early_are_refused(tmp_path):
     whole = bytearray(write_sound(tmp_path / "a.flac", noise(20)).read_bytes())
     damaged = bytearray(whole)
     damaged[len(whole) // 2 : len(whole) // 2 + 300] = bytes(300)
-    with pytest.raises(DataError, match="found a broken one"):
+    with pytest.raises(DataError, match="found a broken one: it ends early or is damaged. Replace"):
         sound_facts(file_of(tmp_path / "damaged.flac", bytes(damaged)))
+    with pytest.raises(DataError, match="found a broken one: it ends early or is damaged. Replace"):
+        sound_facts(file_of(tmp_path / "half.flac", bytes(whole[: len(whole) // 2])))
     longer = bytearray(whole)
     longer[21:26] = (longer[21] & 0xF0).to_bytes(1) + (20 * RATE + 5000).to_bytes(4)  # the number of samples
     with pytest.raises(DataError, match=r"found one cut off: 320000 of 325000 samples|it ends early or is damaged"):

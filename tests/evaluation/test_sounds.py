@@ -1,5 +1,7 @@
 """The description of recordings for the classical baseline: its definition, and where there is little to hear."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 
@@ -29,9 +31,19 @@ def test_silence_and_very_short_recordings_give_finite_numbers(n, level):
     assert np.isfinite(found).all()
 
 
-def test_only_the_first_minute_counts():
-    minute = np.tile(tone(500, seconds=1.0), 60)
-    np.testing.assert_array_equal(describe_sound(minute), describe_sound(np.concatenate([minute, minute * 0.1])))
+def test_of_a_long_recording_everything_counts_and_spectra_are_held_a_minute_at_a_time(monkeypatch):
+    parts = [tone(hertz, seconds=40.0) for hertz in (500, 900, 1600)]
+    whole = np.concatenate(parts)
+    tracemalloc.start()
+    found = describe_sound(whole)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert peak < 80e6  # the spectra of two minutes alone are 50 megabytes, their frames 38, and each is held twice
+    middles = [describe_sound(part)[:20] for part in parts]
+    np.testing.assert_allclose(found[120:].reshape(3, 20), middles, atol=0.05)
+    np.testing.assert_allclose(found[:20], np.mean(middles, axis=0), atol=0.05)
+    monkeypatch.setattr("headstart.evaluation.sounds._AT_ONCE", 10**6)
+    np.testing.assert_allclose(found, describe_sound(whole), rtol=1e-5, atol=1e-5)
 
 
 def test_tones_are_told_apart_by_pitch_and_by_what_comes_first():

@@ -210,10 +210,36 @@ def test_the_teacher_hears_every_patch(shared):
     assert 0 <= scores.min() <= scores.max() <= 1
 
 
-def test_a_folder_made_otherwise_is_refused(tmp_path):
-    from recipes.audio_small import prepare
+def test_training_states_the_clips_it_read_and_waits_until_all_are_made(tmp_path):
+    from recipes.audio_small import examples
+    from transformers import SeamlessM4TFeatureExtractor
 
-    prepare.begin(tmp_path, {"seed": 0, "numpy": "2"})
-    prepare.begin(tmp_path, {"seed": 0, "numpy": "2"})
-    with pytest.raises(SystemExit, match="another seed; name an empty folder"):
-        prepare.begin(tmp_path, {"seed": 1, "numpy": "2"})
+    for number in range(2):
+        shards.write(tmp_path / f"speech-{number:04d}.safetensors", shard(number))
+    extractor = SeamlessM4TFeatureExtractor(feature_size=80, num_mel_bins=80, stride=2, padding_value=0.0)
+    meta = tmp_path / shards.ABOUT
+    meta.write_text('{"seed": 0}')
+    with pytest.raises(SystemExit, match="holds 2 clips, and not those that prepare was asked for; run it to its end"):
+        examples.read(tmp_path, extractor)
+    meta.write_text('{"seed": 0, "clips": {"speech": 3, "sounds": 0}}')
+    with pytest.raises(SystemExit, match="holds 2 clips"):
+        examples.read(tmp_path, extractor)
+    meta.write_text('{"seed": 0, "clips": {"speech": 2, "sounds": 0}}')
+    read = examples.read(tmp_path, extractor)
+    assert len(read) == 2
+    assert read.about == {"seed": 0, "clips": {"speech": 2, "sounds": 0}, "shards_sha256": shards.digest(tmp_path)}
+    shards.write(tmp_path / "speech-0001.safetensors", shard(2))
+    assert examples.read(tmp_path, extractor).about["shards_sha256"] != read.about["shards_sha256"]
+
+
+def shard(seed):
+    """One clip of 0.2 s."""
+    return {
+        "samples": np.random.default_rng(seed).integers(-3000, 3000, 3200).astype(np.int16),
+        "lengths": np.array([3200], np.int32),
+        "frames": np.full(10, 5, np.uint8),
+        "features": np.ones((1, 4), np.float16),
+        "scores": np.zeros((1, 3), np.float16),
+        "patches": np.array([1], np.int32),
+        **{name: np.array([1], np.int16) for name in ("speech", "language", "voice", "family")},
+    }

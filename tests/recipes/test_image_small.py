@@ -1,6 +1,7 @@
 """The pictures that the image starter is pretrained on."""
 
 import io
+import json
 
 import numpy as np
 import pyarrow as pa
@@ -8,7 +9,7 @@ import pyarrow.parquet as pq
 import pytest
 import torch
 from PIL import Image
-from recipes.image_small import pictures
+from recipes.image_small import overlap, pictures
 
 
 def _jpeg(seed: int) -> bytes:
@@ -43,6 +44,27 @@ def test_a_batch_is_a_function_of_seed_and_step(data):
     assert torch.equal(draw(0, 3), draw(0, 3))
     assert not torch.equal(draw(0, 3), draw(0, 4))
     assert not torch.equal(draw(0, 3), draw(1, 3))
+
+
+def test_a_picture_is_found_again_at_another_size_shape_and_name(data, tmp_path, monkeypatch, capsys):
+    kept = data.of(held_out=False)
+    # A smooth picture, as photographs are: what is enlarged keeps its 16 x 16 means.
+    smooth = torch.nn.functional.interpolate(kept.values[:2, :, ::8, ::8].float(), size=32, mode="bilinear").byte()
+    kept.values[:2] = smooth
+    squeezed, wide = (Image.fromarray(each.permute(1, 2, 0).numpy()) for each in smooth)
+    squeezed.resize((120, 60)).save(tmp_path / "squeezed.png")
+    whole = Image.new("RGB", (200, 100), "white")
+    whole.paste(wide.resize((100, 100)), (50, 0))
+    whole.save(tmp_path / "wide.PNG")
+    Image.new("RGB", (40, 40), "gray").save(tmp_path / "blank.jpg")
+    monkeypatch.setattr(pictures, "read", lambda path, split: kept)
+    monkeypatch.setattr(pictures.Pictures, "of", lambda self, held_out: self)
+    monkeypatch.setattr("sys.argv", ["overlap", "--data", "p.parquet", "--folder", str(tmp_path)])
+    overlap.main()
+    found = json.loads(capsys.readouterr().out)
+    assert found["pictures"] == 3
+    names = [kept.classes[label] for label in kept.labels[:2]]
+    assert {(name, of) for _, name, of in found["alike"]} == {("squeezed.png", names[0]), ("wide.PNG", names[1])}
 
 
 @pytest.mark.parametrize("side", [64, 96, 128])

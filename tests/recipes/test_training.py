@@ -1,7 +1,10 @@
 """What the recipes share."""
 
+from argparse import Namespace
+
+import pytest
 import torch
-from recipes.training import Run, rate_at, save_half
+from recipes.training import Run, claim_run, rate_at, save_half
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
@@ -38,6 +41,16 @@ def test_a_broken_run_reaches_the_same_weights(tmp_path, capsys):
         assert torch.equal(value, second.network.state_dict()[name]), name
         assert torch.equal(whole.average[name], second.average[name]), name
     assert "step 40 of 40" in capsys.readouterr().out
+
+
+def test_a_run_goes_on_with_what_it_was_begun_with_and_with_nothing_else(tmp_path):
+    out = str(tmp_path / "run")
+    claim_run(Namespace(out=out, seed=0, scale=0.1), {"data_sha256": "ab", "weights": [1, 2]})
+    claim_run(Namespace(out=out, seed=0, scale=0.1), {"data_sha256": "ab", "weights": [1, 2]})
+    with pytest.raises(SystemExit, match="run holds what was made with another seed; name an empty folder"):
+        claim_run(Namespace(out=out, seed=1, scale=0.1), {"data_sha256": "ab", "weights": [1, 2]})
+    with pytest.raises(SystemExit, match="another scale, data_sha256; name"):
+        claim_run(Namespace(out=out, seed=0, scale=1.0), {"data_sha256": "cd", "weights": [1, 2]})
 
 
 def test_the_rate_rises_and_falls_to_zero():

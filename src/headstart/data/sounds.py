@@ -5,7 +5,8 @@ libsndfile (through soundfile) decodes, soxr resamples. Decisions:
 * Channels are averaged. Whole numbers become floats with 1.0 at full scale; nothing is made louder or quieter.
 * Another rate is resampled at soxr's high quality. What lies above half the new rate is lost; a recording of a low rate
   has nothing to hear above half its own.
-* A file is decoded a block at a time: the facts about an hour take no more memory than those about a second.
+* A file is decoded and resampled a block at a time: the facts about an hour take no more memory than those about a
+  second, and reading takes what the samples at the new rate need, whatever the rate and channels of the file.
 * libsndfile takes a file that was cut off for a shorter one, so `headstart.data._truncation` looks at the file too.
 * Rates outside `RATES` are refused: brought to a usual rate, a small file could take gigabytes.
 """
@@ -97,8 +98,8 @@ def read_sound(item: Item, *, rate: int) -> NDArray[np.float32]:
         DataError: The file is missing, truncated or no sound; it is too short; not every sample is finite.
     """
     with _opened(item) as stream:
-        mono = np.concatenate([_average(block) for block in stream.checked()])
-        return mono if stream.rate == rate else soxr.resample(mono, stream.rate, rate, quality="HQ")
+        blocks: Iterator[NDArray[np.float32]] = map(_average, stream.checked())
+        return np.concatenate(list(blocks if stream.rate == rate else _resampled(blocks, stream.rate, rate)))
 
 
 def sound_facts(item: Item) -> SoundFacts:
@@ -159,6 +160,14 @@ def _average(block: NDArray[np.float32]) -> NDArray[np.float32]:
     return block[:, 0] if block.shape[1] == 1 else block.mean(axis=1, dtype=np.float32)
 
 
+def _resampled(blocks: Iterator[NDArray[np.float32]], old: int, new: int) -> Iterator[NDArray[np.float32]]:
+    """Yield what `soxr.resample` makes of all blocks at once, to the last bit, without holding them."""
+    resampler = soxr.ResampleStream(old, new, 1, dtype="float32", quality="HQ")
+    for block in blocks:
+        yield resampler.resample_chunk(block)
+    yield resampler.resample_chunk(np.zeros(0, np.float32), last=True)
+
+
 @contextmanager
 def _opened(item: Item) -> Iterator[_Stream]:
     """Open a sound; what fails until it is closed is told in one line that names the file."""
@@ -189,9 +198,9 @@ def _translated(where: str) -> Iterator[None]:
 
 def _reason(error: Exception) -> str:
     said = getattr(error, "error_string", "") or str(error) or type(error).__name__
-    if said.startswith("Internal psf_fseek"):  # what libsndfile says of FLAC, whatever is wrong with it
+    if said.startswith("Internal psf_fseek") or "flac decoder" in said:  # what libsndfile says of any damaged FLAC
         return "it ends early or is damaged"
-    return str(said).rstrip(".")
+    return str(said).removeprefix("Error : ").rstrip(".")
 
 
 def _decoder(path: Path) -> Any:
@@ -200,6 +209,7 @@ def _decoder(path: Path) -> Any:
         prefix = file.read(12)
     if not prefix:
         raise DataError("expected a sound, found an empty file (0 bytes)", fix=_REPLACE)
+    _check_whole(path)  # of an MP3 file, libmpg123 would say it too, on standard error
     try:
         return soundfile.SoundFile(str(path))
     except _BROKEN as error:
@@ -215,10 +225,14 @@ def _decoder(path: Path) -> Any:
         raise
 
 
+def _check_whole(path: Path, log: str = "") -> None:
+    if missing := what_is_missing(path, log):
+        raise DataError(f"expected a whole sound, found one cut off: {missing}", fix=_REPLACE)
+
+
 def _decoded(file: Any, path: Path) -> Iterator[NDArray[np.float32]]:
     """Yield the samples of a file, and refuse one that was cut off."""
-    if missing := what_is_missing(path, file.extra_info):
-        raise DataError(f"expected a whole sound, found one cut off: {missing}", fix=_REPLACE)
+    _check_whole(path, file.extra_info)
     if file.frames >= _UNKNOWN_LENGTH:
         fix = f"Write it again: ffmpeg -i {path.name} {path.stem}-2{path.suffix}"
         raise DataError("expected a sound, found one that does not state its length", fix=fix)

@@ -19,7 +19,7 @@ SOUND_RATE: Final = 16_000
 _FRAME, _HOP = 400, 160  # 25 and 10 ms
 _TRANSFORM = 512
 _BANDS, _COEFFICIENTS = 40, 20
-_LONGEST = 60 * SOUND_RATE
+_AT_ONCE = 6000  # frames whose spectra are held at a time: a minute
 _QUIETEST = 1e-10  # power of a band, for digital silence
 _REACH = 2  # frames to each side that a delta is fitted to
 _PARTS = 3
@@ -29,7 +29,7 @@ def describe_sound(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     """Describe a recording by its cepstra, (D,).
 
     20 coefficients of 40 mel bands (frames of 25 ms every 10 ms, Hann window), their slopes over five frames and the
-    slopes of these: mean and standard deviation over the first minute (120 numbers); and the mean coefficients of its
+    slopes of these: mean and standard deviation over the recording (120 numbers); and the mean coefficients of its
     first, second and last third (60), without which words of the same sounds would be one.
 
     Args:
@@ -38,7 +38,7 @@ def describe_sound(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:
     Returns:
         180 finite numbers.
     """
-    frames = sound_frames(samples[:_LONGEST])
+    frames = sound_frames(samples)
     cepstra = frames[:, :_COEFFICIENTS]
     thirds = [part if len(part) else cepstra for part in np.array_split(cepstra, _PARTS)]
     means = [third.mean(axis=0) for third in thirds]
@@ -54,15 +54,19 @@ def sound_frames(samples: npt.NDArray[np.float32]) -> npt.NDArray[np.float64]:
     Returns:
         A row for every 10 ms of which a whole frame is there, at least one.
     """
-    cepstra = _cepstra(np.asarray(samples, dtype=np.float64))
+    cepstra = _cepstra(samples)
     slopes = _slopes(cepstra)
     return np.hstack([cepstra, slopes, _slopes(slopes)])
 
 
-def _cepstra(samples: Floats) -> Floats:
+def _cepstra(samples: npt.NDArray[np.float32]) -> Floats:
     """Coefficients of every frame, (T, 20)."""
-    padded = np.pad(samples, (0, max(0, _FRAME - len(samples))))
+    padded = samples if len(samples) >= _FRAME else np.pad(samples, (0, _FRAME - len(samples)))
     frames = np.lib.stride_tricks.sliding_window_view(padded, _FRAME)[::_HOP]
+    return np.concatenate([_cepstra_of(frames[at : at + _AT_ONCE]) for at in range(0, len(frames), _AT_ONCE)])
+
+
+def _cepstra_of(frames: npt.NDArray[np.float32]) -> Floats:
     window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(_FRAME) / _FRAME)
     power = np.abs(rfft(frames * window, _TRANSFORM, axis=1)) ** 2
     bands = np.log(np.maximum(power @ _filters().T, _QUIETEST))
