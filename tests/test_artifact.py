@@ -13,12 +13,14 @@ from torch import nn
 
 from headstart import artifact, backbones
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Document
+from headstart.data import Dataset, Document, Sound
+from headstart.engine import LocalEngine
 from headstart.errors import ArtifactError, BackboneError
-from headstart.features import FeatureSource
+from headstart.features import FeatureSource, frozen_pass
+from headstart.linear import FrameModel
 from headstart.model import AdaptedModel, Base
 from headstart.strategies import Probe, Run
-from headstart.tasks import Classification, Tagging, Task, task_from_labels, write_tags
+from headstart.tasks import Classification, Tagging, Task, Transcription, ragged, task_from_labels, write_tags
 from tests.conftest import make_image, make_label_sets, make_texts, make_values
 from tests.tagged import make_easy
 
@@ -123,6 +125,33 @@ def test_entities_are_kept_with_how_words_are_read(tmp_path, adapt, pooling, con
         assert (again.task, again.backbone.pooling_of_words) == (model.task, pooling)
     assert plain.pooling_of_words is None
     assert json.loads((folder / "manifest.json").read_text())["format"] == 3
+
+
+@pytest.mark.parametrize("contents", ["whole", "slim"])
+def test_transcripts_are_kept_with_how_frames_are_read(tmp_path, contents):
+    plain = backbones.load("toy:audio")
+    model = AdaptedModel(backbones.frame_backbone(plain, 25), letters(), Transcription(("a", "b")))
+    folder = save(model, tmp_path / "m", contents)
+    item = Sound(np.sin(np.arange(40_000, dtype=np.float32) / 9), 16_000)
+    expected = np.asarray(next(frozen_pass(model.backbone, [item], engine=LocalEngine())).values[0])
+    for given in (None, plain, backbones.frame_backbone(plain, 10), "toy:audio"):
+        again = artifact.load(folder, backbone=given).model
+        found = next(frozen_pass(again.backbone, [item], engine=LocalEngine())).values[0]
+        np.testing.assert_array_equal(found, expected)
+        assert (again.task, again.backbone.frames) == (model.task, 25.0)
+    assert plain.frames is None
+    assert json.loads((folder / "manifest.json").read_text())["format"] == 3
+
+
+def test_transcripts_need_a_network_that_has_frames(tmp_path):
+    backbone = backbones.frame_backbone(backbones.load("toy:audio"), 25)
+    folder = save(AdaptedModel(backbone, letters(), Transcription(("a", "b"))), tmp_path / "m", "slim")
+    with pytest.raises(ArtifactError, match="toy:image: only recordings have frames.* The head only fits"):
+        artifact.load(folder, backbone="toy:image")
+
+
+def letters() -> FrameModel:
+    return FrameModel.zeros(ragged([np.eye(16, dtype=np.float32)]), ("a", "b"), seen=1)
 
 
 def test_entities_need_a_network_that_reads_words(tmp_path):

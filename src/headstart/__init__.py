@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from headstart.backbones import Backbone
     from headstart.data import Dataset, inspect
     from headstart.errors import HeadstartError
-    from headstart.estimators import TransferClassifier, TransferRegressor, TransferTagger
+    from headstart.estimators import TransferClassifier, TransferRegressor, TransferTagger, TransferTranscriber
     from headstart.model import AdaptedModel
     from headstart.pipeline import (
         CurveOptions,
@@ -47,6 +47,7 @@ __all__ = [
     "TransferClassifier",
     "TransferRegressor",
     "TransferTagger",
+    "TransferTranscriber",
     "curve",
     "evaluate",
     "fit",
@@ -69,6 +70,7 @@ _HOME = {
     "TransferClassifier": "estimators",
     "TransferRegressor": "estimators",
     "TransferTagger": "estimators",
+    "TransferTranscriber": "estimators",
     "curve": "pipeline",
     "evaluate": "pipeline",
     "fit": "pipeline",

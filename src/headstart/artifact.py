@@ -15,8 +15,8 @@ that was adapted it keeps the tensors that were trained; they are copied into th
 the whole is checked too.
 
 Format 1 holds classes on a pretrained backbone; format 2 adds labels, values, adapted and truncated backbones; format 3
-adds entities, on backbones that give features of words. A folder carries the lowest number that can hold it: an older
-version reads what it understands and refuses the rest.
+adds entities, on backbones that give features of words, and transcripts, on those that give features of frames.
+A folder carries the lowest number that can hold it: an older version reads what it understands and refuses the rest.
 
 A file that the manifest does not name, such as the page of scored texts that `fit` puts beside a model of entities, is
 no part of the model and may be removed.
@@ -41,13 +41,14 @@ from headstart import backbones
 from headstart.backbones import Backbone
 from headstart.data import hash_item
 from headstart.errors import ArtifactError, BackboneError, writing
-from headstart.linear import LINKS, KNearest, LinearModel, Link
+from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
 from headstart.model import AdaptedModel, Base, Head
-from headstart.tasks import task_from_dict
+from headstart.tasks import Task, Transcription, decoder_from, task_from_dict
 
 FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+DECODER = "decoder."  # before the names of what a head for speech decodes with
 Contents = Literal["whole", "slim"]
 
 
@@ -141,7 +142,7 @@ def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -
     tensors = backbones.read_tensors(folder / WEIGHTS)
     network = _backbone(folder, facts, tensors, backbone, offline=offline)
     task = task_from_dict(_read_json(folder / "task.json"))
-    head = _head(tensors, facts["head"], LINKS[task.kind])
+    head = _head(tensors, facts["head"], task)
     model = AdaptedModel(network, head, task, facts["view"], facts["strategy"], _base(facts))
     return Artifact(folder, model, _read_json(folder / "evaluation.json"), _read_json(folder / "data.json"))
 
@@ -151,7 +152,7 @@ _READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = d
 
 
 def _format(model: AdaptedModel) -> int:
-    if model.task.kind == "tagging":
+    if model.task.kind in ("tagging", "transcription"):
         return FORMAT
     plain = model.base is None and "after" not in model.backbone.source
     return 1 if model.task.kind == "classification" and plain else 2
@@ -207,7 +208,7 @@ def _backbone(
         network = _pretrained(folder, facts, given, offline=offline)
         after = facts["source"].get("after")
         network = network.truncated(after) if after in network.cuts else network
-        network = _reading_words(network, facts["source"].get("words"), folder)
+        network = _of_several_rows(network, facts["source"], folder)
         if base is not None and network.weights_hash != facts["weights_hash"]:
             _check_weights(network, base.name, base.weights_hash, folder)
             network = _with_trained(network, base, state, folder, name=facts["backbone"])
@@ -234,12 +235,15 @@ def _pretrained(folder: Path, facts: Mapping[str, Any], given: Backbone | str | 
     return _find(folder, given or (base.name if base else facts["backbone"]), offline=offline)
 
 
-def _reading_words(network: Backbone, pooling: Literal["first", "mean"] | None, folder: Path) -> Backbone:
-    """Let a network that was found or given make features of words as the recorded one does."""
-    if pooling in (None, network.pooling_of_words):
-        return network
+def _of_several_rows(network: Backbone, source: Mapping[str, Any], folder: Path) -> Backbone:
+    """Let a network that was found or given make features of words or frames as the recorded one does."""
+    pooling, per_second = source.get("words"), source.get("frames")
     try:
-        return backbones.word_backbone(network, pooling)
+        if pooling not in (None, network.pooling_of_words):
+            return backbones.word_backbone(network, pooling)
+        if per_second not in (None, network.frames):
+            return backbones.frame_backbone(network, per_second)
+        return network
     except BackboneError as error:
         fix = "The head only fits the backbone it was fitted on: name that one."
         raise ArtifactError(f"{network.name}: {error.problem}", where=str(folder), fix=fix) from error
@@ -281,12 +285,17 @@ def _find(folder: Path, name: str, *, offline: bool) -> Backbone:
 
 
 def _head_kind(head: Head) -> str:
+    if isinstance(head, FrameModel):
+        return "frames"
     return "knn" if isinstance(head, KNearest) else "linear"
 
 
 def _head_tensors(head: Head) -> dict[str, torch.Tensor]:
     if isinstance(head, KNearest):
         arrays = {"features": head.features, "labels": head.labels, "shape": np.array([head.n_classes, head.k])}
+    elif isinstance(head, FrameModel):
+        decoder = {f"{DECODER}{name}": array for name, array in head.decoder.to_arrays().items()}
+        arrays = {"weights": head.weights, "bias": head.bias, "mean": head.mean, "scale": head.scale, **decoder}
     else:
         arrays = {"weights": head.weights, "bias": head.bias}
     return {f"head.{name}": torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
@@ -300,11 +309,17 @@ def _backbone_tensors(model: AdaptedModel, contents: Contents) -> dict[str, torc
     return {f"backbone.{name}": state[name] for name in names}
 
 
-def _head(tensors: Mapping[str, torch.Tensor], kind: str, link: Link) -> Head:
+def _head(tensors: Mapping[str, torch.Tensor], kind: str, task: Task) -> Head:
     arrays = {name.removeprefix("head."): t.numpy() for name, t in tensors.items() if name.startswith("head.")}
+    link = LINKS[task.kind]
     if kind == "knn":
         n_classes, k = (int(value) for value in arrays["shape"])
         return KNearest(arrays["features"], arrays["labels"], n_classes, k, link)
+    if isinstance(task, Transcription):
+        kept = {name.removeprefix(DECODER): array for name, array in arrays.items() if name.startswith(DECODER)}
+        decoder = decoder_from(kept, task.characters)
+        weights, bias, mean, scale = (arrays[name] for name in ("weights", "bias", "mean", "scale"))
+        return FrameModel(weights, bias, mean, scale, task.characters, decoder)
     return LinearModel(arrays["weights"], arrays["bias"], link=link)
 
 

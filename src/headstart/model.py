@@ -13,10 +13,10 @@ from headstart.data import Item
 from headstart.engine import LocalEngine
 from headstart.errors import OptionError
 from headstart.features import frozen_pass
-from headstart.linear import KNearest, LinearModel
+from headstart.linear import FrameModel, KNearest, LinearModel
 from headstart.tasks import Task, is_ragged, ragged
 
-Head = LinearModel | KNearest
+Head = LinearModel | KNearest | FrameModel
 
 
 @final
@@ -59,8 +59,10 @@ class AdaptedModel:
 
     def __repr__(self) -> str:
         """Name the parts; the weights would fill screens."""
+        kind, outputs = self.task.kind, self.task.n_outputs
         what = {"classification": "classes", "multilabel": "labels", "regression": "value", "tagging": "tags"}
-        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {self.task.n_outputs} {what[self.task.kind]})"
+        said = f"{outputs - 1} characters" if kind == "transcription" else f"{outputs} {what[kind]}"
+        return f"AdaptedModel({self.backbone.name!r}, {self.strategy}, {said})"
 
     def outputs(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return what the head makes of every item.
@@ -70,13 +72,25 @@ class AdaptedModel:
 
         Returns:
             (N, C) probabilities in the order of ``task.classes``; (N, 1) values for regression; for tagging (N,)
-            objects, the (words, C) probabilities of each document.
+            objects, the (words, C) probabilities of each document; for transcription (N,) `Heard`.
         """
-        tags = self.task.kind == "tagging"
-        outputs = np.empty(len(items), dtype=object) if tags else np.zeros((len(items), self.task.n_outputs))
-        for positions, features in self._features(items):
-            outputs[positions] = self.head.outputs(features)
+        several = self.task.kind in ("tagging", "transcription")
+        outputs = np.empty(len(items), dtype=object) if several else np.zeros((len(items), self.task.n_outputs))
+        for positions, some in self.outputs_each(items):
+            outputs[positions] = some
         return outputs
+
+    def outputs_each(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[Any]]]:
+        """Return what the head makes of items, a few at a time: probabilities of long recordings fill the memory.
+
+        Args:
+            items: N paths, images, arrays or strings.
+
+        Yields:
+            Which of the items these are, and their outputs as `outputs` has them; together all, each once.
+        """
+        for positions, features in self._features(items):
+            yield positions, self.head.outputs(features)
 
     def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return class or label probabilities.
@@ -96,8 +110,12 @@ class AdaptedModel:
         return self.outputs(items)
 
     def predict(self, items: Sequence[Item]) -> list[Any]:
-        """Return the most probable label, the tuple of likely labels, the value, or the entities of every item."""
-        return self.task.decode(self.outputs(items))
+        """Return the label, the tuple of likely labels, the value, the entities or the transcript of every item."""
+        found: list[Any] = [None] * len(items)
+        for positions, outputs in self.outputs_each(items):
+            for position, answer in zip(positions.tolist(), self.task.decode(outputs), strict=True):
+                found[position] = answer
+        return found
 
     def _features(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
         view = self.backbone.views.index(self.view)
@@ -105,6 +123,6 @@ class AdaptedModel:
             items = [Path(item) if isinstance(item, str) else item for item in items]
         for rows in frozen_pass(self.backbone, items, engine=LocalEngine()):
             if is_ragged(rows.values):
-                yield rows.positions, ragged(words[:, view] for words in rows.values)
+                yield rows.positions, ragged(each[:, view] for each in rows.values)
             else:
                 yield rows.positions, rows.values[:, view]

@@ -1,6 +1,7 @@
 """One small backbone of every family, made offline, for what must hold for all of them."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,15 @@ from PIL import Image
 from torch import nn
 
 from headstart.backbones import Backbone, augmented, load
-from tests.backbones import test_timm, test_transformers, test_transformers_conformer, test_transformers_sounds
+from tests.backbones import (
+    test_timm,
+    test_transformers,
+    test_transformers_conformer,
+    test_transformers_patches,
+    test_transformers_sounds,
+    test_transformers_waves,
+    test_yamnet,
+)
 from tests.backbones.layouts import TEXTS, pictures, randomise, sounds, write_folder
 
 TIMM = (  # and "uncut", which has no cuts
@@ -19,7 +28,13 @@ TIMM = (  # and "uncut", which has no cuts
 )
 TEXT = ("bert", "distilbert", "electra-narrow", "mpnet", "deberta", "deberta-v2", "deberta-v3", "gpt2")
 CONFORMER = {"conformer": None, "conformer-relative": "relative_key"}  # and its kind of positions
-SOUND = ("whisper", "whisper-window", *CONFORMER)
+WAVES = ("wav2vec2", "hubert-batch-norm", "wavlm-stable")
+SOUND = ("whisper", "whisper-window", *CONFORMER, *WAVES, "ast", "yamnet")
+WRITTEN: dict[str, Callable[[Path], Path]] = {
+    **{name: partial(test_transformers_waves.tiny, name=name) for name in WAVES},
+    "ast": test_transformers_patches.tiny,
+    "yamnet": test_yamnet.random,
+}
 EVERY = (*TIMM, *TEXT, *SOUND, "squeezenet", "toy:image", "toy:text", "toy:audio", "own", "augmented")
 SQUEEZENET = {"input_size": [3, 64, 64], "mean": [0.5] * 3, "std": [0.25] * 3}
 
@@ -36,6 +51,8 @@ def make(family: str, folder: Path) -> Backbone:
         test_transformers.tiny(folder, family)
     elif family in CONFORMER:
         test_transformers_conformer.tiny(folder, positions=CONFORMER[family])
+    elif family in WRITTEN:
+        WRITTEN[family](folder)
     elif family in SOUND:
         test_transformers_sounds.tiny(folder, pad="none" if family == "whisper" else "window")
     elif family == "squeezenet":

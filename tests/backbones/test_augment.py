@@ -108,7 +108,7 @@ def test_features_and_activations_of_a_view_are_rows_of_their_own(backbone):
 
 
 def test_texts_negative_views_and_views_of_views_are_refused():
-    with pytest.raises(BackboneError, match="toy:text: only images have augmented views"):
+    with pytest.raises(BackboneError, match="toy:text: only images and sounds have augmented views"):
         augmented(backbones.load("toy:text"), 1)
     with pytest.raises(OptionError, match="expected a view from 0, found -1"):
         augmented(backbones.load("toy:image"), -1)

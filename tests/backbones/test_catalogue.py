@@ -11,7 +11,7 @@ from headstart.backbones import Candidate, _starter, candidates, catalogue, pars
 DOMAINS = {
     "image": {"natural photographs"},
     "text": {"English text", "text in 50 languages"},
-    "audio": {"speech", "synthetic speech and sounds"},
+    "audio": {"speech", "synthetic speech and sounds", "speech, music and everyday sounds"},
 }
 SCHEMES = {"package": ("starter",), "hub": ("timm", "hf")}
 

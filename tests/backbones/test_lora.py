@@ -64,6 +64,13 @@ FAMILIES = {
         "encoder.layers.1.self_attn.linear_q",
         "encoder.layers.1.self_attn.linear_v",
     ),
+    "wavlm-stable": (
+        "encoder.layers.0",
+        2,
+        "encoder.layers.1.attention.v_proj",
+        "encoder.layers.1.attention.q_proj",
+    ),
+    "ast": ("layers.0", 2, "layers.1.attention.q_proj", "layers.1.attention.v_proj"),
     "own": ("norm", 2, "2.0", "3"),
     "augmented": ("layer3.0", 3, "layer4.0.conv1", "layer4.0.downsample.0"),
 }

@@ -11,11 +11,18 @@ import torchvision
 import transformers
 from torch import Tensor, nn
 
-from headstart.backbones import Backbone, from_scratch, rebuild
+from headstart.backbones import Backbone, _yamnet, from_scratch, rebuild
 from headstart.backbones._toy import NETWORKS
 from headstart.errors import BackboneError
-from tests.backbones import test_timm, test_transformers, test_transformers_conformer, test_transformers_sounds
-from tests.backbones.families import CONFORMER, EVERY, SOUND, TEXT, TIMM, items, make, own, small
+from tests.backbones import (
+    test_timm,
+    test_transformers,
+    test_transformers_conformer,
+    test_transformers_patches,
+    test_transformers_sounds,
+    test_transformers_waves,
+)
+from tests.backbones.families import CONFORMER, EVERY, SOUND, TEXT, TIMM, WAVES, items, make, own, small
 from tests.backbones.layouts import pictures
 
 
@@ -34,6 +41,13 @@ def fresh(family: str) -> dict[str, Tensor]:
         return nn.ModuleList([nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4), body, nn.Conv2d(6, 5, 1)]).state_dict()
     if family in CONFORMER:
         return transformers.Wav2Vec2BertModel(test_transformers_conformer.config(CONFORMER[family])).state_dict()
+    if family in WAVES:
+        config = test_transformers_waves.config(family)
+        return transformers.AutoModel.from_config(config).state_dict()
+    if family == "yamnet":
+        return _yamnet._network().state_dict()
+    if family == "ast":
+        return transformers.ASTModel(test_transformers_patches.CONFIG).state_dict()
     if family in SOUND:
         return transformers.WhisperModel(test_transformers_sounds.CONFIG).encoder.state_dict()
     return NETWORKS[family.removeprefix("toy:")]().state_dict()

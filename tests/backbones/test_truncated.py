@@ -26,7 +26,10 @@ def pooled(backbone: Backbone, values: Tensor, cut: str) -> Tensor:
     if stored.values.ndim == 2:
         return stored.values
     channels_last = str(backbone.source.get("architecture")).startswith("swin")
-    return (stored.values.movedim(3, 1) if channels_last else stored.values).flatten(2).mean(2)
+    rows = (stored.values.movedim(3, 1) if channels_last else stored.values).flatten(2).mean(2)
+    if stored.owner is None:
+        return rows
+    return torch.stack([rows[stored.owner == item].mean(0) for item in stored.owner.unique()])
 
 
 @pytest.mark.parametrize("family", EVERY)

@@ -6,7 +6,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from headstart.cli._render import fit_text
+from headstart.cli._render import fit_text, prediction_line
 from headstart.evaluation import Comparison, Interval, Score
 from headstart.pipeline import FitResult
 from headstart.search import Outcome
@@ -58,3 +58,8 @@ def test_where_the_score_comes_from_is_what_was_repeated(how, chosen_once, words
 )
 def test_a_verdict_is_given_where_ours_was_compared(baselines, helped, words):
     assert shown(helped=helped, **baselines)["Transfer"].startswith(words)
+
+
+def test_an_input_that_cannot_be_read_is_named_once():
+    row = {"input": "a/b.txt", "error": "a/b.txt: expected a file, found no such file. Check the path."}
+    assert prediction_line(row) == "-\terror\ta/b.txt\texpected a file, found no such file. Check the path."

@@ -35,6 +35,14 @@ def write_classes(root: Path, counts: dict[str, int], *, suffix: str = ".wav") -
     return root
 
 
+def write_speech(root: Path, header: str, rows: list[str], *, name: str = "manifest.csv", seconds: float = 1) -> Path:
+    """Write a manifest with a recording for the path that each row begins with, and return the folder."""
+    for number, row in enumerate(rows):
+        write_sound(root / row.split(",")[0], noise(seconds, rate=2000, seed=number), 2000)
+    (root / name).write_text("\n".join([header, *rows]) + "\n", encoding="utf-8")
+    return root
+
+
 def both(path: Path) -> list[Path | Sound]:
     """Return a file and the same sound in memory."""
     samples, rate = soundfile.read(path, dtype="float32")

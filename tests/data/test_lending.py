@@ -80,6 +80,24 @@ def test_groups_of_the_source_unite_nothing():
     assert sorted(len(outside) for _, outside in folds) == [2] * 6
 
 
+def test_groups_of_one_data_set_do_not_train_where_they_are_scored():
+    data = target(groups=tuple("ppqqrrssttuu"), parts=("train",) * 8 + ("test",) * 4)  # t and u are scored
+    lent = source(groups=tuple("ptux") * 10)
+    pooled, plan = lend(data, split(data), lent, shared_groups=True)
+    assert {pooled.groups[i] for i in plan.train} == set("pqrs") | {"x"}
+    train = pooled.take(plan.train)
+    for inside, outside in inner_folds(train, np.array(train.labels), seed=0, n_splits=2):
+        assert not {train.groups[i] for i in inside} & {train.groups[i] for i in outside}
+    apart, both = lend(data, split(data), lent)  # of another data set they are other groups
+    assert sum(apart.items[i].startswith("lent") for i in both.train) == 40
+
+
+def test_a_group_on_both_sides_on_request_shuts_nothing_out():
+    data = target(groups=("p",) * 12, parts=("train",) * 8 + ("test",) * 4)
+    pooled, plan = lend(data, split(data, allow_straddling=True), source(groups=("p",) * 40), shared_groups=True)
+    assert sum(pooled.items[i].startswith("lent") for i in plan.train) == 40
+
+
 def test_a_source_without_groups_is_lent_to_data_with_groups_and_the_other_way_round():
     grouped, plain = target(groups=tuple("ppqqrrssttuu")), target()
     assert len(lend(grouped, split(grouped), source())[0].groups) > 12

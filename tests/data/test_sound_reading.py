@@ -4,7 +4,7 @@ import sys
 
 import pytest
 
-from headstart.data import Sound, inspect, load, load_items
+from headstart.data import Sound, load, load_items
 from headstart.errors import DataError, OptionError
 from tests.data.sounds import noise, write_classes, write_sound
 
@@ -81,8 +81,8 @@ def test_a_task_of_another_modality_is_refused(tmp_path):
     root = write_classes(tmp_path / "calls", {"owl": 2, "wren": 2})
     with pytest.raises(OptionError, match="task 'image-classification' does not fit: the data holds sounds"):
         load(root, task="image-classification")
-    with pytest.raises(OptionError, match="task 'audio-transcription' is not supported.*audio-classification"):
-        load(root, task="audio-transcription")
+    with pytest.raises(OptionError, match="task 'text-transcription' is not supported.*audio-transcription"):
+        load(root, task="text-transcription")
 
 
 def test_files_without_a_telling_name_are_what_the_task_says(tmp_path):
@@ -110,17 +110,6 @@ def test_a_test_source_of_another_modality_is_refused(tmp_path, make_images):
     root = write_classes(tmp_path / "calls", {"owl": 2, "wren": 2})
     with pytest.raises(DataError, match="expected sounds as in the training data, found images"):
         load(root, test=make_images({"owl": 2}))
-
-
-def test_transcripts_without_labels_are_speech_recognition_which_is_not_there(tmp_path):
-    root = write_classes(tmp_path / "calls", {"a": 2})
-    manifest(root, "path,transcript,speaker", ["a/0.wav,good day,x", "a/1.wav,good night,y"])
-    with pytest.raises(DataError, match="'transcript' instead: speech recognition is not supported yet. Add a column"):
-        load(root)
-    (finding,) = inspect(root).findings
-    assert (finding.kind, finding.severity, finding.where) == ("source", "error", "manifest.csv")
-    assert load(root, label="speaker").labels == ("x", "y")
-    assert [item.name for _, item in load_items([root], "audio")] == ["0.wav", "1.wav"]
 
 
 def test_groups_come_from_file_names_too(tmp_path):

@@ -5,8 +5,9 @@ import pytest
 from sklearn import metrics as sklearn_metrics
 
 from headstart.errors import DataError
-from headstart.evaluation import metrics
+from headstart.evaluation import metric_name, metrics, metrics_for
 from headstart.evaluation.metrics import METRICS, all_metrics, per_class
+from headstart.tasks import KINDS
 from tests.reference import scores
 
 
@@ -85,3 +86,15 @@ def test_per_class_has_none_where_a_ratio_has_no_denominator():
 def test_arrays_that_do_not_fit_are_refused(y, p, message):
     with pytest.raises(DataError, match=message):
         metrics.accuracy(np.array(y, dtype=int), p)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_metrics_have_names_that_read_well(kind):
+    names = {metric: metric_name(metric) for metric in metrics_for(kind)}
+    assert len(set(names.values())) == len(names)
+    assert not any("_" in name for name in names.values())
+    if kind == "transcription":
+        assert names["wer"] == "word error rate"
+    if kind == "classification":
+        assert names["macro_f1"] == "macro F1"
+        assert names["log_loss"] == "log loss"

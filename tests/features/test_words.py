@@ -110,7 +110,7 @@ def test_stored_live_and_whole_passes_agree(backbone: Backbone, cut: str) -> Non
 def test_words_are_looked_up_once(backbone: Backbone) -> None:
     items, source = documents(), FeatureSource()
     stored = source.activations(backbone, dataset_of(items), cut="layer1")
-    with patch.object(source_module, "read_all", side_effect=source_module.read_all) as reading:
+    with patch.object(source_module, "read_each", side_effect=source_module.read_each) as reading:
         again = source.activations(backbone, dataset_of(items[::-1]), cut="layer1")
         other = source.activations(backbone, dataset_of([*items, Document.of_text("one more")]), cut="layer1")
     assert [len(call.args[1]) for call in reading.call_args_list] == [0, 1]

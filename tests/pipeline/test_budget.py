@@ -33,7 +33,8 @@ def test_rungs_baselines_and_proof_that_do_not_fit_are_left_out_and_said(tmp_pat
 def test_a_baseline_is_predicted_from_a_fit_on_a_few_examples():
     slow = SimpleNamespace(name="slow", predict=lambda *_: time.sleep(0.2))
     run = SimpleNamespace(deadline=time.monotonic() + 1000, decide=lambda _name, choose: choose())
-    problem = SimpleNamespace(run=run, splits=[(np.arange(50_000), np.arange(10))])
+    task = SimpleNamespace(kind="classification")
+    problem = SimpleNamespace(run=run, task=task, splits=[(np.arange(50_000), np.arange(10))])
     assert _too_long(problem, slow, 1, 990.0)
     assert not _too_long(problem, slow, 1, 0.0)
 

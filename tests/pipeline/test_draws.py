@@ -11,6 +11,7 @@ from headstart.errors import TrainingError
 from headstart.features import FeatureSource
 from headstart.pipeline import _draws
 from headstart.pipeline._draws import Draws
+from headstart.pipeline._standing import Inside
 from headstart.strategies import Contrastive, FineTune, Probe, Run, Scratch, Tuned, Tuning, TuningForecast
 from headstart.tasks import task_from_labels
 from tests.conftest import make_texts
@@ -113,7 +114,7 @@ def measure(monkeypatch):
                 raise TrainingError("expected finite losses, found nan")
             clock.now += took * (4 if cross_validate else 1) * len(train) / 80
             p = np.random.default_rng([len(train), run.seed]).uniform(0.3, 1, len(self._y))
-            return np.where(np.arange(2) == self._y[:, None], p[:, None], 1 - p[:, None]), 1.0
+            return np.where(np.arange(2) == self._y[:, None], p[:, None], 1 - p[:, None]), Inside(1.0, 0.5)
 
         monkeypatch.setattr(Draws, "_predict", predict)
         subsets = [[np.arange(n) for n in (10, 20, 40, 80)]] * 3

@@ -9,10 +9,12 @@ import pytest
 
 import headstart
 from headstart import FitOptions, Reading, backbones
+from headstart.data import Document
 from headstart.errors import DataError, OptionError
 from headstart.pipeline import FitResult
 from headstart.pipeline._entities import PAGE, with_unseen
-from headstart.tasks import Classification, Entity, Tagging, write_tags
+from headstart.tasks import Classification, Entity, Tagging, entities_of, write_tags
+from tests.conftest import make_image
 from tests.tagged import make_easy, write_conll
 
 TOY = FitOptions(backbones=("toy:text",), strategy="probe", offline=True, proof="none")
@@ -84,6 +86,25 @@ def test_what_is_shipped_holds_no_text_but_a_page_that_may_be_removed(fitted):
     assert "Anna Berg" in (fitted.folder / PAGE).read_text()
     (fitted.folder / PAGE).unlink()
     assert headstart.load(fitted.folder).model.task.types == ("LOC", "PER")
+
+
+def test_what_is_shipped_quotes_no_text_that_was_read_with_a_note_or_left_out(tmp_path):
+    rows = []
+    for words, tags in zip(*make_easy(60), strict=True):
+        document = Document.of_words(words)
+        found = [[*document.span(one.start, one.end), one.type] for one in entities_of(tags)]
+        rows.append({"text": document.text, "spans": found, "split": "test" if len(rows) % 3 == 0 else "train"})
+    rows[1] = {"text": "said Zacharias Quux .", "spans": [[6, 20, "PER"]], "split": "train"}  # one too far
+    rows[2] = {"text": "saw Xanthippe .", "spans": [[4, 13, "PER"], [6, 13, "LOC"]], "split": "train"}
+    (tmp_path / "d.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = headstart.fit(tmp_path / "d.jsonl", tmp_path / "m", reading=Reading(on_error="skip"), options=TOY)
+    assert any("did you mean [5, 19] 'Zacharias Quux'?" in note for note in found.notes)
+    assert "Xanthippe" in found.to_dict()["left_out"][0]["reason"]
+    for path in (tmp_path / "m").glob("*.json"):
+        assert not any(name in path.read_text() for name in ("Zacharias", "acharias", "Xanthippe")), path
+    kept = json.loads((tmp_path / "m" / "evaluation.json").read_text())
+    assert "Spans that may be shifted: 1 in d.jsonl" in kept["notes"]
+    assert kept["left_out"] == [{"place": "d.jsonl:3", "reason": "expected separate spans"}]
 
 
 def test_a_page_that_cannot_be_written_costs_no_model(data, tmp_path, monkeypatch):
@@ -166,6 +187,13 @@ def test_evaluate_takes_spans_as_well_as_columns(fitted, tmp_path):
 def test_evaluate_refuses_labels_of_another_kind(fitted, texts_csv):
     with pytest.raises(OptionError, match="the model does tagging|does not fit|spans"):
         headstart.evaluate(fitted.folder, texts_csv, reading=Reading(task="classification"))
+
+
+def test_evaluate_says_whose_task_does_not_fit_where_none_was_asked_for(fitted, tmp_path):
+    (tmp_path / "pictures" / "a").mkdir(parents=True)
+    make_image((90, 90, 90), seed=1).save(tmp_path / "pictures" / "a" / "x.png")
+    with pytest.raises(OptionError, match=r"pictures: the model does tagging: .* holds images .* belong together\."):
+        headstart.evaluate(fitted.folder, tmp_path / "pictures")
 
 
 def test_a_model_is_continued_with_more_labels_and_a_new_type(data, fitted, tmp_path):

@@ -9,7 +9,9 @@ import pytest
 
 import headstart
 from headstart import FitOptions, Reading
+from headstart.data import Dataset, Plan, plan_split
 from headstart.errors import DataError, OptionError
+from headstart.pipeline._source import read_source, said_of, with_source
 from headstart.search import _source
 from tests.conftest import make_image, make_label_sets, make_texts
 from tests.pipeline.test_fit import write
@@ -126,6 +128,94 @@ def test_labels_and_values_are_lent_too(kind, tmp_path):
     assert 110 < result.outcome.source.n <= 120  # of which a few say the same
 
 
+def read_both(data: Path, options: FitOptions, **reading: str) -> list[str]:
+    """Everything that is said before any compute of a target and its source."""
+    how = Reading(**reading)
+    dataset, lent = read_source(how.load(data), how, options)
+
+    def split(target: Dataset, *, taught: Sequence[str] = ()) -> Plan:
+        return plan_split(target, seed=0, taught=taught)
+
+    plan, _, _ = with_source(dataset, lent, split, shared_groups=options.target_domain is not None)
+    return [*plan.notes, *said_of(lent)]
+
+
+def test_groups_that_are_scored_do_not_train_in_another_domain(tmp_path):
+    def patients(n: int) -> list[str]:
+        return [f"p{i % 20}" for i in range(n)]
+
+    split = ["train" if i % 20 < 12 else "test" for i in range(60)] + ["train"] * 150
+    data = domains(tmp_path / "all.csv", split=split, group=patients(60) + patients(150))
+    said = read_both(data, replace(TOY, target_domain="news"))
+    assert "From the other domains (mail) 94 examples train too; only the target is held out or scored." in said
+    assert "Left out of the other domains (mail), as of groups that are scored: 56." in said
+
+
+def test_a_source_that_is_the_data_is_refused(target):
+    with pytest.raises(DataError, match=r"found only copies of the target \(12\) and groups that are scored \(0\)"):
+        headstart.fit(target, target.parent / "m", options=replace(TOY, source=target))
+
+
+def test_labels_of_copies_that_are_not_lent_teach_nothing(tmp_path):
+    texts, labels = make_texts(40)
+    data = write(tmp_path / "t.csv", texts, [*labels[:39], "rare"], split=["train"] * 20 + ["test"] * 20)
+    more, others = make_texts(30, seed=1)
+    source = write(tmp_path / "s.csv", [*more, texts[39]], [*others, "rare"])
+    with pytest.raises(DataError, match="found 'rare' in the test part alone"):
+        headstart.fit(data, tmp_path / "m", options=replace(TOY, source=source))
+
+
+def test_names_that_only_the_source_has_are_said(target, tmp_path):
+    texts, labels = make_texts(60, seed=1)
+    some = write(tmp_path / "some.csv", texts, ["other"] * 30 + labels[30:])
+    assert "In some.csv alone: classes 'other'." in read_both(target, replace(TOY, source=some))
+    none = write(tmp_path / "none.csv", texts, [label.upper() for label in labels])
+    (warning,) = (line for line in read_both(target, replace(TOY, source=none)) if line.startswith("Warning"))
+    assert "none.csv has none of the target's classes, but 'ANIMALS', 'FOOD', 'WEATHER'." in warning
+
+
+def test_types_that_the_source_does_not_mark_are_said(tmp_path):
+    data = write_conll(tmp_path / "t.conll", *make_easy(30))
+    words, tags = make_easy(30, seed=1)
+    source = write_conll(tmp_path / "s.conll", words, [["O" if "LOC" in tag else tag for tag in row] for row in tags])
+    said = read_both(data, replace(TOY, source=source))
+    assert "Not marked in s.conll, which so teaches that there are none: types 'LOC'." in said
+
+
+def test_how_the_source_was_read_is_said_and_what_looks_wrong_in_it(tmp_path):
+    data = write_conll(tmp_path / "t.conll", *make_easy(30))
+    words, tags = make_easy(30, seed=1)
+    tags[0][0], tags[1] = "E-PER", [tag.replace("B-", "I-") for tag in tags[1]]
+    source = write_conll(tmp_path / "s.conll", words, tags)
+    with pytest.raises(DataError, match=r"s\.conll:1"):
+        read_both(data, replace(TOY, source=source))
+    tags[0][0] = "O"
+    write_conll(source, [*words, words[0]], [*tags, ["B-LOC", *tags[0][1:]]])
+    said = read_both(data, replace(TOY, source=source))
+    assert "s.conll: Tags in s.conll: IOB2." in said
+    assert any(line.startswith("s.conll: Impossible tag sequences in s.conll") for line in said)
+    assert any(line.startswith("s.conll: Warning") and "the same text with different tags: 1" in line for line in said)
+
+
+def test_a_model_that_was_trained_on_a_source_is_continued_without_it_and_that_is_said(target, source, tmp_path):
+    headstart.fit(target, tmp_path / "m", options=replace(TOY, source=source))
+    said: list[str] = []
+    options = replace(TOY, backbones=(), continue_from=str(tmp_path / "m"))
+    result = headstart.fit(target, tmp_path / "m2", options=options, say=said.append)
+    assert any(line.endswith("m was trained on 140 examples of source.csv too, and this is not.") for line in said)
+    assert result.continued.difference < 0
+
+
+def test_copies_of_the_test_part_in_the_source_are_not_taken_for_training(target, source, tmp_path):
+    texts, labels = make_texts(160)
+    more, others = make_texts(60, seed=1)
+    both = write(tmp_path / "both.csv", more + texts[100:], others + labels[100:])
+    result = headstart.fit(target, tmp_path / "m", options=replace(TOY, source=both))
+    assert (result.outcome.source.shipped, result.outcome.source.n) == ("source and target", 60)
+    assert len(headstart.load(tmp_path / "m").data["lent"]["items"]) == 60
+    assert headstart.evaluate(tmp_path / "m", target).notes == ()
+
+
 def test_a_source_with_nothing_but_a_test_part_is_used_whole(target, tmp_path):
     whole = write(tmp_path / "s.csv", *make_texts(90, seed=1), split=["test"] * 90)
     assert headstart.fit(target, tmp_path / "m", options=replace(TOY, source=whole)).outcome.source.n == 90
@@ -156,6 +246,18 @@ def test_a_source_of_something_else_is_refused(target, tmp_path):
         make_image((100, 100, 100), seed=1).save(tmp_path / "s" / name / "x.png")
     with pytest.raises(DataError, match="expected a source of text like the data, found image"):
         headstart.fit(target, tmp_path / "m", options=replace(TOY, source=tmp_path / "s"))
+
+
+def test_a_source_of_another_task_is_refused_by_its_name(target, tmp_path):
+    tagged = write_conll(tmp_path / "s.conll", *make_easy(5))
+    with pytest.raises(DataError, match=r"s\.conll: expected a source of text-classification like the data: task"):
+        headstart.fit(target, tmp_path / "m", options=replace(TOY, source=tagged))
+
+
+def test_a_target_domain_without_training_examples_is_refused(tmp_path):
+    data = domains(tmp_path / "all.csv", split=["test"] * 60 + ["train"] * 150)
+    with pytest.raises(DataError, match="expected some training examples of domain 'news', found only its test part"):
+        headstart.fit(data, tmp_path / "m", options=replace(TOY, target_domain="news"))
 
 
 def test_a_source_without_labels_is_refused(target, tmp_path):

@@ -79,13 +79,17 @@ class PlainFineTuning:
                 factor = (1 + math.cos(math.pi * (step - rising) / (len(batches) - rising))) / 2
             for group in optimiser.param_groups:
                 group["lr"] = rate * factor * group["times"]
-            loss = cross_entropy(self.scores(batch), torch.tensor(target), label_smoothing=smoothing)
+            loss = self.loss(batch, target, smoothing)
             optimiser.zero_grad()
             loss.backward()
             torch.nn.utils.clip_grad_norm_([p for group in groups for p in group["params"]], clip)
             optimiser.step()
             losses.append(float(loss.detach()))
         return losses
+
+    def loss(self, batch: Sequence[tuple[Backbone, object]], target: Sequence[int], smoothing: float) -> Tensor:
+        """The mean loss of a batch of classes."""
+        return cross_entropy(self.scores(batch), torch.tensor(target), label_smoothing=smoothing)
 
     def scores(self, batch: Sequence[tuple[Backbone, object]]) -> Tensor:
         """Run items through the whole network and the head."""

@@ -74,7 +74,7 @@ def test_losses_without_a_saving_and_with_open_intervals_can_be_drawn(tmp_path, 
     arms = {"probe": arm("probe", 0.8, sign=-1, bounds=(0, np.inf))}
     arms["flat"] = [point_of_values("flat", n, [0.3, 0.3], bounds=(0, np.inf), n_test=9) for n in (8, 384)]
     text = text_of(tmp_path, monkeypatch, arms, None, title="Error", metric="rmse")
-    assert "rmse (lower is better)" in text
+    assert "RMSE (lower is better)" in text
     saving = LabelSaving(48, Interval(30, np.inf, ""), 8, 384, 0.3, "at least")
     assert text_of(tmp_path, monkeypatch, arms, saving, title="Error", metric="rmse") != text
 

@@ -64,7 +64,7 @@ def test_a_class_in_the_test_part_alone_does_not_count():
 def test_what_is_tried_for_values_images_and_sounds():
     assert named(problem(50, kind="regression"), network()) == ["finetune()"]
     assert named(problem(50), network("image")) == ["probe(views=2)", "finetune()"]
-    assert named(problem(50), network("audio")) == ["finetune()"]
+    assert named(problem(50), network("audio")) == ["probe(views=4)", "finetune()"]
 
 
 def documents(n: int, words: int) -> Problem:
@@ -92,7 +92,7 @@ def test_more_effort_goes_deeper():
     assert named(problem(50, effort="more"), network()) == ["contrastive()", "contrastive(last=5, rate=0.0001)", last]
     image = ["probe(views=2)", "finetune()", str(FineTune(last=3, views=4)), last]
     assert named(problem(50, effort="more"), network("image")) == image
-    assert named(problem(50, effort="more"), network("audio")) == image[1:]
+    assert named(problem(50, effort="more"), network("audio")) == ["probe(views=4)", *image[1:]]
     assert named(problem(50, kind="regression", effort="more"), network()) == ["finetune()", last]
 
 

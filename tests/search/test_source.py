@@ -1,20 +1,24 @@
 """A source that helps, one that hurts, and what is kept where there is no time for either."""
 
+import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
-from headstart import backbones
+from headstart import backbones, search
 from headstart.data import Dataset, Plan, lend
 from headstart.errors import BudgetError
 from headstart.features import FeatureSource
 from headstart.search import _source, climb
 from headstart.search._ladder import STOPPING
+from headstart.search._problem import Problem
 from headstart.strategies import FineTune, Probe, Run
 from tests.strategies.small import task_of, topics
 
 FEW, TEST = 15, 60
+PROBE = Probe()
 TUNED = FineTune(last=1, steps=12, batch=8, rate=3e-3)
 
 
@@ -38,7 +42,7 @@ def hurtful(n=150) -> Dataset:
     return replace(topics(n, seed=1), labels=labels[1:] + labels[:1])  # every topic under the name of another
 
 
-def go(data, source, *, strategy=None, watch=lambda _: None, **run):
+def go(data, source, *, strategy=PROBE, watch=lambda _: None, **run):
     dataset, plan = data
     pooled, both = lend(dataset, plan, source)
     return climb(
@@ -46,7 +50,7 @@ def go(data, source, *, strategy=None, watch=lambda _: None, **run):
         both,
         task_of(pooled),
         backbones=[backbones.load("toy:text")],
-        strategy=strategy or Probe(),
+        strategy=strategy,
         run=Run(FeatureSource(), **run),
         proof="none",
         watch=watch,
@@ -65,7 +69,11 @@ def test_a_source_that_helps_is_used_and_its_worth_is_measured_on_the_target(str
     assert use.other.difference_interval.low > 0
 
 
-def test_a_strategy_that_moves_weights_is_held_to_inner_folds_too():
+def test_a_strategy_that_moves_weights_is_held_to_inner_folds_too(monkeypatch):
+    def again(*_):
+        raise AssertionError("trained on the inner folds a second time")
+
+    monkeypatch.setattr(_source, "tuning", lambda *_: again)
     outcome = go(target(), helpful(), strategy=TUNED)
     both = [rung for rung in outcome.rungs if "target only" not in rung.name]
     assert len(both) == 1
@@ -206,3 +214,40 @@ def test_decisions_on_the_target_alone_are_kept_apart_and_replayed():
     assert kept == before
     assert (second.score, second.source.helped) == (first.score, first.source.helped)
     assert second.source.other.difference == first.source.other.difference
+
+
+def test_time_is_kept_for_the_trainings_that_score_what_is_not_shipped():
+    fitted = SimpleNamespace(seconds=50.0)
+    owed = SimpleNamespace(scoring=4.0)
+
+    def seconds(strategy, plan):
+        climbed = SimpleNamespace(best=SimpleNamespace(strategy=strategy, fitted=fitted), owed=owed)
+        return _source._scoring(SimpleNamespace(problem=SimpleNamespace(plan=plan), climbed=climbed))
+
+    assert seconds(TUNED, folds()[1]) == 3 * 50.0  # the fewest outer folds
+    assert seconds(Probe(), folds()[1]) == 4.0
+    assert seconds(TUNED, target()[1]) == 4.0
+
+
+def test_the_ladder_on_the_target_alone_leaves_half_of_the_time_to_the_source(monkeypatch):
+    now = time.monotonic()
+    known = Problem(*target(), task_of(topics(30)), (), None, Run(FeatureSource(), deadline=now + 1000), np.zeros(75))
+    assert now + 495 < _source._halved(known).run.deadline < now + 520
+    asked = replace(known, strategy=Probe())  # takes what it takes
+    assert _source._halved(asked) is asked
+    at_ease = replace(known, run=Run(FeatureSource()))
+    assert _source._halved(at_ease) is at_ease
+
+    deadlines, reach = [], search._reach
+
+    def spy(problem):
+        deadlines.append(problem.run.deadline)
+        return reach(problem)
+
+    monkeypatch.setattr(search, "_reach", spy)
+    chosen = _source.with_and_without
+    seen = []
+    monkeypatch.setattr(search, "with_and_without", lambda *words: seen.append(chosen(*words)) or seen[-1])
+    go(target(), helpful(60), strategy=None, deadline=1e12)
+    assert deadlines[0] < 0.6e12 < deadlines[1]
+    assert {each.problem.run.deadline for each in (seen[0].reached, seen[0].other)} == {1e12}  # of what is scored

@@ -12,9 +12,9 @@ from headstart.data import Dataset, Document
 from headstart.errors import BackboneError, OptionError
 from headstart.features import FeatureSource
 from headstart.linear import fit_cross_validated
-from headstart.strategies import FineTune, LoRA, Probe, Run, Scratch, reading_words
+from headstart.strategies import FineTune, LoRA, Probe, Run, Scratch, reading_for
 from headstart.strategies._documents import some_documents
-from headstart.strategies._thawed import Thawed, boundary, rows_each
+from headstart.strategies._thawed import Thawed, boundary
 from headstart.strategies._tuning import Reading
 from headstart.tasks import Tagging, counts, flat, rows_of, task_from_labels, write_tags
 from tests.tagged import TYPES, tagged
@@ -28,6 +28,10 @@ def words(name: str = "toy:text") -> backbones.Backbone:
 
 def run() -> Run:
     return Run(FeatureSource(), metric="entity_f1")
+
+
+def words_each(data: Dataset) -> np.ndarray:
+    return np.array([len(item.words) for item in data.items])
 
 
 def long_ones(n: int) -> Dataset:
@@ -60,7 +64,7 @@ def test_training_from_the_cut_sees_the_rows_of_the_whole_network() -> None:
     backbone, data = words(), long_ones(4)
     cut = backbone.cuts[0]
     views = boundary(run(), backbone, data, cut=cut, reading=Reading())
-    thawed = Thawed(backbone, cut, views, rows_each(backbone, data))
+    thawed = Thawed(backbone, cut, views, FeatureSource().rows_each(backbone, data))
     with torch.no_grad():
         expected = [backbone.forward(backbone.prepare([item])).numpy() for item in data.items]
         together = thawed.features(np.arange(len(data))[::-1].copy()).numpy()
@@ -119,13 +123,14 @@ def test_heads_that_answer_once_per_item_are_refused(head, fix) -> None:
 
 def test_some_documents_are_whole_groups_with_enough_words() -> None:
     data = tagged(60, groups=tuple(f"g{i // 3}" for i in range(60)))
-    some = some_documents(data, seed=0, words=100)
+    sizes = words_each(data)
+    some = some_documents(data, sizes, seed=0, words=100)
     groups = set(some.groups or ())
     assert len(some) == 3 * len(groups)
     total = sum(len(item.words) for item in some.items)
     assert 100 <= total < 100 + 3 * 12
-    assert some_documents(data, seed=0, words=10**6) is data
-    assert len(some_documents(data, seed=0, most=9)) == 9
+    assert some_documents(data, sizes, seed=0, words=10**6) is data
+    assert len(some_documents(data, sizes, seed=0, most=9)) == 9
     assert some.places == tuple(sorted(some.places, key=int))
 
 
@@ -147,31 +152,32 @@ def test_how_a_word_is_read_is_chosen_once_and_said() -> None:
         return kept.setdefault(name, kept.get(name) or choose())
 
     choosing = replace(run(), say=said.append, decide=decide)
-    (one,) = reading_words([backbones.load("toy:text")], data, TASK, run=choosing)
+    (one,) = reading_for([backbones.load("toy:text")], data, TASK, run=choosing)
     assert one.pooling_of_words in ("first", "mean")
     assert len(said) == 1
     assert "held-out loss on 40 documents: first 0." in said[0]
-    (again,) = reading_words([backbones.load("toy:text")], data, TASK, run=choosing)
+    (again,) = reading_for([backbones.load("toy:text")], data, TASK, run=choosing)
     assert (again.pooling_of_words, len(said)) == (one.pooling_of_words, 1)
-    assert reading_words([one], data, TASK, run=choosing) == (one,)
+    assert reading_for([one], data, TASK, run=choosing) == (one,)
     plain = backbones.load("toy:text")
-    assert reading_words([plain], data, task_from_labels("classification", ["a", "b"]), run=choosing) == (plain,)
+    assert reading_for([plain], data, task_from_labels("classification", ["a", "b"]), run=choosing) == (plain,)
 
 
 def test_networks_that_cannot_read_words_are_left_out_and_said() -> None:
     said: list[str] = []
     wrong, right = backbones.load("toy:image"), words()
     telling = replace(run(), say=said.append)
-    assert reading_words([wrong, right], tagged(20), TASK, run=telling) == (right,)
+    assert reading_for([wrong, right], tagged(20), TASK, run=telling) == (right,)
     assert said[0].startswith("Left out: ")
     assert "toy:image" in said[0]
     with pytest.raises(BackboneError):
-        reading_words([wrong], tagged(20), TASK, run=telling)
+        reading_for([wrong], tagged(20), TASK, run=telling)
 
 
 def test_half_of_some_documents_are_lent_where_some_are() -> None:
     data = replace(tagged(300), lent=(False,) * 20 + (True,) * 280)
-    some = some_documents(data, seed=0, words=1000)
+    sizes = words_each(data)
+    some = some_documents(data, sizes, seed=0, words=1000)
     assert len(some.own) == 20
     assert 500 <= sum(len(item.words) for item in some.items[20:]) < 515
-    assert len(some_documents(data, seed=0, most=10).own) == 5
+    assert len(some_documents(data, sizes, seed=0, most=10).own) == 5

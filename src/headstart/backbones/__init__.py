@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from headstart.backbones._augment import Flips, augmented
     from headstart.backbones._base import Backbone, Block, Prepared, Preparer, View
-    from headstart.backbones._batch import Batch, Words
+    from headstart.backbones._batch import Batch, Words, interleave
     from headstart.backbones._catalogue import Candidate, catalogue, find
+    from headstart.backbones._frames import frame_backbone, frame_places
     from headstart.backbones._load import candidates, card_of, licence_of, load, locate, rebuild
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
@@ -25,8 +26,9 @@ if TYPE_CHECKING:
 _HOMES = {
     "_augment": ("Flips", "augmented"),
     "_base": ("Backbone", "Block", "Prepared", "Preparer", "View"),
-    "_batch": ("Batch", "Words"),
+    "_batch": ("Batch", "Words", "interleave"),
     "_catalogue": ("Candidate", "catalogue", "find"),
+    "_frames": ("frame_backbone", "frame_places"),
     "_load": ("candidates", "card_of", "licence_of", "load", "locate", "rebuild"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
@@ -59,8 +61,11 @@ __all__ = [
     "card_of",
     "catalogue",
     "find",
+    "frame_backbone",
+    "frame_places",
     "from_scratch",
     "hash_state",
+    "interleave",
     "licence_of",
     "load",
     "locate",

@@ -48,7 +48,7 @@ def place_words(
     last = np.append(first[1:], len(words)) - 1
     starts = np.arange(0, max(1, len(offsets) - overlap), window - overlap)
     ends = np.minimum(starts + window, len(offsets))
-    chosen = _windows(tokens[first], tokens[last], starts, ends) if len(starts) > 1 else np.zeros_like(first)
+    chosen = answering(tokens[first], tokens[last], starts, ends) if len(starts) > 1 else np.zeros_like(first)
     if pooling == "first":
         tokens, words = tokens[first], words[first]
     inside = (tokens >= starts[chosen[words]]) & (tokens < ends[chosen[words]])
@@ -87,7 +87,7 @@ def _nearest(start: int, end: int, offsets: Numbers) -> int:
     return int(np.where(offsets[:, 1] > offsets[:, 0], distance, FAR).argmin())
 
 
-def _windows(first: Numbers, last: Numbers, starts: Numbers, ends: Numbers) -> Numbers:
+def answering(first: Numbers, last: Numbers, starts: Numbers, ends: Numbers) -> Numbers:
     """Choose the window of every word; see the top of this file.
 
     Args:

@@ -1,16 +1,18 @@
-"""Augmented views of images: the same network behind a preparer that crops and flips.
+"""Augmented views of images and sounds: the same network behind a preparer that crops and flips, or adds noise.
 
 What is computed once cannot see a new crop in every epoch, but it can see a few: each view is a fixed function of the
-image, so its activations are stored like any others, and training draws one of the views in every epoch.
+item, so its activations are stored like any others, and training draws one of the views in every epoch.
 
 The crop is that of Szegedy et al., "Going deeper with convolutions", CVPR 2015, section 6, as torchvision's
 ``RandomResizedCrop`` draws it: a share of the area, uniform in `SCALE`; an aspect ratio, log-uniform in `RATIO`; ten
 attempts, then a centre crop. Ours keeps at least half of the area, because few labelled images bear no stronger change,
-and brings the crop to a square without giving up pixels; the network's own resizing follows.
+and brings the crop to a square without giving up pixels; the network's own resizing follows. What becomes of sounds is
+in `_augment_sounds`.
 """
 
 import hashlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, Final, Literal, final
@@ -18,9 +20,12 @@ from typing import Any, Final, Literal, final
 import numpy as np
 from PIL import Image
 
+from headstart.backbones._augment_sounds import SoundChange, heard_otherwise
 from headstart.backbones._base import Backbone, Preparer
 from headstart.backbones._images import ImagePreparer
-from headstart.backbones._module import CallablePreparer
+from headstart.backbones._module import RATE, CallablePreparer
+from headstart.backbones._sounds import SoundPreparer
+from headstart.backbones._yamnet import FRONT, PatchPreparer
 from headstart.errors import BackboneError, OptionError
 
 Flips = Literal["on", "off"]
@@ -31,47 +36,60 @@ VERSION: Final = 1  # raised where the same seed gives other views, so that stor
 
 
 def augmented(backbone: Backbone, view: int, *, seed: int = 0, flips: Flips = "on") -> Backbone:
-    """Return a backbone that sees another view of every image.
+    """Return a backbone that sees another view of every image, or hears one of every recording.
 
     Args:
-        backbone: For images.
+        backbone: For images or sounds.
         view: 0 is the backbone itself; 1, 2, ... are augmented views.
         seed: Other seeds give other views.
-        flips: Whether half of the images are mirrored; ``off`` where left and right mean something.
+        flips: Whether half of the images are mirrored; ``off`` where left and right mean something. Of no effect on
+            sounds.
 
     Returns:
-        The same network behind another preparer. The same image always gives the same view, whatever it is called and
+        The same network behind another preparer. The same item always gives the same view, whatever it is called and
         whatever else is run.
 
     Raises:
         OptionError: The view is negative.
-        BackboneError: It is not for images, prepares them in an unknown way, or is augmented already.
+        BackboneError: It is for texts, prepares items in an unknown way, or is augmented already.
     """
     if view < 0:
         raise OptionError(
-            f"expected a view from 0, found {view}", where=backbone.name, fix="View 0 is the image itself."
+            f"expected a view from 0, found {view}", where=backbone.name, fix="View 0 is the item itself."
         )
     if view == 0:
         return backbone
-    preparer = backbone.preparer
-    if backbone.modality != "image" or not isinstance(preparer, ImagePreparer | CallablePreparer):
-        raise BackboneError("only images have augmented views", where=backbone.name, fix="Train on view 0 alone.")
-    if "augmentation" in preparer.settings:
+    if "augmentation" in backbone.preparer.settings:
         raise BackboneError("it is augmented already", where=backbone.name, fix="Pass the backbone it was made from.")
-    change = _CropAndFlip(seed=seed, view=view, flips=flips)
-    settings = {**preparer.settings, "augmentation": change.settings}
-    new: Preparer
-    if isinstance(preparer, ImagePreparer):
-        new = replace(preparer, resize=partial(_then, change, preparer.resize), settings=settings)
-    else:
-        new = replace(preparer, preprocessing=partial(_then, change, preparer.preprocessing), settings=settings)
-    changed = replace(backbone, preparer=new)
+    changed = replace(backbone, preparer=_changed(backbone, seed=seed, view=view, flips=flips))
     vars(changed)["weights_hash"] = backbone.weights_hash  # the weights are the same; hashing them takes seconds
     return changed
 
 
-def _then(change: "_CropAndFlip", prepare: Any, image: Image.Image) -> Any:
-    return prepare(change(image))
+def _changed(backbone: Backbone, *, seed: int, view: int, flips: Flips) -> Preparer:
+    """Return the preparer of a view."""
+    preparer, modality = backbone.preparer, backbone.modality
+    if isinstance(preparer, SoundPreparer):
+        return heard_otherwise(preparer, seed=seed, view=view, shifts=backbone.frames is None)
+    if isinstance(preparer, PatchPreparer):
+        change = SoundChange(seed=seed, view=view, rate=FRONT["sample_rate"])
+        return replace(preparer, change=change, settings={**preparer.settings, "augmentation": change.settings})
+    if isinstance(preparer, CallablePreparer) and modality == "audio":
+        change = SoundChange(seed=seed, view=view, rate=RATE)
+        prepare = partial(_then, change, partial(_then, change.silence, preparer.preprocessing))
+        return replace(preparer, preprocessing=prepare, settings={**preparer.settings, "augmentation": change.settings})
+    crop = _CropAndFlip(seed=seed, view=view, flips=flips)
+    settings = {**preparer.settings, "augmentation": crop.settings}
+    if isinstance(preparer, ImagePreparer):
+        return replace(preparer, resize=partial(_then, crop, preparer.resize), settings=settings)
+    if isinstance(preparer, CallablePreparer) and modality == "image":
+        return replace(preparer, preprocessing=partial(_then, crop, preparer.preprocessing), settings=settings)
+    fix = "Train on view 0 alone."
+    raise BackboneError("only images and sounds have augmented views", where=backbone.name, fix=fix)
+
+
+def _then(change: Callable[[Any], Any], prepare: Callable[[Any], Any], item: Any) -> Any:
+    return prepare(change(item))
 
 
 @final

@@ -7,7 +7,8 @@ after each, and a tail that pools the last block's output into one row of featur
 
 A family whose blocks are unknown has no cut points; it still works as a frozen extractor.
 
-A text network can give a row for every word of an item instead; see `headstart.backbones.word_backbone`.
+A text network can give a row for every word of an item instead, and one for sounds a row for every frame; see
+`headstart.backbones.word_backbone` and `frame_backbone`.
 """
 
 import hashlib
@@ -144,8 +145,23 @@ class Backbone:
 
     @property
     def pooling_of_words(self) -> Literal["first", "mean"] | None:
-        """How its features of words are made; None where it gives features of whole items. See `word_backbone`."""
+        """How its features of words are made; None where it gives none. See `word_backbone`."""
         return self.source.get("words")
+
+    @property
+    def frames(self) -> float | None:
+        """How many frames a second was to have; None where it gives no features of frames. See `frame_backbone`."""
+        return self.source.get("frames")
+
+    @property
+    def frame_seconds(self) -> float | None:
+        """How long a frame is, exactly; None where it gives no features of frames."""
+        return getattr(self.preparer, "frame_seconds", None)
+
+    @property
+    def one_row(self) -> bool:
+        """Whether its features are of whole items: neither of words nor of frames."""
+        return self.pooling_of_words is None and self.frames is None
 
     @property
     def device(self) -> torch.device:
@@ -185,7 +201,7 @@ class Backbone:
             cut: A name from `cuts`.
 
         Returns:
-            (N, num_features) features; a row for every word of all items under a backbone for words.
+            (N, num_features) features; a row for every word or frame of all items under a backbone for those.
         """
         for block in self.blocks[self._position(cut) :]:
             batch = replace(batch, values=block.forward(batch))
@@ -198,7 +214,7 @@ class Backbone:
             batch: The network's input.
 
         Returns:
-            (N, num_features) features; a row for every word of all items under a backbone for words.
+            (N, num_features) features; a row for every word or frame of all items under a backbone for those.
         """
         for block in self.blocks:
             batch = replace(batch, values=block.forward(batch))

@@ -1,13 +1,14 @@
 """What runs through a network at once: rows of tokens, frames or pixels, whose they are, and where their words are."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import final
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
+from torch.nn.functional import pad
 
 Places = NDArray[np.int32]  # (K, 3) window, token in it, word: of one item, ordered by word
 
@@ -16,6 +17,8 @@ Places = NDArray[np.int32]  # (K, 3) window, token in it, word: of one item, ord
 @dataclass(frozen=True)
 class Words:
     """Which tokens of a batch stand for which words; several may stand for one word, and one for several words.
+
+    Of recordings, which frames of the network stand for which frames of the features.
 
     Attributes:
         places: (K, 3) row of the batch, token in that row, word; ordered by word. All tokens of a word are in one row.
@@ -75,7 +78,8 @@ class Batch:
         values: (W, ...) pixels, token ids or activations; W rows.
         mask: (W, T) true where a token or frame is real, or None where every position is.
         owner: (W,) which item each row belongs to where long items were cut into windows, or None for one row an item.
-        words: Where the words of the items are, for a backbone that gives a row of features for every word; else None.
+        words: Where the words of the items are, or their frames, for a backbone that gives a row of features for each;
+            else None.
     """
 
     values: Tensor
@@ -88,6 +92,16 @@ class Batch:
         mask, owner = (None if part is None else part.to(device, non_blocking=True) for part in (self.mask, self.owner))
         words = None if self.words is None else self.words.to(device)
         return Batch(self.values.to(device, non_blocking=True), mask, owner, words)
+
+    def padded(self, length: int) -> "Batch":
+        """Return the same rows with their second axis filled up with zeros, and a mask where that makes them longer."""
+        values, mask = self.values, self.mask
+        count, short = values.shape[0], length - values.shape[1]
+        if not short:
+            return self
+        mask = values.new_ones(values.shape[:2], dtype=torch.bool) if mask is None else mask
+        more = values.new_zeros(count, short, *values.shape[2:])
+        return replace(self, values=torch.cat([values, more], dim=1), mask=pad(mask, (0, short)))
 
     def at(self, rows: "slice | Tensor") -> "Batch":
         """Keep some rows as items of their own, with the words that are in them.
@@ -103,6 +117,47 @@ class Batch:
         if words is not None:
             words = words.at(torch.arange(len(self.values))[rows] if isinstance(rows, slice) else rows)[0]
         return Batch(self.values[rows], mask, words=words)
+
+
+def interleave(parts: Sequence[Batch], items: Sequence[NDArray[np.intp]]) -> Batch:
+    """Join batches into one whose items stand in another order.
+
+    Args:
+        parts: Batches on one device.
+        items: For each of them, where its items stand in the result.
+
+    Returns:
+        All items, padded on the right to the longest row; each item's rows and words stay together.
+    """
+    device = parts[0].values.device
+    if len({part.values.shape[1:2] for part in parts}) > 1:
+        longest = max(part.values.shape[1] for part in parts)
+        parts = [part.padded(longest) for part in parts]
+    whose = [torch.arange(len(part.values)) if part.owner is None else part.owner.cpu() for part in parts]
+    owner = torch.cat([torch.from_numpy(at)[each] for at, each in zip(items, whose, strict=True)])
+    order = torch.argsort(owner, stable=True)
+    values, mask = torch.cat([part.values for part in parts])[order.to(device)], None
+    if any(part.mask is not None for part in parts):
+        full = torch.ones(values.shape[:2], dtype=torch.bool, device=device)
+        real = [full[: len(part.values)] if part.mask is None else part.mask for part in parts]
+        mask = torch.cat(real)[order.to(device)]
+    several = len(owner) > sum(map(len, items))
+    words = _interleaved(parts, owner) if parts[0].words is not None else None
+    return Batch(values, mask, owner[order].to(device) if several else None, words)
+
+
+def _interleaved(parts: Sequence[Batch], owner: Tensor) -> Words:
+    """Number the words of several batches item by item; `owner` says whose each row is, those of all in sequence."""
+    row, count, places = 0, 0, []
+    for part in parts:
+        assert part.words is not None, "batches of two kinds"
+        places.append(part.words.places.cpu() + torch.tensor([row, 0, count]))
+        row, count = row + len(part.values), count + part.words.count
+    joined = torch.cat(places)
+    joined = joined[torch.argsort(owner[joined[:, 0]], stable=True)]
+    now = torch.argsort(torch.argsort(owner, stable=True))  # where each row stands in the result
+    numbers = torch.unique_consecutive(joined[:, 2], return_inverse=True)[1]
+    return Words(torch.stack([now[joined[:, 0]], joined[:, 1], numbers], dim=1).to(parts[0].values.device), count)
 
 
 def pool_words(batch: Batch) -> Tensor:

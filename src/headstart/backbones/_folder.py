@@ -24,11 +24,20 @@ from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import read_tensors
 from headstart.errors import BackboneError
 
-Library = Literal["timm", "torchvision", "transformers", "whisper", "wav2vec2-bert", "headstart"]
-SOUNDS: Final[Mapping[str, Library]] = {"whisper": "whisper", "wav2vec2-bert": "wav2vec2-bert"}  # by model_type
+Library = Literal[
+    "timm", "torchvision", "transformers", "whisper", "wav2vec2-bert", "wav2vec2", "ast", "yamnet", "headstart"
+]
+SOUNDS: Final[Mapping[str, Library]] = {  # by model_type
+    "whisper": "whisper",
+    "wav2vec2-bert": "wav2vec2-bert",
+    "wav2vec2": "wav2vec2",
+    "hubert": "wav2vec2",
+    "wavlm": "wav2vec2",
+    "audio-spectrogram-transformer": "ast",
+}
 ACCEPTED = (
-    'a config.json with "architecture" (timm), with "architecture": "torchvision:NAME", or with "model_type" '
-    "(transformers, beside tokenizer files; Whisper and Wav2Vec2-BERT beside preprocessor_config.json), and "
+    'a config.json with "architecture" (timm), with "architecture": "torchvision:NAME" or "yamnet", or with '
+    '"model_type" (transformers, beside tokenizer files; networks for sounds beside preprocessor_config.json), and '
     "model.safetensors; or what headstart.backbones.write_folder wrote"
 )
 RANDOM = {
@@ -86,6 +95,8 @@ def layout(folder: Path) -> Library:
         return SOUNDS.get(str(config["model_type"]), "transformers")
     if str(config.get("architecture", "")).startswith("torchvision:"):
         return "torchvision"
+    if config.get("architecture") == "yamnet":
+        return "yamnet"
     if "architecture" in config:
         return "timm"
     if (folder / RECORD).is_file():

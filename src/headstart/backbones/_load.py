@@ -13,6 +13,7 @@ from headstart.backbones import _starter
 from headstart.backbones._base import Backbone
 from headstart.backbones._catalogue import Candidate, catalogue, find, pinned
 from headstart.backbones._folder import Recipe, check_fit, layout, stated_licence
+from headstart.backbones._frames import frame_backbone
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._names import Address, parse_name
 from headstart.backbones._packs import added_folder
@@ -28,6 +29,9 @@ FAMILIES = {
     "transformers": "headstart.backbones._transformers",
     "whisper": "headstart.backbones._transformers_sounds",
     "wav2vec2-bert": "headstart.backbones._transformers_conformer",
+    "wav2vec2": "headstart.backbones._transformers_waves",
+    "ast": "headstart.backbones._transformers_patches",
+    "yamnet": "headstart.backbones._yamnet",
     "toy": "headstart.backbones._toy",
 }
 READERS = {**FAMILIES, "headstart": "headstart.backbones._written"}  # by the layout of the folder
@@ -209,6 +213,8 @@ def _build(recipe: Recipe, name: str) -> Backbone:
             check_fit(backbone.network, recipe.state, where=name)
         if "words" in recipe.source:
             backbone = word_backbone(backbone, recipe.source["words"])
+        if "frames" in recipe.source:
+            backbone = frame_backbone(backbone, recipe.source["frames"])
     linear = recipe.head is not None and recipe.head.weight.shape[1] == backbone.num_features
     notes = tuple(dict.fromkeys((*recipe.notes, *backbone.notes)))  # what was written once comes with its notes
     return replace(backbone, notes=notes, source_head=recipe.head if linear else None)

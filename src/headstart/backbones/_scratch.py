@@ -24,6 +24,8 @@ CREATE: Final[Mapping[str, Create]] = {
     "transformers": lambda family, source, name: family._network(source["config"], where=name),
     "whisper": lambda family, source, name: family.whisper_encoder(source["config"], where=name),
     "wav2vec2-bert": lambda family, source, name: family.create(source["config"], where=name),
+    "wav2vec2": lambda family, source, name: family.create(source["kind"], source["config"], where=name),
+    "ast": lambda family, source, name: family.create(source["config"], where=name),
 }
 STREAM: Final = 1
 NOTE: Final = "random weights, not pretrained"

@@ -3,11 +3,14 @@
 A recording longer than the network's window is cut into the fewest windows that hold it, all of one length, so that no
 short rest is left over; nothing is dropped. Each window is a whole number of frames, filled up with less than one frame
 of silence. A recording's row is the mean over its frames, as a text's is the mean over its tokens.
+
+Where frames have features of their own, windows overlap instead and all but the last are full; see `_framing`.
 """
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
-from math import ceil
+from dataclasses import dataclass, replace
+from functools import partial
+from math import ceil, isfinite
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -15,15 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones._batch import Batch
+from headstart.backbones._batch import Batch, Places, Words
 from headstart.backbones._folder import read_json
+from headstart.backbones._framing import Framing
 from headstart.backbones._texts import join_windows
 from headstart.data import Item, read_sound
 from headstart.errors import BackboneError
 
 SETTINGS: Final = "preprocessor_config.json"  # where transformers keeps how a network reads sounds
+WINDOW: Final = "headstart_window"  # where a configuration says how many seconds a window has, if it has no other end
+SECONDS: Final = 30
 Samples = NDArray[np.float32]
-Frames = tuple[NDArray[np.float32], ...]  # (T, D) numbers of one recording, window by window
+# (T, D) numbers of one recording, window by window; where frames have features of their own, then their places: (K, 3).
+Frames = tuple[NDArray[Any], ...]
 
 
 @final
@@ -39,6 +46,11 @@ class SoundPreparer:
         settings: What `describe` does, besides these.
         least: Samples that `describe` needs; shorter recordings are filled up with silence.
         reach: Samples beyond its own that a frame is computed from; a window ends with what its last frame needs.
+        bands: Numbers of a spectrum where frames are spectra, one or several to a frame; 0 where they are samples.
+        change: What an augmented view does to the samples of a recording, keeping their number; see `_augment_sounds`.
+        real: Counts the frames of a window that hold sound, as it is described and at any cut: what is beyond them is
+            silence that the network was trained to hear.
+        framing: How frames have features of their own; None where recordings have.
         chunk: Recordings are decoded one a call.
     """
 
@@ -49,22 +61,58 @@ class SoundPreparer:
     settings: Mapping[str, Any]
     least: int = 1
     reach: int = 0
+    bands: int = 0
+    change: Callable[[Samples], Samples] | None = None
+    real: Callable[[NDArray[Any]], int] = len
+    framing: Framing | None = None
     chunk: int = 1
+
+    @property
+    def frame_seconds(self) -> float | None:
+        """How long a frame with features of its own is; None where recordings have them."""
+        return None if self.framing is None else self.framing.joined * self.step / self.rate
 
     def read(self, items: Sequence[Item]) -> list[Frames]:
         """Decode, cut and describe."""
-        return [tuple(map(self.describe, self._windows(read_sound(item, rate=self.rate)))) for item in items]
+        return [self._prepared(self.samples(item)) for item in items]
+
+    def samples(self, item: Item) -> Samples:
+        """Decode, and change what an augmented view changes."""
+        samples = read_sound(item, rate=self.rate)
+        return samples if self.change is None else self.change(samples)
 
     def cost(self, prepared: Frames) -> int:
         """Count the frames."""
-        return sum(len(window) for window in prepared)
+        return sum(len(window) for window in self._windows(prepared))
 
     def collate(self, prepared: Sequence[Frames]) -> Batch:
         """Pad to the longest window."""
-        return collate_frames(prepared)
+        windows = [self._windows(each) for each in prepared]
+        batch = collate_frames(windows)
+        if self.framing is None:
+            return batch
+        return replace(batch, words=Words.join([each[-1] for each in prepared], [len(each) for each in windows]))
 
-    def _windows(self, samples: Samples) -> NDArray[np.float32]:
-        return cut(samples, most=self.most * self.step, step=self.step, least=self.least, reach=self.reach)
+    def for_frames(self, per_second: float) -> "SoundPreparer":
+        """Return a preparer of recordings whose frames have features of their own, about so many a second."""
+        framing = Framing.of(per_second, rate=self.rate / self.step, window=self.most)
+        frames = {"joined": framing.joined, "stride": framing.stride}
+        return replace(self, framing=framing, settings={**self.settings, "frames": frames})
+
+    def places(self, windows: Sequence[NDArray[Any]]) -> Places:
+        """Place the frames of a recording, from its windows as they are described or as they are at any cut."""
+        assert self.framing is not None, "only of frames that have features of their own"
+        return self.framing.places([self.real(window) for window in windows])
+
+    def _prepared(self, samples: Samples) -> Frames:
+        parts = cut if self.framing is None else partial(cut_overlapping, stride=self.framing.stride)
+        size = self.most * self.step
+        found = parts(samples, most=size, step=self.step, least=self.least, reach=self.reach)
+        windows = tuple(map(self.describe, found))
+        return windows if self.framing is None else (*windows, self.places(windows))
+
+    def _windows(self, prepared: Frames) -> Frames:
+        return prepared if self.framing is None else prepared[:-1]
 
 
 def cut(samples: Samples, *, most: int, step: int, least: int = 1, reach: int = 0) -> NDArray[np.float32]:
@@ -89,6 +137,29 @@ def cut(samples: Samples, *, most: int, step: int, least: int = 1, reach: int = 
     for window, part in zip(windows, parts, strict=True):
         window[: len(part)] = part
     return windows
+
+
+def cut_overlapping(
+    samples: Samples, *, most: int, stride: int, step: int, least: int = 1, reach: int = 0
+) -> list[Samples]:
+    """Cut a recording into windows that overlap.
+
+    Args:
+        samples: (n,) samples.
+        most: Samples of a window, a multiple of `step`.
+        stride: Frames after which the next window begins.
+        step: Samples of a frame.
+        least: Samples that a window has at least.
+        reach: Samples that the last frame needs beyond its own.
+
+    Returns:
+        Consecutive samples, `reach` more than a multiple of `step` each. All but the last are `most` and `reach` long;
+        the last has more than the overlap, and ends in zeros as those of `cut` do.
+    """
+    frames = max(1, ceil((len(samples) - reach) / step))
+    starts = range(0, max(1, frames - (most // step - stride)), stride)
+    parts = [samples[start * step : start * step + most + reach] for start in starts]
+    return [cut(part, most=most + reach, step=step, least=least, reach=reach)[0] for part in parts]
 
 
 def collate_frames(prepared: Sequence[Frames]) -> Batch:
@@ -145,6 +216,30 @@ def check_numbers(sound: Mapping[str, Any], stated: Mapping[str, str], *, where:
         if type(value) is not int or value < 1:
             problem = f'expected a whole number from 1 for "{theirs}", found {value!r}'
             raise BackboneError(problem, where=where, fix="Copy the file again.")
+
+
+def frames_of_window(stated: Mapping[str, Any], *, step: int, rate: int, where: str) -> int:
+    """Return how many frames a window has in a network without positions that end.
+
+    Args:
+        stated: The content of its config.json.
+        step: Samples from one frame to the next.
+        rate: Samples per second.
+        where: What to name in an error.
+
+    Returns:
+        The frames of as many seconds as it states, or of 30.
+
+    Raises:
+        BackboneError: It states no number, or less than a frame.
+    """
+    seconds = stated.get(WINDOW, SECONDS)
+    number = type(seconds) in (int, float) and isfinite(seconds)
+    frames = int(seconds * rate / step + 1e-6) if number else 0
+    if frames < 1:
+        problem = f'expected at least {step / rate:g} seconds for "{WINDOW}", found {seconds!r}'
+        raise BackboneError(problem, where=where, fix=f"Leave it out for {SECONDS} seconds.")
+    return frames
 
 
 def strip_prefix(

@@ -100,7 +100,7 @@ def _build_sound(recipe: Recipe, name: str) -> Backbone:
     network = _sound_network()
     fill(network, recipe, where=name)
     settings = {"rate": RATE, "step": STEP, "bands": BANDS, "window": WINDOW}
-    preparer = SoundPreparer(_loudness, RATE, STEP, WINDOW, settings)
+    preparer = SoundPreparer(_loudness, RATE, STEP, WINDOW, settings, bands=BANDS)
     return _mixing(network, "stem", "stem", name=name, recipe=recipe, preparer=preparer)
 
 

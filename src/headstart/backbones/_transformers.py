@@ -1,13 +1,15 @@
 """Text networks from transformers: encoders and GPT-2-style decoders. The only file that imports transformers.
 
-Networks for sounds are created here too; what is particular to them is in `_transformers_sounds` (Whisper's encoder)
-and `_transformers_conformer` (Wav2Vec2-BERT).
+Networks for sounds are created here too; what is particular to them is in `_transformers_sounds` (Whisper's encoder),
+`_transformers_conformer` (Wav2Vec2-BERT), `_transformers_waves` (wav2vec 2.0, HuBERT, WavLM) and
+`_transformers_patches` (AST).
 
 Only the architecture comes from the library. Weights and tokenizer are read here, so that every weight is accounted
 for, nothing is downloaded and no remote code runs.
 """
 
 import re
+import warnings
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -21,14 +23,13 @@ from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
-from headstart.backbones._texts import Pooling, pool_tokens
+from headstart.backbones._texts import pool_tokens
 from headstart.backbones._tokens import TokenPreparer, first_line
 from headstart.backbones._transformers_chains import Network, chain
+from headstart.backbones._transformers_folder import POOLING_WORDS, longest_text, read_pooling, sentence_config
 from headstart.errors import BackboneError
 
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
-# Position numbers of these start after the padding id, so a text has that many positions fewer than the table is long.
-OFFSET_POSITIONS: Final = {"roberta", "xlm-roberta", "camembert", "mpnet"}
 # Parts of a configuration that change no feature, or that this file decides itself.
 UNIMPORTANT: Final = {
     *("_name_or_path", "transformers_version", "architectures", "auto_map", "torch_dtype", "dtype"),
@@ -39,6 +40,14 @@ UNIMPORTANT: Final = {
 ELSEWHERE: Final = re.compile(r"auto_map|_name_or_path|_commit_hash|\w*(attn|experts)_implementation\w*")
 # Constants that old checkpoints carry and networks now compute.
 CONSTANTS: Final = re.compile(r"(^|\.)(position_ids|token_type_ids|attn\.bias|attn\.masked_bias)$")
+# How transformers calls networks for sounds, by their model type.
+SOUND_NETWORKS: Final = {
+    "wav2vec2-bert": "Wav2Vec2Bert",
+    "wav2vec2": "Wav2Vec2",
+    "hubert": "Hubert",
+    "wavlm": "WavLM",
+    "audio-spectrogram-transformer": "AST",
+}
 TOKENIZER_FILES: Final = (
     "tokenizer.json",
     "vocab.txt",
@@ -48,19 +57,6 @@ TOKENIZER_FILES: Final = (
     "spm.model",
     "sentencepiece.bpe.model",
 )
-POOLINGS: Final[Mapping[str, Pooling]] = {
-    "pooling_mode_mean_tokens": "mean",
-    "pooling_mode_cls_token": "cls",
-    "pooling_mode_lasttoken": "last",
-    "mean": "mean",
-    "cls": "cls",
-    "lasttoken": "last",
-}
-POOLING_WORDS: Final[Mapping[str, str]] = {
-    "mean": "the mean over tokens",
-    "cls": "the first token",
-    "last": "the last token",
-}
 
 
 def read(folder: Path) -> Recipe:
@@ -86,15 +82,15 @@ def read(folder: Path) -> Recipe:
     with torch.device("meta"):
         network = _network(kept, where=str(folder))
     tokenizer = _read_tokenizer(folder)
-    pooling, notes = _read_pooling(folder, config)
+    pooling, notes = read_pooling(folder, config)
     weights, conversions = read_weights(folder)
     state, heads = _fit_names(weights, network)
     source = {
         "library": "transformers",
         "config": kept,
         "pooling": pooling,
-        "window": _window(folder, network),
-        "lower": _sentence_config(folder).get("do_lower_case", False),
+        "window": longest_text(folder, network),
+        "lower": sentence_config(folder).get("do_lower_case", False),
     }
     return Recipe(source, {"tokenizer.json": tokenizer}, state, (*conversions, *notes, *heads))
 
@@ -165,9 +161,22 @@ def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:
     return _created(transformers.WhisperConfig, WhisperEncoder, config, where=where)
 
 
-def wav2vec2_bert(config: Mapping[str, Any], *, where: str) -> Network:
-    """Create a Wav2Vec2-BERT network, with weights that are still to be filled in; arguments as `whisper_encoder`'s."""
-    return _created(transformers.Wav2Vec2BertConfig, transformers.Wav2Vec2BertModel, config, where=where)
+def sound_network(kind: str, config: Mapping[str, Any], *, where: str) -> Network:
+    """Create another network for sounds, with weights that are still to be filled in.
+
+    Args:
+        kind: Its model type, one of `SOUND_NETWORKS`.
+        config: As its config.json has it, or a part of that.
+        where: What to name in an error.
+
+    Returns:
+        The network, without a head.
+
+    Raises:
+        BackboneError: transformers cannot build it.
+    """
+    name = SOUND_NETWORKS[kind]
+    return _created(getattr(transformers, f"{name}Config"), getattr(transformers, f"{name}Model"), config, where=where)
 
 
 def _created(parsed: Any, kind: Callable[..., Network], config: Mapping[str, Any], *, where: str) -> Network:
@@ -212,6 +221,35 @@ def kaldi_mel(*, rate: int, bands: int, stride: int) -> Callable[[NDArray[np.flo
     return partial(_described, extractor)
 
 
+def normalised(*, rate: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the preprocessing of wav2vec 2.0, by transformers' extractor: samples with mean 0 and variance 1."""
+    kind: Callable[..., Any] = transformers.Wav2Vec2FeatureExtractor  # it carries no types
+    return partial(_described, kind(sampling_rate=rate))
+
+
+def ast_mel(
+    *, rate: int, bands: int, most: int, normalize: bool, mean: float, std: float
+) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return AST's own description of sound, by transformers' extractor: log-mel spectra as Kaldi's, of fixed number.
+
+    Args:
+        rate: Samples per second.
+        bands: Numbers of a spectrum.
+        most: Spectra that it gives; zeros stand for those after the end, before they are normalised.
+        normalize: Whether `mean` is subtracted and the rest divided by twice `std`.
+        mean: Of the spectra of the data it was trained on.
+        std: Their standard deviation.
+
+    Returns:
+        A function of (n,) samples, at least 400, that gives (most, bands).
+    """
+    kind: Callable[..., Any] = transformers.ASTFeatureExtractor  # it carries no types
+    options = {"max_length": most, "do_normalize": normalize, "mean": mean, "std": std}
+    with warnings.catch_warnings():  # it warns of bands narrower than a frequency, which the published networks have
+        warnings.simplefilter("ignore")
+        return partial(_described, kind(sampling_rate=rate, num_mel_bins=bands, **options))
+
+
 def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     return _described(extractor, samples).T
 
@@ -219,7 +257,8 @@ def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32
 def _described(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
     rate = extractor.sampling_rate
     found = extractor(samples, sampling_rate=rate, padding="longest", truncation=False, return_tensors="np")
-    return np.asarray(found["input_features"][0], dtype=np.float32)
+    described = found["input_values"] if "input_values" in found else found["input_features"]
+    return np.asarray(described[0], dtype=np.float32)
 
 
 def _closed(config: Mapping[str, Any]) -> dict[str, Any]:
@@ -288,8 +327,8 @@ def _convert_tokenizer(folder: Path) -> bytes:
         raise BackboneError(
             "there are no tokenizer files",
             where=str(folder),
-            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks, "
-            "Whisper and Wav2Vec2-BERT.",
+            fix=f"Add one of: {', '.join(TOKENIZER_FILES)}. This layout is read for text networks, Whisper and "
+            f"{', '.join(SOUND_NETWORKS)}.",
         )
     try:
         slow = transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -300,42 +339,3 @@ def _convert_tokenizer(folder: Path) -> bytes:
             where=str(folder),
             fix="Save them once as tokenizer.json.",
         ) from error
-
-
-def _read_pooling(folder: Path, config: Mapping[str, Any]) -> tuple[Pooling, tuple[str, ...]]:
-    """Take the pooling its authors state, else the last token for decoders and the mean for encoders."""
-    path = folder / "1_Pooling" / "config.json"
-    if not path.is_file():
-        heads = config.get("architectures") or [""]
-        return ("last" if heads[0].endswith(("ForCausalLM", "LMHeadModel", "GPT2Model")) else "mean"), ()
-    stated = read_json(path)
-    modes = [key for key, value in stated.items() if key.startswith("pooling_mode_") and value is True]
-    if isinstance(stated.get("pooling_mode"), str):
-        modes = [stated["pooling_mode"]]
-    if len(modes) != 1 or modes[0] not in POOLINGS:
-        raise BackboneError(
-            f"expected one pooling of mean, cls, lasttoken, found {', '.join(modes) or 'none'}",
-            where=str(path),
-            fix="Edit the file to choose one of them; the weights allow any.",
-        )
-    later = sorted(path.parent.name for path in folder.glob("[2-9]_*/config.json"))
-    notes = tuple(f"its layer {name} after pooling is not applied" for name in later)
-    return POOLINGS[modes[0]], notes
-
-
-def _sentence_config(folder: Path) -> dict[str, Any]:
-    path = folder / "sentence_bert_config.json"
-    return read_json(path) if path.is_file() else {}
-
-
-def _window(folder: Path, network: Network) -> int:
-    """Return the longest input in tokens that tokenizer, network and authors allow."""
-    config = network.config
-    positions = getattr(config, "max_position_embeddings", None)
-    if positions is not None and config.model_type in OFFSET_POSITIONS:
-        positions -= (config.pad_token_id or 0) + 1
-    path = folder / "tokenizer_config.json"
-    tokenizer = read_json(path).get("model_max_length") if path.is_file() else None
-    limits = [positions, tokenizer, _sentence_config(folder).get("max_seq_length")]
-    # Tokenizers without a limit state 10^30; networks with relative positions state none.
-    return min(int(limit) for limit in [*limits, 8192] if limit)

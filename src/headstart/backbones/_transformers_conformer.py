@@ -10,7 +10,6 @@ The network has no positions that end, so a window is as long as config.json say
 
 from collections.abc import Mapping
 from functools import partial
-from math import isfinite
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,14 +19,20 @@ from torch import Tensor, nn
 from headstart.backbones._base import Backbone, Block
 from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights
-from headstart.backbones._sounds import SETTINGS, SoundPreparer, check_numbers, read_settings, strip_prefix
+from headstart.backbones._sounds import (
+    SETTINGS,
+    WINDOW,
+    SoundPreparer,
+    check_numbers,
+    frames_of_window,
+    read_settings,
+    strip_prefix,
+)
 from headstart.backbones._texts import pool_tokens
-from headstart.backbones._transformers import kaldi_mel, wav2vec2_bert
+from headstart.backbones._transformers import kaldi_mel, sound_network
 from headstart.backbones._transformers_chains import Network, additive, values_of
 from headstart.errors import BackboneError
 
-WINDOW: Final = "headstart_window"  # where a configuration says how many seconds a window has
-SECONDS: Final = 30
 # What of a configuration makes the network.
 NETWORK: Final = (
     *("hidden_size", "num_hidden_layers", "num_attention_heads", "intermediate_size", "hidden_act", "layer_norm_eps"),
@@ -66,7 +71,8 @@ def read(folder: Path) -> Recipe:
         config = create(stated, where=str(folder)).config
     kept = {key: getattr(config, key) for key in NETWORK}
     sound = _read_sound(folder)
-    window = _frames(stated.get(WINDOW, SECONDS), sound, where=str(folder / "config.json"))
+    step = sound["stride"] * HOP
+    window = frames_of_window(stated, step=step, rate=sound["rate"], where=str(folder / "config.json"))
     source = {"library": "wav2vec2-bert", "config": kept, "sound": sound, "window": window}
     _check(source, where=str(folder))
     weights, conversions = read_weights(folder)
@@ -116,7 +122,7 @@ def create(config: Mapping[str, Any], *, where: str) -> Network:
         known = ", ".join("null" if each is None else each for each in POSITIONS)
         problem = f'expected "position_embeddings_type" {known}, found {kind!r}'
         raise BackboneError(problem, where=where, fix="Copy config.json again, or choose another network.")
-    return wav2vec2_bert({**config, **OFF}, where=where)
+    return sound_network("wav2vec2-bert", {**config, **OFF}, where=where)
 
 
 def _read_sound(folder: Path) -> dict[str, int]:
@@ -127,17 +133,6 @@ def _read_sound(folder: Path) -> dict[str, int]:
         problem = f'expected "feature_size" {sound["bands"]}, as "num_mel_bins", found {stated["feature_size"]!r}'
         raise BackboneError(problem, where=str(path), fix="Copy the file again.")
     return {key: int(value) for key, value in sound.items() if value is not None}
-
-
-def _frames(seconds: Any, sound: Mapping[str, int], *, where: str) -> int:
-    """Return how many frames a window of so many seconds has."""
-    step = sound["stride"] * HOP
-    number = type(seconds) in (int, float) and isfinite(seconds)
-    frames = int(seconds * sound["rate"] / step + 1e-6) if number else 0
-    if frames < 1:
-        problem = f'expected at least {step / sound["rate"]:g} seconds for "{WINDOW}", found {seconds!r}'
-        raise BackboneError(problem, where=where, fix=f"Leave it out for {SECONDS} seconds.")
-    return frames
 
 
 def _check(source: Mapping[str, Any], *, where: str) -> None:
@@ -173,9 +168,8 @@ def _preparer(source: Mapping[str, Any]) -> SoundPreparer:
     spectra = "log of power as Kaldi's, each band with mean 0 and variance 1 over the window"
     settings = {**sound, "window": most, "hop": HOP, "fft": FFT, "spectra": spectra}
     # A spectrum reaches into the next ones: with that much at the end, no samples are left over.
-    return SoundPreparer(
-        kaldi_mel(**sound), sound["rate"], sound["stride"] * HOP, most, settings, least=FFT + HOP, reach=FFT - HOP
-    )
+    more = {"least": FFT + HOP, "reach": FFT - HOP, "bands": sound["bands"]}
+    return SoundPreparer(kaldi_mel(**sound), sound["rate"], sound["stride"] * HOP, most, settings, **more)
 
 
 def _blocks(network: Network) -> tuple[Block, ...]:

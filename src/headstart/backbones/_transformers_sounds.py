@@ -12,6 +12,7 @@ Networks differ in what they were trained on beyond the end of a recording:
   a cut still know.
 """
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from dataclasses import replace
 from functools import partial
@@ -143,11 +144,12 @@ def _preparer(source: Mapping[str, Any], *, most: int) -> SoundPreparer:
     sound, pad = source["sound"], source["pad"]
     step = MELS * sound["hop"]
     describe = partial(_describe, log_mel(**sound), step)
+    more = {"least": sound["fft"], "bands": sound["bands"]}
     if pad == "window":
-        describe = partial(_describe_window, describe, step, most)
+        describe, more["real"] = partial(_describe_window, describe, step, most), _count_marked
     # The spectra: log10 of power, no lower than 8 below the loudest of the window, then (x + 4) / 4.
     settings = {**sound, "window": most, "pad": pad, "spectra": "log10, 8 below the window's loudest, (x + 4) / 4"}
-    return SoundPreparer(describe, sound["rate"], step, most, settings, least=sound["fft"])
+    return SoundPreparer(describe, sound["rate"], step, most, settings, **more)
 
 
 def _describe(mels: Callable[[Samples], NDArray[np.float32]], step: int, samples: Samples) -> NDArray[np.float32]:
@@ -192,4 +194,9 @@ def _beside_mark(run: Callable[[Batch], Tensor], batch: Batch) -> Tensor:
 
 def _pool_marked(pool: Pool, batch: Batch) -> Tensor:
     values, real = batch.values[..., :-1], batch.values[..., -1] > 0.5
-    return pool(Batch(values, real, batch.owner))
+    return pool(replace(batch, values=values, mask=real))
+
+
+def _count_marked(window: NDArray[Any]) -> int:
+    """Count the frames that hold samples; they come first, and a mapped file need not be read to its end."""
+    return bisect_left(range(len(window)), True, key=lambda frame: bool(window[frame, -1] < 0.5))  # noqa: FBT003

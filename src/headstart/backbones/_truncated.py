@@ -21,6 +21,7 @@ from headstart.backbones._base import Backbone
 from headstart.backbones._batch import Batch
 from headstart.backbones._module import examples
 from headstart.backbones._tensors import tensors_of
+from headstart.backbones._texts import pool_tokens
 from headstart.errors import BackboneError
 
 NOTE: Final = "cut off after "
@@ -79,7 +80,8 @@ def _run(short: Backbone, parts: Sequence[nn.Module]) -> tuple[int, tuple[nn.Mod
 
 
 def _average(space: tuple[int, int], batch: Batch) -> Tensor:
-    return batch.values.mean(space) if batch.values.ndim == 4 else batch.values
+    values = batch.values.mean(space) if batch.values.ndim == 4 else batch.values
+    return values if batch.owner is None else pool_tokens("mean", Batch(values[:, None], None, batch.owner))
 
 
 def _remove(parent: nn.Module, unused: set[int]) -> None:

@@ -12,6 +12,7 @@ it is checked here for its form, and by the family it names for its content.
 
 import json
 from collections.abc import Callable, Mapping
+from math import inf
 from pathlib import Path, PurePosixPath
 from typing import Any, Final
 
@@ -36,6 +37,10 @@ def _kind(*kinds: type) -> Callable[[Any], bool]:
 
 def _among(*values: str) -> Callable[[Any], bool]:
     return lambda value: value in values
+
+
+def _positive(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool) and 0 < value < inf
 
 
 def _three(value: object) -> bool:
@@ -73,8 +78,23 @@ SOURCES: Final[Mapping[str, Form]] = {
         "sound": dict.fromkeys(("rate", "bands", "stride"), _kind(int)),
         "window": _kind(int),
     },
+    "wav2vec2": {
+        "kind": _among("wav2vec2", "hubert", "wavlm"),
+        "config": _kind(dict),
+        "sound": {"rate": _kind(int), "normalize": _kind(bool)},
+        "window": _kind(int),
+    },
+    "ast": {
+        "config": _kind(dict),
+        "sound": {
+            **dict.fromkeys(("rate", "bands", "most"), _kind(int)),
+            **dict.fromkeys(("mean", "std"), _kind(int, float)),
+            "normalize": _kind(bool),
+        },
+    },
     "toy": {"name": _among("image", "text", "audio")},
 }
+ROWS: Final[Form] = {"words": _among("first", "mean"), "frames": _positive}  # where items have several rows
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"transformers": (f"{ASSETS}/tokenizer.json",)}
 
 
@@ -132,8 +152,8 @@ def read(folder: Path) -> Recipe:
     _check_form(record, RECORDED, path)
     source, files, library = record["source"], record["files"], str(record["source"].get("library"))
     # An unknown library is refused when it is built.
-    words: Form = {"words": _among("first", "mean")} if "words" in source else {}
-    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {}), **words}, path, "source.")
+    rows = {name: rule for name, rule in ROWS.items() if name in source}
+    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {}), **rows}, path, "source.")
     _check_files(folder, files, needed=(WEIGHTS, *NEEDED.get(library, ())))
     assets = {name.removeprefix(f"{ASSETS}/"): (folder / name).read_bytes() for name in files if name != WEIGHTS}
     return Recipe(source, assets, read_tensors(folder / WEIGHTS), tuple(map(str, record["notes"])))

@@ -15,6 +15,7 @@ from headstart.cli._options import (
     reading_options,
     run_options,
     split_options,
+    transcripts_option,
 )
 
 
@@ -39,6 +40,7 @@ from headstart.cli._options import (
 @click.option("--budget", type=Duration(), help="Time until the curve must be there, such as 20m [default: 10m].")
 @split_options
 @reading_options
+@transcripts_option
 @run_options
 @json_option
 @click.pass_obj
@@ -50,7 +52,7 @@ def curve(started: float, /, data: str, *, output: str, as_json: bool, overwrite
     for all of it, what is given up is said.
     """
     from headstart import pipeline
-    from headstart.cli._render import curve_text
+    from headstart.cli._curve_text import curve_text
 
     read = reading(options)
     with progress_bar() as progress:

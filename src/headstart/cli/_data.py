@@ -6,13 +6,14 @@ from typing import Any
 
 import click
 
-from headstart.cli._options import json_option, reading_options
+from headstart.cli._options import json_option, reading_options, transcripts_option
 
 
 @click.command()
 @click.argument("data")
 @click.option("--test", metavar="DATA", help="A separate test part, checked together with DATA.")
 @reading_options
+@transcripts_option
 @json_option
 def check(data: str, *, as_json: bool, **options: Any) -> None:
     """Say what is in DATA, what is wrong with it and what to fix.

@@ -16,6 +16,7 @@ from headstart.cli._options import (
     run_options,
     split_options,
     strategy_options,
+    transcripts_option,
 )
 
 if TYPE_CHECKING:
@@ -51,6 +52,7 @@ if TYPE_CHECKING:
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
 @reading_options
+@transcripts_option
 @run_options
 @json_option
 @click.pass_obj
@@ -61,7 +63,8 @@ def fit(
 
     DATA is a folder with one folder per class, or a CSV, TSV, Parquet or JSONL file with the columns path or text, and
     label: a class, several labels with | between them, or with --task regression a number. Entities in texts come as
-    CoNLL columns (.conll), or as JSONL with text and spans. The same command resumes an interrupted run.
+    CoNLL columns (.conll), or as JSONL with text and spans; speech as a file with the columns path and transcript. The
+    same command resumes an interrupted run.
     """
     from headstart import pipeline
     from headstart.cli._render import fit_text

@@ -10,6 +10,7 @@ import click
 
 from headstart.cli._entities import span_rows
 from headstart.cli._options import json_option, metric_option, progress_bar, reading, reading_options, run_options
+from headstart.cli._transcripts import transcript_row
 
 if TYPE_CHECKING:
     from headstart.backbones import Candidate
@@ -53,8 +54,9 @@ def predict(
     """Predict new items: files, folders, a manifest, or - for lines on standard input.
 
     A model of entities takes a .txt file as one document, and lines of - as one each; its table has a row per entity,
-    and one with only the input's name where there is none. An input that cannot be read becomes an error row in its
-    place, and the exit status is 1 at the end.
+    and one with only the input's name where there is none. A model of speech answers with a transcript, and with
+    --json or -o also with its words: start and end in seconds, the word, its probability. An input that cannot be read
+    becomes an error row in its place, and the exit status is 1 at the end.
     """
     from headstart import pipeline
     from headstart.cli._render import prediction_line
@@ -81,11 +83,14 @@ def predict(
 
 
 def _flat(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
-    """Give every class a column of its own, join labels as data writes them, and give every entity a row of its own."""
+    """Give every class a column of its own, join labels as data writes them, and give every entity a row."""
     from headstart.tasks import join_labels
 
     if "spans" in row:
         yield from span_rows(row)
+        return
+    if "transcript" in row:
+        yield transcript_row(row)
         return
     flat = {name: value for name, value in row.items() if name != "probabilities"}
     if "labels" in row:

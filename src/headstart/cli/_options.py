@@ -43,16 +43,28 @@ def reading_options(command: Command) -> Command:
             help="Patient, speaker or document of each item: never on both sides of a split.",
         ),
         click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
-        click.option("--label", metavar="COLUMN", help="Column of the labels [default: label]."),
+        click.option("--label", metavar="COLUMN", help="Column of the labels [default: label] or transcripts."),
         click.option(
             "--task",
             metavar="TASK",
-            help="classification, multilabel, regression or tagging (entities in texts), also with image-, text- or "
-            "audio- before it [default: inferred; numbers count as classes unless regression is asked for].",
+            help="classification, multilabel, regression, tagging (entities in texts) or transcription (of speech), "
+            "also with image-, text- or audio- before it [default: inferred; numbers count as classes unless "
+            "regression is asked for].",
         ),
     ):
         command = option(command)
     return command
+
+
+def transcripts_option(command: Command) -> Command:
+    """Add ``--transcripts``; where a saved model is used, transcripts are spelt as it spells them."""
+    return click.option(
+        "--transcripts",
+        type=click.Choice(["plain", "written"]),
+        default="plain",
+        show_default=True,
+        help="Of speech: plain is in lower case and without punctuation, written keeps both.",
+    )(command)
 
 
 def metric_option(command: Command) -> Command:
@@ -135,7 +147,7 @@ def reading(options: dict[str, Any]) -> "Reading":
     """Take the reading options out of a command's options."""
     from headstart.pipeline import Reading
 
-    names = ("task", "label", "text", "group", "test", "on_error")
+    names = ("task", "label", "text", "group", "test", "on_error", "transcripts")
     return Reading(**{name: options.pop(name) for name in names if name in options})
 
 

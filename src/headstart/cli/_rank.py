@@ -16,6 +16,7 @@ from headstart.cli._options import (
     reading_options,
     run_options,
     split_options,
+    transcripts_option,
 )
 
 MEGABYTES = {"KB": 2**-10, "MB": 1.0, "GB": 2.0**10, "": 1.0}
@@ -76,6 +77,7 @@ class Latency(click.ParamType[float]):
 )
 @split_options
 @reading_options
+@transcripts_option
 @run_options
 @json_option
 @click.pass_obj

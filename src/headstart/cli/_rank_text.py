@@ -16,6 +16,7 @@ HEADING: Final = (
     *("", "candidate", "score", "in top 3", "tie", "log loss", "kNN"),
     *("one item", "weights", "memory", "took"),
 )
+SPEECH_HEADING: Final = tuple({"log loss": "loss"}.get(name, name) for name in HEADING if name != "kNN")
 VALUES_HEADING: Final = tuple({"log loss": "error", "kNN": "kNN R2"}.get(name, name) for name in HEADING)
 
 
@@ -31,8 +32,7 @@ def rank_text(result: "RankResult", *, options: Sequence[str] = ()) -> str:
     """
     fine = [each for each in result.ranking.candidates if each.error is None]
     failed = [each for each in result.ranking.candidates if each.error is not None]
-    of_values = result.task.endswith("regression")
-    heading = VALUES_HEADING if of_values else HEADING
+    heading = {"regression": VALUES_HEADING, "transcription": SPEECH_HEADING}.get(_kind(result), HEADING)
     lines = ["", *_table([heading, *(_cells(place, each) for place, each in enumerate(fine, 1))])] if fine else [""]
     lines += [click.style(f"left out  {_why(each)}", fg="yellow") for each in failed]
     lines += ["", *_explanation(result)]
@@ -68,12 +68,16 @@ def _cells(place: int, each: "Ranked") -> tuple[str, ...]:
         f"{each.p_top3 or 0.0:.0%}",
         f"{each.tie}",
         f"{abs(each.scores['probe']):.3f}",
-        f"{each.scores['neighbours']:.3f}",
+        *([f"{each.scores['neighbours']:.3f}"] if "neighbours" in each.scores else []),
         f"{each.costs.milliseconds:,.1f} ms",
         f"{each.costs.megabytes:,.1f} MB",
         f"{each.costs.memory_megabytes:,.1f} MB",
         f"{each.costs.seconds:,.1f} s",
     )
+
+
+def _kind(result: "RankResult") -> str:
+    return result.task.partition("-")[2]
 
 
 def _why(each: "Ranked") -> str:
@@ -90,7 +94,10 @@ def _explanation(result: "RankResult") -> list[str]:
         lines.append(_row("Prior", prior))
     if ranking.signal is not None:
         word = "detected" if ranking.signal.detected else click.style("not detected", fg="red", bold=True)
-        text = f"{word}: with labels permuted the best score is as high with probability {ranking.signal.p_value:.2f}"
+        how = "with labels permuted the best score is as high"
+        if _kind(result) == "transcription":
+            how = "by chance the best probe hears as much more than a model that hears nothing"
+        text = f"{word}: {how} with probability {ranking.signal.p_value:.2f}"
         lines.append(_row("Signal", text))
     similar = [each for each in ranking.candidates if each.similarity is not None]
     for sentence in dict.fromkeys(each.similarity.sentence for each in similar if each.similarity is not None):
@@ -98,7 +105,8 @@ def _explanation(result: "RankResult") -> list[str]:
         who = "all" if len(names) == len(similar) else ", ".join(names)
         lines.append(_row("Similarity", f"{who}: {sentence}"))
     lines += [_row("Note", note) for note in ranking.notes]
-    lines.append(_row("Looked at", f"{ranking.n:,} training examples in {result.seconds:.1f} s"))
+    what = "texts" if result.task.endswith("tagging") else "examples"
+    lines.append(_row("Looked at", f"{ranking.n:,} training {what} in {result.seconds:.1f} s"))
     return lines
 
 

@@ -10,14 +10,14 @@ import click
 from headstart.cli._entities import errors_lines, interval_over, spans_text
 from headstart.cli._rungs import rung_heading, rung_line
 from headstart.cli._source import other_name, source_line
+from headstart.cli._transcripts import recordings_drawn, speech_lines, transcript_line
 
 if TYPE_CHECKING:
     from headstart.data import Inspection
     from headstart.evaluation import Interval, Score
-    from headstart.pipeline import CurveResult, EntityErrors, EvaluateResult, FitResult
+    from headstart.pipeline import EvaluateResult, FitResult
 
 LABEL = 14
-PAGE = "entities.html"
 HOW = {
     "test": "on {n:,} examples of the test part, scored once",
     "holdout": "on {n:,} examples held out once",
@@ -30,18 +30,6 @@ VERDICT = {
     None: "not shown: the difference to the best model without pretraining is within noise",
 }
 NOTHING_COMPARED = "not measured: there is no model without pretraining to compare with"
-WORDS = {
-    "auroc": "AUROC",
-    "brier": "Brier",
-    "entity_f1": "entity F1",
-    "macro_f1": "macro F1",
-    "mae": "MAE",
-    "micro_f1": "micro F1",
-    "partial_f1": "partial F1",
-    "r2": "R²",
-    "rmse": "RMSE",
-    "spearman": "Spearman",
-}
 SEVERITY = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
@@ -60,7 +48,7 @@ def fit_text(result: "FitResult") -> str:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
     lines += _choice_lines(result)
     where = TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how]
-    lines += _score_lines(outcome.score, where + _drawn(result.entities, outcome.score.how))
+    lines += _score_lines(outcome.score, where + _drawn(result, outcome.score.how))
     if result.straddling:
         lines.append(
             _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
@@ -80,17 +68,28 @@ def fit_text(result: "FitResult") -> str:
         lines.append(_row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
     lines += [_row("Note", note) for note in outcome.notes]
     if result.entities is not None:
-        shown = f"{result.folder / PAGE} shows scored texts with their entities (remove it where they are private)"
-        lines += [_row("Look", shown), *_entity_lines(outcome.classes, result.entities)]
-    return "\n".join(lines)
+        page = f"{result.folder / 'entities.html'} shows scored texts with their entities"
+        lines.append(_row("Look", f"{page} (remove it where they are private)"))
+    if result.errors is not None:
+        page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
+        lines.append(_row("Look", f"{page} (remove it where they are private)"))
+    return "\n".join([*lines, *_mistakes(result, outcome.classes)])
 
 
-def _drawn(entities: "EntityErrors | None", how: str) -> str:
-    return "" if entities is None else f"; {interval_over(entities, how)}"
+def _drawn(result: "FitResult | EvaluateResult", how: str) -> str:
+    """Say what the interval draws where that is not plain."""
+    if result.errors is not None:
+        return f"; {recordings_drawn(result.errors, how)}"
+    return "" if result.entities is None else f"; {interval_over(result.entities, how)}"
 
 
-def _entity_lines(classes: Mapping[str, Mapping[str, float | int | None]], entities: "EntityErrors") -> list[str]:
-    return [*_class_lines(classes, "type"), "", *errors_lines(entities)]
+def _mistakes(
+    result: "FitResult | EvaluateResult", classes: Mapping[str, Mapping[str, float | int | None]]
+) -> list[str]:
+    """Show what is wrong with entities and transcripts."""
+    if result.errors is not None:
+        return ["", *speech_lines(result.errors)]
+    return [] if result.entities is None else [*_class_lines(classes, "type"), "", *errors_lines(result.entities)]
 
 
 def _verdict(result: "FitResult") -> str:
@@ -121,19 +120,19 @@ def _choice_lines(result: "FitResult") -> list[str]:
 
 
 def _score_lines(score: "Score", where: str) -> list[str]:
-    from headstart.evaluation import greater_is_better
+    from headstart.evaluation import greater_is_better, metric_name
 
     others = [
-        f"{_words(name)} {value:{_form(name, value)}}"
+        f"{metric_name(name)} {value:{_form(name, value)}}"
         for name, value in score.metrics.items()
         if value is not None and name != score.metric
     ]
     form = _form(score.metric, score.value)
     main = f"{score.value:{form}}  [{score.interval.low:{form}}, {score.interval.high:{form}}]"
-    better = "" if greater_is_better(score.metric) else " (lower is better)"
+    better, heading = "" if greater_is_better(score.metric) else " (lower is better)", metric_name(score.metric)
     return [
         _row(
-            _heading(score.metric),
+            heading[0].upper() + heading[1:],
             f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}{better}",
         ),
         _row("", " · ".join(others)),
@@ -203,12 +202,9 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     Returns:
         Lines of text.
     """
-    where = "on {n:,} examples" + _drawn(result.entities, result.score.how)
+    where = "on {n:,} examples" + _drawn(result, result.score.how)
     lines = [_row("Model", model), *_score_lines(result.score, where)]
-    if result.entities is None:
-        lines += _class_lines(result.classes)
-    else:
-        lines += _entity_lines(result.classes, result.entities)
+    lines += _mistakes(result, result.classes) or _class_lines(result.classes)
     return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
 
 
@@ -239,12 +235,14 @@ def inspection_text(found: "Inspection", source: str) -> str:
     Returns:
         Lines of text.
     """
-    several = {"multilabel": "labels", "tagging": "types"}.get(found.task.split("-")[-1], "classes")
+    several = {"multilabel": "labels", "tagging": "types", "transcription": "characters"}.get(
+        found.task.split("-")[-1], "classes"
+    )
     counted = "" if found.task.endswith("regression") else f", {len(found.classes)} {several}"
     lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")]
     lines += _counts(several.capitalize(), found.classes) + _counts("Parts", found.parts)
     lines += [_row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
-    lines += [_row(_words(name).capitalize(), _short(value)) for name, value in found.summary.items()]
+    lines += [_row(name.replace("_", " ").capitalize(), _short(value)) for name, value in found.summary.items()]
     order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
     for finding in order:
         mark = click.style(finding.severity.upper(), fg=SEVERITY[finding.severity], bold=True)
@@ -261,7 +259,7 @@ def _counts(title: str, counts: Mapping[str, int], most: int = 12) -> list[str]:
     if not counts:
         return []
     ranked = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
-    shown = [f"{name} {n:,}" for name, n in ranked[:most]]
+    shown = [f"{'space' if name == ' ' else name} {n:,}" for name, n in ranked[:most]]
     if len(ranked) > most:
         shown.append(f"and {len(ranked) - most} more down to {ranked[-1][0]} {ranked[-1][1]:,}")
     return [_row(title, ", ".join(shown))]
@@ -281,52 +279,22 @@ def prediction_line(row: Mapping[str, Any]) -> str:
 
     Returns:
         Columns separated by tabs: probability, label, input; with several labels joined by ``|``, and so their
-        probabilities; value, input. Of entities a line for the input and one for each.
+        probabilities; value, input; of speech input, transcript. Of entities a line for the input and one for each.
     """
     from headstart.tasks import join_labels
 
     if "error" in row:
-        return f"-\terror\t{row['input']}\t{row['error']}"
+        return f"-\terror\t{row['input']}\t{row['error'].removeprefix(row['input'] + ': ')}"
     if "spans" in row:
         return spans_text(row)
+    if "transcript" in row:
+        return transcript_line(row)
     if "value" in row:
         return f"{row['value']:.6g}\t{row['input']}"
     labels = row.get("labels", [row.get("label")])
     probabilities = "|".join(f"{row['probabilities'][label]:.3f}" for label in labels)
     named = join_labels(labels) if "labels" in row else row["label"]
     return f"{probabilities or '-'}\t{named or '-'}\t{row['input']}"
-
-
-def curve_text(result: "CurveResult") -> str:
-    """Describe a learning curve: a table of labels by arm, and what it says.
-
-    Args:
-        result: What `headstart.curve` returned.
-
-    Returns:
-        Lines of text.
-    """
-    points = [point for arm in result.points.values() for point in arm]
-    form = _form(result.metric, max(abs(point.value) for point in points))
-    columns = {
-        arm: {point.n: _value(point.value, point.interval, form) for point in found}
-        for arm, found in result.points.items()
-    }
-    wide = {arm: max(len(arm), *map(len, found.values())) for arm, found in columns.items()}
-    lines = ["", f"{'labels':>8}  " + "  ".join(f"{arm:<{wide[arm]}}" for arm in columns)]
-    for n in sorted({point.n for point in points}):
-        lines.append(f"{n:>8,}  " + "  ".join(f"{found.get(n, ''):<{wide[arm]}}" for arm, found in columns.items()))
-    seeds, where = len(points[0].values), "of the test part" if result.how == "test" else "held out once"
-    lines += [
-        "",
-        _row("Score", f"{_words(result.metric)}, mean of {seeds} seeds, on {result.n_test:,} examples {where}"),
-        _row("Saving", click.style(result.sentence, fg="green", bold=True)),
-        _row("More labels", result.next_sentence),
-        _row("Time", f"{result.seconds:.1f} s with {result.backbone}"),
-    ]
-    if result.late > 0:
-        lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
-    return "\n".join([*lines, *([] if result.picture is None else [_row("Picture", str(result.picture))])])
 
 
 def _row(name: str, text: str) -> str:
@@ -342,12 +310,3 @@ def _form(metric: str, scale: float) -> str:
 
 def _value(value: float | None, interval: "Interval", form: str) -> str:
     return "undefined" if value is None else f"{value:{form}} [{interval.low:{form}}, {interval.high:{form}}]"
-
-
-def _heading(name: str) -> str:
-    words = _words(name)
-    return words[0].upper() + words[1:]
-
-
-def _words(name: str) -> str:
-    return WORDS.get(name, name.replace("_", " "))

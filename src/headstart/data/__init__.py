@@ -9,7 +9,7 @@
 
 from headstart.data._findings import Finding
 from headstart.data._inputs import load_items
-from headstart.data._lending import lend
+from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
 from headstart.data._sides import may_train
 from headstart.data._stratify import types_present
@@ -61,5 +61,6 @@ __all__ = [
     "types_present",
     "united_groups",
     "warnings_about",
+    "without_copies",
     "write_table",
 ]

@@ -6,7 +6,9 @@ from typing import Any
 
 from headstart.data._findings import Finding, Severity
 from headstart.data._kinds import label_sets
+from headstart.data._rows import noun_of
 from headstart.data._sides import given_sides
+from headstart.data._transcripts import shortened
 from headstart.data.dataset import Dataset
 from headstart.tasks import read_number, read_tags
 
@@ -31,14 +33,15 @@ def about_copies(dataset: Dataset) -> list[Finding]:
 
 
 def _conflicting(dataset: Dataset, conflicts: Sequence[Sequence[int]]) -> list[Finding]:
-    written = dataset.labels or [""] * len(dataset)
+    written, noun = dataset.labels or [""] * len(dataset), noun_of(dataset.kind)
+    show = shortened if dataset.kind == "transcription" else str
     return [
         Finding(
             "conflicting-copies",
             "warning",
             ", ".join(dataset.places[i] for i in found),
-            "the same item with different labels: " + ", ".join(sorted({written[i] for i in found})),
-            "Correct the labels or remove the item.",
+            f"the same item with different {noun}s: {', '.join(sorted({show(written[i]) for i in found}))}",
+            f"Correct the {noun}s or remove the item.",
         )
         for found in conflicts
     ]
@@ -65,7 +68,8 @@ def _comparable_labels(dataset: Dataset) -> Sequence[Any]:
         return [""] * len(dataset)
     if dataset.kind == "regression":
         return [read_number(label) for label in dataset.labels]
-    return dataset.labels if dataset.kind == "tagging" else [frozenset(names) for names in label_sets(dataset)]
+    plainly = dataset.kind in ("tagging", "transcription")
+    return dataset.labels if plainly else [frozenset(names) for names in label_sets(dataset)]
 
 
 def _counted(

@@ -18,22 +18,24 @@ def about_encoding(dataset: Dataset) -> list[Finding]:
     """Look for texts whose letters fell apart.
 
     Args:
-        dataset: Texts or documents; other items have no encoding.
+        dataset: Texts, documents or transcripts; nothing else has an encoding.
 
     Returns:
         One finding, with the first such text put right, or none.
     """
-    if dataset.modality != "text":
+    spoken = dataset.kind == "transcription"
+    if dataset.modality != "text" and not spoken:
         return []
     found = [
         (place, right)
-        for place, item in zip(dataset.places, dataset.items, strict=True)
+        for place, item in zip(dataset.places, (dataset.labels or ()) if spoken else dataset.items, strict=True)
         if (right := repaired(str(item))) is not None
     ]
     if not found:
         return []
     place, (wrong, meant) = found[0]
-    said = f"{len(found)} texts look like UTF-8 that was encoded twice, such as {wrong!r} for {meant!r}"
+    what = "transcripts" if spoken else "texts"
+    said = f"{len(found)} {what} look like UTF-8 that was encoded twice, such as {wrong!r} for {meant!r}"
     fix = "Convert the file back once: iconv -f UTF-8 -t LATIN1 FILE > NEW, which is UTF-8 then."
     return [Finding("encoded-twice", "warning", place, said, fix)]
 

@@ -1,5 +1,7 @@
 """Folders of images or sounds: a folder per class, below ``train/`` and other parts if there are any; or no classes.
 
+Recordings with transcripts beside them are read by `headstart.data._beside`.
+
 Every image or sound below a class folder belongs to that class. Files are taken in the order of their names, so that
 the same folder gives the same data set everywhere. What is passed over is counted and said. A name that is not UTF-8 is
 refused, since neither a table nor a message could hold it.
@@ -7,9 +9,11 @@ refused, since neither a table nor a message could hold it.
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path, PurePath
 from typing import Final, final
 
+from headstart.data._beside import from_texts_beside
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
 from headstart.data.dataset import PARTS, PLURALS, Modality, Part
 from headstart.data.images import IMAGE_SUFFIXES
@@ -20,15 +24,15 @@ _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 
 
 def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
-    """Read a folder of images, or of sounds.
+    """Read a folder of images, or of sounds, which may have transcripts beside them.
 
     Args:
         root: The folder.
-        names: Only the group option applies.
+        names: Only the group option and the kind of task apply.
         tables: Tables that lie in it, for advice where there is neither.
 
     Returns:
-        One entry per image or sound, labelled where there are class folders.
+        One entry per image or sound, labelled where there are class folders or transcripts.
 
     Raises:
         DataError: There is neither image nor sound, or both, or no training part beside another.
@@ -37,6 +41,10 @@ def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
     if names.group and not names.group.startswith("filename:"):
         fix = "Use filename:REGEX, or write a manifest.csv."
         raise OptionError(f"--group {names.group}: folders of files have no columns", fix=fix)
+    if spoken := _with_transcripts(root, names):
+        group_of = group_reader(names.group, "audio")
+        rows = (group_of(row) if group_of and isinstance(row, Row) else row for row in spoken.entries)
+        return replace(spoken, entries=tuple(rows))
     collected = _Collected(root)
     collected.add_everything()
     if not collected.rows:
@@ -46,6 +54,18 @@ def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
     group_of = group_reader(names.group, modality)
     entries = tuple(group_of(row) if group_of else row for row in collected.rows)
     return Found(modality, entries, "folder names", collected.notes(PLURALS[modality]))
+
+
+def _with_transcripts(root: Path, names: Names) -> Found | None:
+    if names.kind not in (None, "transcription"):
+        return None
+    files = [path for path in _files(root) if not _is_hidden(path.name)]
+    sounds = [path for path in files if modality_of(path) == "audio"]
+    texts = [path for path in files if path.suffix == ".txt"]
+    fault = next((fault for path in sounds if (fault := name_fault(path.relative_to(root).as_posix()))), None)
+    if fault:
+        raise fault
+    return from_texts_beside(root, sounds, texts, names)
 
 
 def name_fault(name: str) -> DataError | None:

@@ -1,4 +1,4 @@
-"""What the labels are: classes, label sets or numbers; asked for, or told from the labels themselves.
+"""What the labels are: classes, label sets, numbers or transcripts; asked for, or told from the labels themselves.
 
 Labels are label sets where they stand in lists, or where some hold a ``|`` and the parts around it recur in other
 labels. They are numbers to predict only on request, because numbers are as often names of classes. A label that cannot
@@ -12,12 +12,14 @@ from typing import Final
 
 from headstart.data._manifests import no_label
 from headstart.data._rows import Found, Names, Row
+from headstart.data._transcripts import transcribed
 from headstart.data.dataset import PLURALS, Dataset, Modality
 from headstart.errors import DataError, OptionError
 from headstart.tasks import KINDS, Entity, Kind, entities_of, read_number, read_tags, split_labels
 
+_ONLY: Final[dict[Kind, Modality]] = {"tagging": "text", "transcription": "audio"}
 TASKS: Final = tuple(
-    f"{modality}-{kind}" for kind in KINDS for modality in PLURALS if kind != "tagging" or modality == "text"
+    f"{modality}-{kind}" for kind in KINDS for modality in PLURALS if _ONLY.get(kind, modality) == modality
 )
 _MANY_VALUES: Final = 20
 
@@ -58,10 +60,13 @@ def with_kind(found: Found, names: Names) -> tuple[Found, Kind]:
         The entries, with a note where label sets were told from the labels, and their kind.
 
     Raises:
-        OptionError: Tags of words are asked for and not there, or there and something else is asked for.
+        OptionError: Tags of words are asked for and not there, or there and something else is asked for; or transcripts
+            are asked for and not there.
     """
     if "tagging" in (found.kind, names.kind):
         return _tagged(found, names), "tagging"
+    if "transcription" in (found.kind, names.kind):
+        return _spoken(found, names), "transcription"
     kind, note = (names.kind, "") if names.kind else _told(found)
     entries = tuple(
         _judged(entry, kind, names.label or "label") if isinstance(entry, Row) else entry for entry in found.entries
@@ -86,6 +91,14 @@ def _tagged(found: Found, names: Names) -> Found:
         fix = "Give CoNLL columns, or JSONL with 'text' and 'spans'."
         raise OptionError(f"task 'tagging' does not fit: the data holds {found.what} without tags", fix=fix)
     return found
+
+
+def _spoken(found: Found, names: Names) -> Found:
+    """Return recordings with their transcripts as they are spelt."""
+    if found.kind == "transcription":
+        return transcribed(found, names)
+    fix = "Give recordings with a column 'transcript', or with a .txt file of the same name beside each."
+    raise OptionError(f"task 'transcription' does not fit: the data holds {found.what} without transcripts", fix=fix)
 
 
 def _told(found: Found) -> tuple[Kind, str]:
@@ -125,12 +138,12 @@ def _judged(row: Row, kind: Kind, column: str) -> Row | DataError:
 
 
 def label_sets(dataset: Dataset) -> list[tuple[str, ...]]:
-    """Return the labels of every item: one of a class, any number of label sets, none where there are no classes.
+    """Return the labels of every item: one of a class, any number of label sets, none of values and transcripts.
 
     Those of a tagged text are the types of entities in it.
     """
     labels = dataset.labels or ()
-    if dataset.kind == "regression":
+    if dataset.kind in ("regression", "transcription"):
         return [() for _ in labels]
     if dataset.kind == "tagging":
         return [tuple(sorted({entity.type for entity in entities})) for entities in entities_in(dataset)]

@@ -10,23 +10,24 @@ from headstart.data.dataset import Dataset
 from headstart.data.splits import Plan
 
 
-def lend(dataset: Dataset, plan: Plan, source: Dataset) -> tuple[Dataset, Plan]:
+def lend(dataset: Dataset, plan: Plan, source: Dataset, *, shared_groups: bool = False) -> tuple[Dataset, Plan]:
     """Put the examples of a source behind one's own, where they train and do nothing else.
 
     Few examples among many count for little, so one's own training examples are repeated, as lent ones too, until they
-    are half of what trains (measured in benchmarks/LOG.md; strategies that move weights train on either side in turn,
-    and leave these copies aside). Groups of the source are its own, whatever their names.
+    are half of what trains (strategies that move weights train on either side in turn,
+    and leave these copies aside).
 
     Args:
         dataset: One's own examples, the target.
         plan: Which of them train and which are scored; its positions stay what they are.
         source: Examples of the same kind.
+        shared_groups: Whether a group of the source is the target's of that name, and so may not train where that is
+            scored; else groups of the source are its own, whatever their names.
 
     Returns:
         All examples, and the plan in which what is lent trains on every side, but for copies of what is scored there.
     """
-    known = set(dataset.hashes)  # what the target says of an item counts
-    fresh = source.take([i for i, item in enumerate(source.hashes) if item not in known])
+    fresh = without_copies(source, dataset)
     times = max(1, round(len(fresh) / len(plan.train)))
     copies = dataset.take(np.tile(plan.train, times - 1))
     pooled = replace(
@@ -34,7 +35,9 @@ def lend(dataset: Dataset, plan: Plan, source: Dataset) -> tuple[Dataset, Plan]:
         items=dataset.items + fresh.items + copies.items,
         places=dataset.places + fresh.places + copies.places,
         labels=(dataset.labels or ()) + (fresh.labels or ()) + (copies.labels or ()),
-        groups=None if dataset.groups is None else dataset.groups + _groups(fresh) + (copies.groups or ()),
+        groups=None
+        if dataset.groups is None
+        else dataset.groups + _groups(fresh, shared=shared_groups) + (copies.groups or ()),
         parts=None,
         domains=None,
         folds=None,
@@ -51,6 +54,22 @@ def lend(dataset: Dataset, plan: Plan, source: Dataset) -> tuple[Dataset, Plan]:
     return pooled, replace(plan, train=beside(plan.train, scored), folds=folds)
 
 
-def _groups(source: Dataset) -> tuple[str, ...]:
-    """Name the groups of a source so that none of the target has the same name."""
+def without_copies(source: Dataset, target: Dataset) -> Dataset:
+    """Return what a source holds that the target does not: of a copy, what the target says counts.
+
+    Args:
+        source: Examples of a source.
+        target: One's own.
+
+    Returns:
+        Some of the source.
+    """
+    known = set(target.hashes)
+    return source.take([i for i, item in enumerate(source.hashes) if item not in known])
+
+
+def _groups(source: Dataset, *, shared: bool) -> tuple[str, ...]:
+    """Name the groups of a source: as they are where they are shared, else so that none of the target is named so."""
+    if shared and source.groups is not None:
+        return source.groups
     return tuple(f"lent\x1f{name}" for name in source.groups or source.places)

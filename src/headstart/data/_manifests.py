@@ -10,12 +10,13 @@ from functools import cache
 from pathlib import Path, PurePosixPath
 from typing import Final
 
+from headstart.data._columns import Columns, choose_columns
 from headstart.data._conll import from_conll, is_conll
-from headstart.data._folders import modality_of
-from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
+from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader, noun_of
 from headstart.data._spans import Odd, about_spans, with_spans
+from headstart.data._speakers import speaker_column
 from headstart.data._tables import Rows, Table, read_lines, read_table, read_whole
-from headstart.data.dataset import PARTS, PLURALS, Modality, Part
+from headstart.data.dataset import PARTS, Modality, Part
 from headstart.errors import DataError
 
 _FILL: Final = "Fill it or remove the row."
@@ -124,23 +125,27 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
     spans = _spans_column(table, names)
     if spans:
         return _from_spans(table, spans, names, part)
-    modality = _modality(table, names)
-    name = names.text or "text" if modality == "text" else "path"
-    items = table.column(name, option="--text")
-    if modality == "audio" and names.labelled:
-        _refuse_transcripts(table, names)
-    columns = _columns(table, names)
-    notes = [*table.notes, *_notes_on_labels(table, columns.get("label", ())), *_notes_on_part(table, columns, part)]
-    make = _row_maker(path.parent, modality, names, part)
+    chosen = choose_columns(table, names)
+    items = table.column(chosen.item, option="--text" if chosen.modality == "text" else "")
+    columns = _columns(table, names, chosen)
+    kind, label = chosen.kind or names.kind, chosen.label
+    notes = [*table.notes, *chosen.notes, *_notes_on_labels(table, columns.get("label", ()), noun_of(kind))]
+    notes += _notes_on_part(table, columns, part)
+    make = _row_maker(path.parent, chosen.modality, names, part, column=chosen.item)
     entries: dict[int, Row | DataError] = dict(table.faults)
-    label = names.label or "label"
     unlabelled = table.missing.get(label, frozenset()) if names.labelled else frozenset()
     for i, line in enumerate(table.lines):
         values = {name: values[i].strip() for name, values in columns.items()}
-        missing = no_label(label, table.place(line)) if line in unlabelled else None
-        entries[line] = missing or make(items[i], table.place(line), values)
+        missing = line in unlabelled or (kind == "transcription" and not values["label"])
+        fault = no_label(label, table.place(line), noun=noun_of(kind)) if missing else None
+        entries[line] = fault or make(items[i], table.place(line), values)
     ordered = tuple(entries[line] for line in sorted(entries))
-    return Found(modality, ordered, f"column {label!r}", tuple(notes), names.labelled and label in table.lists)
+    listed = names.labelled and chosen.kind is None and label in table.lists
+    guesses = chosen.modality == "audio" and part in (None, "train") and _open_group(table, names)
+    finding = speaker_column(table, chosen.label) if guesses else None
+    findings = (finding,) if finding else ()
+    notes += [finding.note() for finding in findings]
+    return Found(chosen.modality, ordered, f"column {label!r}", tuple(notes), listed, chosen.kind, findings=findings)
 
 
 def _from_spans(table: Table, column: str, names: Names, part: Part | None) -> Found:
@@ -189,17 +194,22 @@ def _notes_on_part(table: Table, columns: dict[str, Sequence[str]], part: Part |
     return []
 
 
-def no_label(column: str, place: str) -> DataError:
-    """Return the fault of a row without a label."""
-    return DataError(f"expected a label, found nothing in {column!r}", where=place, fix=_FILL)
+def no_label(column: str, place: str, *, noun: str = "label") -> DataError:
+    """Return the fault of a row without a label or transcript."""
+    return DataError(f"expected a {noun}, found nothing in {column!r}", where=place, fix=_FILL)
 
 
-def _columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
-    """Choose the columns that describe the items, by the name of the row's field they fill."""
+def _columns(table: Table, names: Names, chosen: Columns) -> dict[str, Sequence[str]]:
+    """Read the columns that describe the items, by the name of the row's field they fill."""
     if not names.labelled:
         return {}
-    read = table.labels if names.kind in (None, "multilabel") else table.column
-    return {"label": read(names.label or "label", option="--label"), **_descriptions(table, names)}
+    read = table.labels if (chosen.kind or names.kind) in (None, "multilabel") else table.column
+    return {"label": read(chosen.label, option="--label"), **_descriptions(table, names)}
+
+
+def _open_group(table: Table, names: Names) -> bool:
+    """Say whether groups are neither asked for nor given, though they could be."""
+    return names.labelled and names.group is None and "group" not in {*table.columns, *table.nested}
 
 
 def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
@@ -215,63 +225,20 @@ def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
     return columns
 
 
-def _notes_on_labels(table: Table, labels: Sequence[str]) -> list[str]:
+def _notes_on_labels(table: Table, labels: Sequence[str], noun: str) -> list[str]:
     stripped = [line for line, text in zip(table.lines, labels, strict=False) if text != text.strip()]
     if not stripped:
         return []
-    return [f"Labels with outer white space, removed: {len(stripped)} (first: {table.place(stripped[0])})."]
-
-
-def _modality(table: Table, names: Names) -> Modality:
-    if names.text:
-        return "text"
-    known = {"path", "text"} & {*table.columns, *table.nested}
-    if len(known) == 2:
-        raise DataError(
-            "expected a column 'path' or a column 'text', found both",
-            where=table.path.name,
-            fix="Pass --text text to read the texts, or rename that column to read the files.",
-        )
-    if not known:
-        raise DataError(
-            f"expected a column 'path' (images or sounds) or 'text', found {', '.join(map(repr, table.columns))}",
-            where=table.path.name,
-            fix="Name the column of the texts with --text NAME, or rename the column of file paths to path.",
-        )
-    return _modality_of_paths(table, names) if "path" in known else "text"
-
-
-def _modality_of_paths(table: Table, names: Names) -> Modality:
-    """Tell images from sounds by the ends of their names; where these say nothing, take what is asked for."""
-    places: dict[Modality, str] = {}
-    for path, line in zip(table.columns.get("path", ()), table.lines, strict=False):
-        if modality := modality_of(PurePosixPath(path.strip())):
-            places.setdefault(modality, f"{path.strip()} in line {line}")
-    if len(places) > 1:
-        found = ", ".join(f"{PLURALS[modality]} (first {place})" for modality, place in places.items())
-        fix = "Put them into a manifest each."
-        raise DataError(f"expected images or sounds, found both: {found}", where=table.path.name, fix=fix)
-    asked = names.modality if names.modality != "text" else None
-    return next(iter(places), asked or "image")
-
-
-def _refuse_transcripts(table: Table, names: Names) -> None:
-    """Say that speech recognition is not there, where that is what the table is for."""
-    present = {*table.columns, *table.nested}
-    if "transcript" not in present or (names.label or "label") in present - {"transcript"}:
-        return
-    raise DataError(
-        "expected a column 'label', found 'transcript' instead: speech recognition is not supported yet",
-        where=table.path.name,
-        fix="Add a column 'label' to classify the recordings, or name one with --label.",
-    )
+    return [
+        f"{noun.capitalize()}s with outer white space, removed: {len(stripped)} (first: {table.place(stripped[0])})."
+    ]
 
 
 def _row_maker(
-    root: Path, modality: Modality, names: Names, part: Part | None
+    root: Path, modality: Modality, names: Names, part: Part | None, *, column: str = "text"
 ) -> Callable[[str, str, dict[str, str]], Row | DataError]:
     """Return a function from (path or text, place, other columns) to a row or its fault."""
-    inside = _containment(root)
+    inside = _containment(root, column)
     group_of = group_reader(names.group, modality)
 
     def make(item: str, place: str, values: dict[str, str]) -> Row | DataError:
@@ -291,7 +258,7 @@ def _row_maker(
     return make
 
 
-def _containment(root: Path) -> Callable[[str, str], DataError | None]:
+def _containment(root: Path, column: str) -> Callable[[str, str], DataError | None]:
     """Return a check that a path of a manifest stays in the manifest's folder, also through links."""
     home = root.resolve()
 
@@ -301,7 +268,7 @@ def _containment(root: Path) -> Callable[[str, str], DataError | None]:
 
     def check(text: str, place: str) -> DataError | None:
         if not text:
-            return DataError("expected a path, found nothing in 'path'", where=place, fix=_FILL)
+            return DataError(f"expected a path, found nothing in {column!r}", where=place, fix=_FILL)
         written, path = PurePosixPath(text), root / text
         try:
             leaves = written.is_absolute() or ".." in written.parts or is_outside(path.parent)

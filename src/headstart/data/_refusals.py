@@ -25,7 +25,7 @@ def refusals(
         The errors, most fundamental first; empty where `plan_split` will succeed.
     """
     if dataset.labels is None:
-        fix = "Put images or sounds into a folder per class, or add a column 'label'."
+        fix = "Put images or sounds into a folder per class, or add a column 'label' (of speech 'transcript')."
         return [DataError(f"expected labels, found {len(dataset)} unlabelled items", where=dataset.source, fix=fix)]
     sides = None if resplit else given_sides(dataset)
     if sides is None:
@@ -73,6 +73,11 @@ def _training_problems(dataset: Dataset, train: Sequence[int]) -> list[DataError
         fix = "Add examples."
         return [DataError("expected training examples, found none", where=dataset.source, fix=fix)]
     labels = dataset.labels or ()
+    if dataset.kind == "transcription":
+        if len({labels[i] for i in train}) > 1:
+            return []
+        found = f"expected different transcripts, found only {labels[train[0]]!r}"
+        return [DataError(found, where=dataset.source, fix="Name the right column with --label.")]
     if dataset.kind == "regression":
         if len({read_number(labels[i]) for i in train}) > 1:
             return []

@@ -11,7 +11,7 @@ from typing import Final
 from headstart.data._findings import Finding
 from headstart.data.dataset import PLURALS, Item, Modality, Part
 from headstart.errors import DataError, OptionError
-from headstart.tasks import Kind
+from headstart.tasks import Kind, Spelling
 
 PARTS_BY_NAME: Final[dict[str, Part]] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
@@ -40,7 +40,8 @@ class Names:
     """The columns to read: label and text column, where the group comes from; None for the usual names.
 
     ``labelled`` is False when inputs for prediction are read and a label column is not needed. ``kind`` is the kind of
-    task asked for, None where the labels decide; ``modality`` what files are whose names do not say it.
+    task asked for, None where the labels decide; ``modality`` what files are whose names do not say it; ``spelling``
+    how transcripts are taken.
     """
 
     label: str | None = None
@@ -49,6 +50,7 @@ class Names:
     labelled: bool = True
     kind: Kind | None = None
     modality: Modality | None = None
+    spelling: Spelling = "plain"
 
 
 @dataclass(frozen=True)
@@ -71,13 +73,19 @@ class Found:
 
     @property
     def what(self) -> str:
-        """What the items are, in a word or two."""
-        return "tagged texts" if self.kind == "tagging" else PLURALS[self.modality]
+        """What the items are, in a word or three."""
+        named: dict[Kind, str] = {"tagging": "tagged texts", "transcription": "sounds with transcripts"}
+        return named[self.kind] if self.kind in named else PLURALS[self.modality]
 
     @property
     def rows(self) -> list[Row]:
         """The entries that can be used."""
         return [entry for entry in self.entries if isinstance(entry, Row)]
+
+
+def noun_of(kind: Kind | None) -> str:
+    """What stands beside an item, in a word."""
+    return "transcript" if kind == "transcription" else "label"
 
 
 def group_reader(group: str | None, modality: Modality) -> Callable[[Row], Row | DataError] | None:

@@ -75,7 +75,9 @@ def united_groups(dataset: Dataset) -> Indices:
 
 
 def may_train(dataset: Dataset, held_out: Indices) -> Indices:
-    """Return what may train while some examples are held out: the others, but of what is lent no copy of these.
+    """Return what may train while some examples are held out: the others, but of what is lent no copy and no group.
+
+    A group that one's own examples have on both sides of a given split, which is kept on request, shuts nothing out.
 
     Args:
         dataset: The examples.
@@ -87,8 +89,11 @@ def may_train(dataset: Dataset, held_out: Indices) -> Indices:
     others = np.setdiff1d(np.arange(len(dataset)), held_out)
     if dataset.lent is None:
         return others
+    lent, names = dataset.lent, dataset.groups or ("",) * len(dataset)
     away = {dataset.hashes[i] for i in held_out}
-    return np.array([i for i in others if not (dataset.lent[i] and dataset.hashes[i] in away)], dtype=np.intp)
+    groups = {names[i] for i in held_out} - {names[i] for i in others if not lent[i]} if dataset.groups else set()
+    kept = [i for i in others if not (lent[i] and (dataset.hashes[i] in away or names[i] in groups))]
+    return np.array(kept, dtype=np.intp)
 
 
 def _recurring(dataset: Dataset) -> frozenset[int]:

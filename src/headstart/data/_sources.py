@@ -3,11 +3,12 @@
 from dataclasses import replace
 from pathlib import Path
 
+from headstart.data._columns import names_files
 from headstart.data._conll import is_conll
 from headstart.data._folders import from_folder, name_fault
 from headstart.data._manifests import from_document, from_file, from_lines, from_part_tables, from_table, only
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
-from headstart.data._tables import TABLE_SUFFIXES
+from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.errors import DataError, OptionError
 
 
@@ -27,7 +28,18 @@ def find(source: Path, names: Names) -> Found:
         return from_table(only(manifests), names)
     if any(PARTS_BY_NAME.get(path.stem.lower()) == "train" for path in tables):
         return from_part_tables(tables, names)
+    metadata = [path for path in tables if path.stem.lower() == "metadata" and _is_metadata(path, names)]
+    if metadata:
+        return from_table(only(metadata), names)
     return from_folder(source, names, tables=tables)
+
+
+def _is_metadata(path: Path, names: Names) -> bool:
+    """Say whether a table is one of those that Hugging Face puts beside the files it describes."""
+    try:
+        return path.suffix.lower() in TABLE_SUFFIXES and names_files(read_table(path), names)
+    except DataError:  # something else, which is none of the data
+        return False
 
 
 def path_fault(path: Path) -> DataError | None:

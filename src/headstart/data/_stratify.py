@@ -1,10 +1,11 @@
 """Folds that are alike in what they hold and keep groups together.
 
 What must be spread evenly are strata: classes, labels (an item may have several), types of entities in a text, or
-quantile bins of a value. Classes and bins exclude each other, so without groups they are dealt out and the quotas are
-met exactly; with groups the largest go first, each to the fold where its classes are rarest. So do texts and groups of
-texts by their types, those without entities last: whole documents hold most types at once, and are spread more evenly
-so than label by label.
+quantile bins of a value. Texts that recur (names of classes, or a few phrases that are said again and again) are
+classes too; transcripts that mostly do not are binned by their length, so that all folds hold about as much speech.
+Classes and bins exclude each other, so without groups they are dealt out and the quotas are met exactly; with groups
+the largest go first, each to the fold where its classes are rarest. So do texts and groups of texts by their types,
+those without entities last: whole documents hold most types at once, and are spread more evenly so than label by label.
 
 Labels follow the iterative stratification of Sechidis, Tsoumakas and Vlahavas (On the stratification of multi-label
 data, 2011, algorithm 1): again and again the label with the fewest items left goes first, each of its items to the fold
@@ -29,6 +30,7 @@ Fold = tuple[Indices, Indices]  # training side, scored side
 
 _DRAWS: Final = 20  # before a training side that lacks a class is accepted, which no draw may avoid
 _BINS: Final = 10
+_MOSTLY: Final = 2  # times that each text occurs, on average, where texts are names
 
 
 @dataclass(frozen=True)
@@ -51,8 +53,10 @@ class Strata:
 
     @classmethod
     def of(cls, y: Sequence[Any] | NDArray[Any], *, n_splits: int) -> "Strata":
-        """Make strata of class names (N,), zeros and ones of labels (N, C), floating-point numbers or tags (N,)."""
+        """Make strata of class names, numbers, tags or transcripts (N,), or of zeros and ones of labels (N, C)."""
         values = np.asarray(y)
+        if values.dtype.kind == "U" and _MOSTLY * len(np.unique(values)) > len(values):
+            values = np.char.str_len(values).astype(np.float64)
         tagged = is_ragged(values)
         if tagged:
             values = types_present(values)
@@ -106,8 +110,8 @@ def make_folds(
     possible, so that no training side lacks it. Labels are spread as far as their combinations allow.
 
     Args:
-        y: N class names or numbers, (N, C) zeros and ones of labels, N floating-point numbers (spread by quantile), or
-            (N,) objects, the tag numbers of each text (spread by the types in it).
+        y: N class names or numbers, (N, C) zeros and ones of labels, N floating-point numbers (spread by quantile), N
+            transcripts (spread by length), or (N,) objects, the tag numbers of each text (spread by the types in it).
         groups: N group names, or None.
         n_splits: Number of folds; at least 2, at most the number of groups.
         repeats: How many times to cut anew.

@@ -8,10 +8,10 @@ one picture with two labels) is one finding each.
 
 import unicodedata
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final
 
 import numpy as np
 
@@ -20,18 +20,16 @@ from headstart.data._encoding import about_encoding
 from headstart.data._entity_checks import about_entities, entity_counts
 from headstart.data._findings import Finding
 from headstart.data._image_checks import about_images
-from headstart.data._kinds import entities_in, label_sets, looks_like_numbers
+from headstart.data._kinds import label_sets, looks_like_numbers
 from headstart.data._refusals import choice_problems, refusals
 from headstart.data._sides import given_sides
 from headstart.data._sound_checks import about_sounds
+from headstart.data._summary import summary_of, values_in
+from headstart.data._transcript_checks import about_transcripts, character_counts
 from headstart.data.dataset import PARTS, Dataset
-from headstart.data.images import ImageFacts
 from headstart.data.readers import Reading, read
-from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError
-from headstart.tasks import read_number
-
-Number = TypeVar("Number", int, float)
+from headstart.tasks import Spelling
 
 _SMALL_CLASS: Final = 10  # examples; below this a score of the class means little
 _IMBALANCE: Final = 10  # largest class to smallest
@@ -47,10 +45,12 @@ class Inspection:
     Attributes:
         task: Modality and kind, such as ``text-classification``; empty where the source could not be read at all.
         n: Number of usable examples.
-        classes: Examples per class or label, or entities per type, largest first; empty for values.
+        classes: Examples per class or label, entities per type, or how often each character of transcripts occurs,
+            largest first; empty for values.
         parts: Examples per given part; empty where the data has no split.
         summary: Ranges of sizes and counts of modes and formats (images), ranges of lengths (texts), range of
-            seconds and counts of rates, channels and formats (sounds), and range of the values to predict.
+            seconds and counts of rates, channels and formats (sounds), numbers of words (transcripts), and range of the
+            values to predict.
         findings: Errors first, then warnings, then infos.
         notes: What was inferred while reading.
     """
@@ -76,6 +76,7 @@ def inspect(
     label: str | None = None,
     text: str | None = None,
     group: str | None = None,
+    transcripts: Spelling = "plain",
 ) -> Inspection:
     """Look at everything in a source and list what is wrong with it.
 
@@ -86,6 +87,7 @@ def inspect(
         label: As for `load`.
         text: As for `load`.
         group: As for `load`.
+        transcripts: As for `load`.
 
     Returns:
         Counts and findings; a source that cannot be read at all is one error among them.
@@ -94,7 +96,7 @@ def inspect(
         OptionError: An option does not fit the data.
     """
     try:
-        reading = read(source, test=test, task=task, label=label, text=text, group=group)
+        reading = read(source, test=test, task=task, label=label, text=text, group=group, transcripts=transcripts)
     except DataError as error:
         return Inspection("", 0, {}, {}, {}, (_finding("source", error),), ())
     dataset = reading.dataset
@@ -105,7 +107,7 @@ def inspect(
         len(dataset),
         dict(_class_counts(dataset).most_common()),
         {part: dataset.parts.count(part) for part in PARTS if part in dataset.parts} if dataset.parts else {},
-        _summary(reading),
+        summary_of(reading),
         tuple(sorted(findings, key=lambda finding: order.index(finding.severity))),
         dataset.notes,
     )
@@ -114,6 +116,8 @@ def inspect(
 def _class_counts(dataset: Dataset) -> Counter[str]:
     if dataset.kind == "tagging":
         return entity_counts(dataset)
+    if dataset.kind == "transcription":
+        return character_counts(dataset)
     return Counter(name for names in label_sets(dataset) for name in names)
 
 
@@ -129,66 +133,6 @@ def warnings_about(dataset: Dataset) -> tuple[Finding, ...]:
     reading = Reading(dataset, (), ())
     found = [finding for check in _CHECKS_OF_EXAMPLES for finding in check(reading)]
     return tuple(finding for finding in found if finding.severity == "warning" and finding.kind != "numeric-labels")
-
-
-def _summary(reading: Reading) -> dict[str, Any]:
-    if not len(reading.dataset):
-        return {}
-    values = {"values": _range(_values(reading.dataset))} if reading.dataset.kind == "regression" else {}
-    if reading.dataset.modality == "text":
-        return {
-            "characters": _range(len(text) for text in reading.dataset.items),
-            **_summary_of_words(reading),
-            **values,
-        }
-    return {**values, **_summary_of_images(reading), **_summary_of_sounds(reading)}
-
-
-def _summary_of_words(reading: Reading) -> dict[str, Any]:
-    if reading.dataset.kind != "tagging":
-        return {}
-    return {
-        "words": _range(len(document.words) for document in reading.dataset.items),
-        "entities": _range(map(len, entities_in(reading.dataset))),
-    }
-
-
-def _summary_of_images(reading: Reading) -> dict[str, Any]:
-    facts = [fact for fact in reading.facts if isinstance(fact, ImageFacts)]
-    if not facts:
-        return {}
-    return {
-        "width": _range(fact.size[0] for fact in facts),
-        "height": _range(fact.size[1] for fact in facts),
-        "modes": _tally(fact.mode for fact in facts),
-        "formats": _tally(fact.format for fact in facts),
-    }
-
-
-def _summary_of_sounds(reading: Reading) -> dict[str, Any]:
-    facts = [fact for fact in reading.facts if isinstance(fact, SoundFacts)]
-    if not facts:
-        return {}
-    return {
-        "seconds": _range(round(fact.seconds, 3) for fact in facts),
-        "total_minutes": round(sum(fact.seconds for fact in facts) / 60, 2),
-        "rates": _tally(f"{fact.rate} Hz" for fact in facts),
-        "channels": _tally(str(fact.channels) for fact in facts),
-        "formats": _tally(f"{fact.format} {fact.subtype}" for fact in facts),
-    }
-
-
-def _tally(values: Iterable[str]) -> dict[str, int]:
-    return dict(Counter(values).most_common())
-
-
-def _values(dataset: Dataset) -> list[float]:
-    return [read_number(label) for label in dataset.labels or ()]
-
-
-def _range(values: Iterable[Number]) -> dict[str, Number]:
-    numbers = sorted(values)
-    return {"min": numbers[0], "median": numbers[len(numbers) // 2], "max": numbers[-1]}
 
 
 def _finding(kind: str, error: DataError) -> Finding:
@@ -215,6 +159,10 @@ def _source(reading: Reading) -> list[Finding]:
 
 def _entities(reading: Reading) -> list[Finding]:
     return about_entities(reading.dataset)
+
+
+def _transcripts(reading: Reading) -> list[Finding]:
+    return about_transcripts(reading.dataset, reading.facts)
 
 
 def _encoding(reading: Reading) -> list[Finding]:
@@ -292,7 +240,7 @@ def _spread_of_values(reading: Reading) -> list[Finding]:
     dataset = reading.dataset
     if dataset.kind != "regression" or not len(dataset):
         return []
-    values = np.array(_values(dataset))
+    values = np.array(values_in(dataset))
     low, high = np.quantile(values, [0.25, 0.75])
     far = np.flatnonzero((values < low - _FAR * (high - low)) | (values > high + _FAR * (high - low)))
     (value, count), *_ = Counter(dataset.labels).most_common(1)
@@ -365,7 +313,18 @@ _CHECKS: Final[tuple[Callable[[Reading], list[Finding]], ...]] = (
     _encoding,
     _source,
     _entities,
+    _transcripts,
     _label_kind,
     _groups,
 )
-_CHECKS_OF_EXAMPLES: Final = (_copies, _similar_labels, _balance, _texts, _encoding, _entities, _label_kind, _groups)
+_CHECKS_OF_EXAMPLES: Final = (
+    _copies,
+    _similar_labels,
+    _balance,
+    _texts,
+    _encoding,
+    _entities,
+    _transcripts,
+    _label_kind,
+    _groups,
+)

@@ -57,7 +57,8 @@ class Dataset:
         items: Paths, images or arrays (image), strings or `Document` (text), paths or `Sound` (audio); N of them.
         places: Where each item came from, for messages.
         labels: N label names, or None for unlabelled items. Label sets and numbers stay as the data writes them
-            (``sea|beach``, ``0.25``), tags of words as a JSON list; `headstart.tasks.task_from_labels` reads them.
+            (``sea|beach``, ``0.25``), tags of words as a JSON list, transcripts as they are spelt;
+            `headstart.tasks.task_from_labels` reads them.
         groups: N group names (patient, speaker, document), or None.
         parts: N names of given parts (``train``, ``val``, ``test``), or None where no split was given.
         domains: N domain names, or None.
@@ -65,7 +66,8 @@ class Dataset:
         source: The file or folder the data was read from.
         notes: What was inferred or converted while reading, one sentence each, to be said once.
         left_out: Items that were skipped on request.
-        kind: What the labels are: classes, label sets (``multilabel``), numbers (``regression``) or tags (``tagging``).
+        kind: What the labels are: classes, label sets (``multilabel``), numbers (``regression``), tags (``tagging``) or
+            what is said (``transcription``).
         lent: N times whether an example is lent by another data set: it trains, and is never held out or scored; None
             where none is.
     """

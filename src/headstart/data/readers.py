@@ -15,9 +15,12 @@ from headstart.data._findings import Finding
 from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
 from headstart.data._rows import Found, Names, Row
 from headstart.data._sources import find, with_test
+from headstart.data._speakers import speakers_in_names
+from headstart.data._transcripts import too_long
 from headstart.data.dataset import PARTS, PLURALS, Dataset, LeftOut
+from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError, OptionError
-from headstart.tasks import Kind, read_number
+from headstart.tasks import Kind, Spelling, read_number
 
 
 @dataclass(frozen=True)
@@ -46,23 +49,26 @@ def load(
     text: str | None = None,
     group: str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
+    transcripts: Spelling = "plain",
 ) -> Dataset:
     """Read labelled data and check every item of it.
 
     Args:
         source: A folder with a folder of images or sounds per class (below ``train``, ``val`` and ``test`` if there are
             such), a CSV, TSV, JSONL or Parquet table with ``path`` or ``text`` and ``label``, a JSONL table with
-            ``text`` and ``spans``, CoNLL columns (``.conll``, ``.iob``, ``.bio``, ``.bioes``; with ``task="tagging"``
+            ``text`` and ``spans``, one with ``path`` and ``transcript``, a folder of recordings with a ``.txt`` file
+            beside each, CoNLL columns (``.conll``, ``.iob``, ``.bio``, ``.bioes``; with ``task="tagging"``
             also ``.txt`` and ``.tsv``), a folder with ``manifest.*`` or ``train.*``, or a ``.txt`` file with one
             unlabelled text per line.
         test: A second source, used as the test part.
         task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``,
-            ``text-tagging``, or the kind alone; inferred without it, except regression.
-        label: The label column, by default ``label``, or ``spans`` for tagging.
+            ``text-tagging``, ``audio-transcription``, or the kind alone; inferred without it, except regression.
+        label: The label column, by default ``label``, ``spans`` for tagging, or ``transcript``.
         text: The text column, by default ``text``.
         group: The group column, by default ``group`` where there is one; or ``filename:REGEX``, whose first capture
             group names the group.
         on_error: ``stop`` at items that cannot be used, or ``skip`` them and list them in `Dataset.left_out`.
+        transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
 
     Returns:
         The examples, in the order of the source.
@@ -71,7 +77,7 @@ def load(
         DataError: The source or one of its items cannot be used.
         OptionError: An option does not fit the data.
     """
-    reading = read(source, test=test, task=task, label=label, text=text, group=group)
+    reading = read(source, test=test, task=task, label=label, text=text, group=group, transcripts=transcripts)
     if reading.faults and on_error == "stop":
         first, number = reading.faults[0], len(reading.faults)
         problem = f"{first.problem} (the first of {number} faults)" if number > 1 else first.problem
@@ -92,26 +98,44 @@ def read(
     label: str | None,
     text: str | None,
     group: str | None,
+    transcripts: Spelling,
 ) -> Reading:
     """Read a source completely, faults and all; the arguments are those of `load`."""
-    names = Names(label, text, group, kind=asked_kind(task), modality=asked_modality(task))
+    kind = asked_kind(task)
+    modality = "audio" if kind == "transcription" else asked_modality(task)
+    names = Names(label, text, group, kind=kind, modality=modality, spelling=transcripts)
     found = find(Path(source), names)
     if test is not None:
-        found = with_test(found, find(Path(test), names), Path(test))
+        like = replace(names, kind="transcription") if found.kind == "transcription" else names
+        found = with_test(found, find(Path(test), like), Path(test))
     if task and task not in (names.kind, f"{found.modality}-{names.kind}"):
         holds = f"the data holds {PLURALS[found.modality]}"
         raise OptionError(f"task {task!r} does not fit: {holds}", fix="Leave out --task.")
     found, kind = with_kind(found, names)
+    if transcripts == "written" and kind != "transcription":
+        raise OptionError("--transcripts: the data holds no transcripts", fix="Leave it out.")
     rows, facts, faults = [], [], []
     for entry, result in zip(found.entries, opened(found.entries, found.modality), strict=True):
+        if kind == "transcription" and isinstance(entry, Row) and isinstance(result, SoundFacts):
+            result = too_long(entry, result) or result
         if isinstance(result, DataError):
             faults.append(result)
         elif isinstance(entry, Row):
             rows.append(entry)
             facts += [] if isinstance(result, Row) else [result]
     dataset = _dataset(found, rows, str(source), kind)
-    notes = (*dataset.notes, *notes_on_items(rows, facts))
-    return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults), found.findings)
+    guessed = _speakers(dataset, found, rows)
+    notes = (*dataset.notes, *(finding.note() for finding in guessed), *notes_on_items(rows, facts))
+    return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults), (*found.findings, *guessed))
+
+
+def _speakers(dataset: Dataset, found: Found, rows: Sequence[Row]) -> list[Finding]:
+    """Suggest groups by the names of recordings, where nothing else says who speaks."""
+    said = any(finding.kind == "possible-groups" for finding in found.findings)
+    if dataset.modality != "audio" or dataset.groups or dataset.folds or dataset.labels is None or said:
+        return []
+    guessed = speakers_in_names(rows)
+    return [guessed] if guessed else []
 
 
 def _dataset(found: Found, rows: Sequence[Row], source: str, kind: Kind) -> Dataset:
@@ -164,6 +188,9 @@ def _notes_on_columns(dataset: Dataset, labels_from: str) -> list[str]:
 
 def _described(dataset: Dataset) -> str:
     """Say what is predicted: how many classes or labels, or which range of numbers."""
+    if dataset.kind == "transcription":
+        words = sum(len(text.split()) for text in dataset.labels or ())
+        return f"transcription, {words:,} words of {len(set(''.join(dataset.labels or ())))} characters"
     if dataset.kind == "regression":
         values = sorted(dataset.labels or (), key=read_number)
         return f"regression, values from {values[0]} to {values[-1]}" if values else "regression"

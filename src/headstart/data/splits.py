@@ -8,11 +8,11 @@ Precedence of `plan_split`:
 4. from 500 examples: a fifth is held out once;
 5. fewer: repeated cross-validation.
 
-Our own splits are stratified (by class, label, types of entities, or quantile of a value) and keep groups together;
-exact copies of one item count as one group, so that no copy is on both sides. Why not scikit-learn's
-`StratifiedGroupKFold`: it warns or refuses where a class has fewer examples than there are folds, and takes about a
-second for 8,000 groups. For classes the idea is the same (`headstart.data._stratify`), and without groups the quotas
-are met exactly. A test compares both.
+Our own splits are stratified (by class, label, types of entities, quantile of a value, or length of a transcript) and
+keep groups together; exact copies of one item count as one group, so that no copy is on both sides. Why not scikit-
+learn's `StratifiedGroupKFold`: it warns or refuses where a class has fewer examples than there are folds, and takes
+about a second for 8,000 groups. For classes the idea is the same (`headstart.data._stratify`), and without groups the
+quotas are met exactly. A test compares both.
 """
 
 from collections.abc import Collection, Sequence
@@ -26,6 +26,7 @@ from headstart.data._kinds import label_sets
 from headstart.data._refusals import choice_problems, refusals
 from headstart.data._sides import given_sides, may_train, on_several_sides, united_groups
 from headstart.data._stratify import Fold, Indices, Strata, make_folds
+from headstart.data._transcripts import shown
 from headstart.data.dataset import Dataset
 from headstart.errors import DataError
 from headstart.tasks import task_from_labels
@@ -83,9 +84,9 @@ def plan_split(
         The plan, with what was decided.
 
     Raises:
-        DataError: There are no labels, one class, a class too small to be on both sides, no label that divides the
-            training side, one value, test labels never seen in training, or groups on both sides of a given split; or
-            settings are to be chosen on a single group.
+        DataError: There are no labels, one class or transcript, a class too small to be on both sides, no label that
+            divides the training side, one value, test labels never seen in training, or groups on both sides of a given
+            split; or settings are to be chosen on a single group.
     """
     problems = refusals(dataset, resplit=resplit, allow_straddling=allow_straddling, taught=taught)
     problems = problems or (choice_problems(dataset, resplit=resplit) if chooses else [])
@@ -103,6 +104,7 @@ def plan_split(
         notes.append(f"No test part: a fifth ({len(test)}) is held out once.")
         if unscored := sorted(_names(sets, train) - _names(sets, test)):
             notes.append(f"Too few for the held-out part, so not scored: {', '.join(map(repr, unscored))}.")
+        notes += _notes_on_characters(dataset, train, test)
         return Plan(train, test, "holdout", None, tuple(notes))
     return _cross_validation(dataset, units, notes, seed=seed)
 
@@ -127,6 +129,16 @@ def _with_every_label(
 
 def _names(sets: Sequence[tuple[str, ...]], indices: Indices) -> set[str]:
     return {name for i in indices for name in sets[i]}
+
+
+def _notes_on_characters(dataset: Dataset, train: Indices, test: Indices) -> list[str]:
+    """Name the characters that transcripts have where they are scored, and not where they train."""
+    if dataset.kind != "transcription":
+        return []
+    labels = dataset.labels or ()
+    lacking = sorted(set("".join(labels[i] for i in test)) - set("".join(labels[i] for i in train)))
+    listed = ", ".join(map(shown, lacking[:12])) + (", ..." if len(lacking) > 12 else "")
+    return [f"Characters of the held-out part that no training transcript has: {listed}."] if lacking else []
 
 
 def _given_plan(dataset: Dataset, sides: dict[str, tuple[str, ...]], notes: list[str]) -> Plan:
@@ -160,8 +172,10 @@ def _notes_on_given(dataset: Dataset, sides: Sequence[str]) -> list[str]:
 def _cross_validation(dataset: Dataset, units: Indices, notes: list[str], *, seed: int) -> Plan:
     n, y = len(dataset), _targets(dataset)
     wanted = 10 if n <= _TEN_FOLDS_UP_TO else 5
-    # A value is in no class that could be too small.
-    smallest = n if dataset.kind == "regression" else int(Strata.of(y, n_splits=wanted).spread(units).min())
+    # A value or a transcript is in no class that could be too small.
+    smallest = (
+        n if dataset.kind in ("regression", "transcription") else int(Strata.of(y, n_splits=wanted).spread(units).min())
+    )
     # One rare class must not cost all others their training examples: below five folds, some folds do not score it.
     n_splits = min(wanted, max(smallest, _FEWEST_FOLDS), int(units.max()) + 1)
     notes = [*notes, f"No test part: {n_splits}-fold cross-validation, {_REPEATS} times."]

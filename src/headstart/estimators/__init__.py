@@ -1,4 +1,4 @@
-"""The scikit-learn face: estimators over lists of paths, images, arrays, strings or tokens.
+"""The scikit-learn face: estimators over lists of paths, images, arrays, sounds, strings or tokens.
 
 They choose a backbone and fit like ``headstart fit --strategy``, without the measuring; the default is the probe and no
 ladder, because in a cross-validation or a search a fit has to be quick and to depend on nothing but data and seed: a
@@ -10,5 +10,6 @@ cross-validation runs the network once.
 from headstart.estimators._classifier import TransferClassifier
 from headstart.estimators._regressor import TransferRegressor
 from headstart.estimators._tagger import TransferTagger
+from headstart.estimators._transcriber import TransferTranscriber
 
-__all__ = ["TransferClassifier", "TransferRegressor", "TransferTagger"]
+__all__ = ["TransferClassifier", "TransferRegressor", "TransferTagger", "TransferTranscriber"]

@@ -18,7 +18,7 @@ from headstart.engine import pick_device
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource
-from headstart.strategies import Run, reading_words
+from headstart.strategies import Run, reading_for
 from headstart.tasks import Kind, Task
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Transfer(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no type
         strategy = strategies.parse(self.strategy)
         metric = DEFAULT_METRICS[task.kind] if self.metric is None else self.metric
         run = Run(FeatureSource(), seed=self.random_state, metric=metric)
-        candidates = reading_words(self._candidates(dataset.modality), dataset, task, run=run)
+        candidates = reading_for(self._candidates(dataset.modality), dataset, task, run=run)
         fits = [strategy.fit(backbone, dataset, task, run=run) for backbone in candidates]
         best = min(fits, key=lambda fit: fit.loss)
         self.model_, self.chosen_ = best.model, dict(best.chosen)

@@ -1,5 +1,6 @@
 """Measuring honestly: metrics, intervals, classical baselines and paired comparisons; arrays in, numbers out."""
 
+from headstart.evaluation._names import metric_name
 from headstart.evaluation.baselines import (
     Baseline,
     describe_image,
@@ -12,7 +13,7 @@ from headstart.evaluation.baselines import (
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
 from headstart.evaluation.entities import MATCHES, Match, Mistake, f1_gains, match_entities
 from headstart.evaluation.entity_baselines import gazetteer_baseline, word_baseline
-from headstart.evaluation.intervals import Interval, bootstrap_interval, nadeau_bengio, paired_interval
+from headstart.evaluation.intervals import Interval, bootstrap_interval, drawn_groups, nadeau_bengio, paired_interval
 from headstart.evaluation.metrics import (
     DEFAULT_METRICS,
     METRICS,
@@ -33,13 +34,25 @@ from headstart.evaluation.metrics import (
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
 from headstart.evaluation.saving import LabelSaving, label_saving, sentence
 from headstart.evaluation.sounds import SOUND_RATE, describe_sound
+from headstart.evaluation.speech_baselines import describe_speech, speech_baseline
 from headstart.evaluation.subsets import nested_subsets, sizes
+from headstart.evaluation.transcripts import (
+    EDITS,
+    Alignment,
+    Operation,
+    TranscriptErrors,
+    align_words,
+    transcript_errors,
+    word_gains,
+)
 
 __all__ = [
     "DEFAULT_METRICS",
+    "EDITS",
     "MATCHES",
     "METRICS",
     "SOUND_RATE",
+    "Alignment",
     "Baseline",
     "ClassScores",
     "Comparison",
@@ -52,8 +65,11 @@ __all__ = [
     "Match",
     "Metric",
     "Mistake",
+    "Operation",
     "Score",
+    "TranscriptErrors",
     "accuracy",
+    "align_words",
     "all_metrics",
     "auroc",
     "balanced_accuracy",
@@ -64,6 +80,8 @@ __all__ = [
     "curve_point",
     "describe_image",
     "describe_sound",
+    "describe_speech",
+    "drawn_groups",
     "f1_gains",
     "find_metric",
     "fit_curve",
@@ -76,6 +94,7 @@ __all__ = [
     "majority",
     "majority_baseline",
     "match_entities",
+    "metric_name",
     "metrics_for",
     "nadeau_bengio",
     "nested_subsets",
@@ -86,7 +105,10 @@ __all__ = [
     "sentence",
     "sizes",
     "sound_baseline",
+    "speech_baseline",
     "text_baseline",
+    "transcript_errors",
     "verdict",
     "word_baseline",
+    "word_gains",
 ]

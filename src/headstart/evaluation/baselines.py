@@ -22,6 +22,7 @@ from scipy import sparse
 from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from headstart.data import make_folds
+from headstart.evaluation.transcripts import constant_transcripts
 from headstart.linear import Matrix, fit_cross_validated
 from headstart.tasks import Kind, kind_of
 
@@ -37,7 +38,7 @@ __all__ = [
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
-Target: TypeAlias = npt.NDArray[Any]  # class numbers (N,), indicators (N, C) or values (N,)
+Target: TypeAlias = npt.NDArray[Any]  # class numbers (N,), indicators (N, C), values (N,) or transcripts (N,)
 Probabilities: TypeAlias = npt.NDArray[np.float64]
 Sparse: TypeAlias = "sparse.csr_array[Any, tuple[int, int]] | sparse.csr_matrix[Any]"
 
@@ -66,9 +67,12 @@ def majority(y_train: Target, *, n_classes: int, n_test: int) -> Probabilities:
     """Return one constant answer for ``n_test`` items, (n_test, K).
 
     The class frequencies of ``y_train`` and one more example of all classes alike; the frequency of each label and half
-    an example more with it and without it; or the mean value.
+    an example more with it and without it; the mean value; or, as (n_test,) `Heard`, what `constant_transcripts` makes
+    of transcripts.
     """
     kind = kind_of(y_train)
+    if kind == "transcription":
+        return constant_transcripts(y_train, n_test=n_test)
     if kind == "regression":
         return np.full((n_test, 1), y_train.mean())
     if kind == "multilabel":
@@ -78,7 +82,17 @@ def majority(y_train: Target, *, n_classes: int, n_test: int) -> Probabilities:
 
 
 def majority_baseline(y: Target, *, n_classes: int) -> Baseline:
-    """Return the baseline of one constant answer: most frequent class (first of equals), label frequencies, or mean."""
+    """Return the baseline of one constant answer, as `majority` gives it.
+
+    Most frequent class (first of equals), label frequencies, mean, or most frequent transcript.
+
+    Args:
+        y: What is true of all items (N, ...).
+        n_classes: How many output columns there are.
+
+    Returns:
+        The baseline.
+    """
     return _Majority(y, n_classes)
 
 
@@ -201,6 +215,7 @@ _MAJORITY_NAMES: dict[Kind, str] = {
     "classification": "majority class",
     "multilabel": "label frequencies",
     "regression": "mean value",
+    "transcription": "most frequent transcript",
 }
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 from scipy import stats
 
 from headstart.errors import DataError, OptionError
-from headstart.evaluation.intervals import Interval, _resampled, nadeau_bengio
+from headstart.evaluation.intervals import Interval, _resampled, drawn_groups, nadeau_bengio
 from headstart.evaluation.metrics import Metric, find_metric, metrics_for
 from headstart.evaluation.proof import Fold, score
 from headstart.tasks import KINDS, flat
@@ -97,7 +97,8 @@ def curve_point(arm: str, draws: Sequence[Fold], *, metric: str, seed: int) -> C
     if not all(np.array_equal(flat(draw.y), flat(draws[0].y)) for draw in draws):
         return _point_of_parts(arm, n, known, draws, metric=metric, seed=seed)
     noise = _test_noise(found, draws, seed)
-    units = len(draws[0].y) if draws[0].groups is None else len(np.unique(draws[0].groups))
+    groups = drawn_groups(draws[0].y, draws[0].groups)
+    units = len(draws[0].y) if groups is None else len(np.unique(groups))
     point = point_of_values(arm, n, known, bounds=found.bounds, n_test=units, test_error=float(noise.std(ddof=1)))
     return replace(point, test_noise=noise)
 
@@ -108,7 +109,7 @@ def _test_noise(metric: Metric, draws: Sequence[Fold], seed: int) -> Floats:
     scores = np.concatenate(
         [
             np.mean([metric.function(first.y, draw.probabilities, counts) for draw in draws], axis=0)
-            for counts in _resampled(len(first.y), first.groups, seed, _REPLICATES)
+            for counts in _resampled(len(first.y), drawn_groups(first.y, first.groups), seed, _REPLICATES)
         ]
     )
     return np.asarray(np.nan_to_num(scores - np.nanmean(scores)))

@@ -2,6 +2,8 @@
 
 * On a test part, items (or whole groups, where items of a group resemble each other) are drawn again with replacement,
   and the interval runs between percentiles of the scores. The model is given; the interval is about the items.
+* Recordings of fewer than five groups (speakers) are drawn one by one: so few groups, drawn again, tell next to nothing
+  of others. The interval is then about these speakers, and its method says so: ``80 items of the same 3 groups``.
 * In cross-validation the folds share training items, so a plain t interval over folds is far too narrow. Nadeau and
   Bengio (Inference for the generalization error, 2003) widen its variance.
 * **No spread is not certainty.** Where all resamples or folds agree, both would answer with an interval of width 0.
@@ -12,7 +14,8 @@
   (Probable inference, 1927) on the range of the metric, because p (1 - p) is the largest variance that numbers from 0
   to 1 of mean p can have. It is never narrower than the share q allows, which decides for one to three units: the
   interval of a single group is nearly the whole range. A metric without a bound, such as an error, can be anything on
-  that side for the share q: there the interval is open.
+  that side for the share q: there the interval is open. Word error rates exceed 1 only where more is heard than was
+  said; items that all agree are taken not to, and the method says so.
 """
 
 from collections.abc import Iterator, Sequence
@@ -27,12 +30,13 @@ from headstart.errors import OptionError
 from headstart.evaluation.metrics import find_metric
 from headstart.tasks import kind_of
 
-__all__ = ["Interval", "bootstrap_interval", "nadeau_bengio", "paired_interval"]
+__all__ = ["Interval", "bootstrap_interval", "drawn_groups", "nadeau_bengio", "paired_interval"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _CHUNK = 1 << 22  # counts held at once
+_FEWEST_SPEAKERS = 5
 
 
 @final
@@ -60,9 +64,9 @@ def bootstrap_interval(
 
     Args:
         metric: A name in the table that `metrics_for` has for what ``y`` is.
-        y: Class numbers (N,), indicators (N, C), values (N,) or tags (N,) of words.
+        y: Class numbers (N,), indicators (N, C), values (N,), tags (N,) of words or transcripts (N,).
         p: What was predicted, (N, K).
-        groups: Group of each item (N,); whole groups are drawn.
+        groups: Group of each item (N,); whole groups are drawn, as `drawn_groups` has it.
         seed: Decides the resamples.
         resamples: How many.
         level: Nominal coverage.
@@ -71,8 +75,10 @@ def bootstrap_interval(
         The interval of the score.
     """
     found = find_metric(metric, kind_of(y))
-    scores = [found.function(y, p, counts) for counts in _resampled(len(y), groups, seed, resamples)]
-    return _percentiles(np.concatenate(scores), bounds=found.bounds, level=level, units=_Units.of(len(y), groups))
+    drawn = drawn_groups(y, groups)
+    scores = [found.function(y, p, counts) for counts in _resampled(len(y), drawn, seed, resamples)]
+    units = _Units.of(y, groups)
+    return _percentiles(np.concatenate(scores), bounds=found.bounds, typical=found.typical, level=level, units=units)
 
 
 def paired_interval(
@@ -90,10 +96,10 @@ def paired_interval(
 
     Args:
         metric: A name in the table that `metrics_for` has for what ``y`` is.
-        y: Class numbers (N,), indicators (N, C), values (N,) or tags (N,) of words.
+        y: Class numbers (N,), indicators (N, C), values (N,), tags (N,) of words or transcripts (N,).
         p_a: Predictions (N, K) of one model.
         p_b: Predictions (N, K) of the other.
-        groups: Group of each item (N,); whole groups are drawn.
+        groups: Group of each item (N,); whole groups are drawn, as `drawn_groups` has it.
         seed: Decides the resamples.
         resamples: How many.
         level: Nominal coverage.
@@ -104,10 +110,22 @@ def paired_interval(
     found = find_metric(metric, kind_of(y))
     differences = [
         found.function(y, p_a, counts) - found.function(y, p_b, counts)
-        for counts in _resampled(len(y), groups, seed, resamples)
+        for counts in _resampled(len(y), drawn_groups(y, groups), seed, resamples)
     ]
-    units = _Units.of(len(y), groups)
-    return _percentiles(np.concatenate(differences), bounds=found.difference_bounds, level=level, units=units)
+    return _percentiles(
+        np.concatenate(differences),
+        bounds=found.difference_bounds,
+        typical=found.typical_difference,
+        level=level,
+        units=_Units.of(y, groups),
+    )
+
+
+def drawn_groups(y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
+    """Return the groups that are drawn again; None where items are, as are recordings of fewer than five groups."""
+    if groups is None or (kind_of(y) == "transcription" and len(np.unique(groups)) < _FEWEST_SPEAKERS):
+        return None
+    return groups
 
 
 def nadeau_bengio(
@@ -116,6 +134,7 @@ def nadeau_bengio(
     n_train: float,
     n_test: float,
     bounds: tuple[float, float],
+    typical: tuple[float, float] | None = None,
     level: float = 0.95,
     units: int | None = None,
 ) -> Interval:
@@ -131,6 +150,7 @@ def nadeau_bengio(
         n_train: Items in the training part of a fold (their mean, where folds differ).
         n_test: Items in the held-out part of a fold.
         bounds: Lowest and highest possible value: a metric's ``bounds``, or its ``difference_bounds``.
+        typical: Its ``typical`` values or differences, for folds that all agree.
         level: Nominal coverage.
         units: How many different groups, or items where there are no groups, the folds scored, for folds that all
             agree. None stands for ``n_train + n_test`` items: right only without groups and with every fold scored.
@@ -149,7 +169,7 @@ def nadeau_bengio(
     mean, spread = float(known.mean()), float(known.std(ddof=1))
     if np.isclose(spread, 0, atol=1e-12):
         scored = _Units(round(n_train + n_test), "items") if units is None else _Units(units, "units")
-        return _no_spread(mean, bounds=bounds, level=level, units=scored, skipped=skipped)
+        return _no_spread(mean, bounds=bounds, typical=typical, level=level, units=scored, skipped=skipped)
     error = spread * np.sqrt(1 / known.size + n_test / n_train)
     half = float(stats.t.ppf((1 + level) / 2, known.size - 1) * error)
     method = f"Nadeau-Bengio, {known.size} folds"
@@ -158,17 +178,23 @@ def nadeau_bengio(
 
 @dataclass(frozen=True)
 class _Units:
-    """What is drawn: how many, and what they are called."""
+    """What is drawn: how many, what they are called, and what of."""
 
     n: int
     name: str
+    of_what: str = ""
 
     @classmethod
-    def of(cls, n_items: int, groups: npt.NDArray[Any] | None) -> "_Units":
-        return cls(n_items, "items") if groups is None else cls(len(np.unique(groups)), "groups")
+    def of(cls, y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> "_Units":
+        if groups is None:
+            return cls(len(y), "items")
+        n_groups = len(np.unique(groups))
+        if drawn_groups(y, groups) is None:
+            return cls(len(y), "items", f" of the same {n_groups} groups" if n_groups > 1 else " of the same group")
+        return cls(n_groups, "groups")
 
     def __str__(self) -> str:
-        return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}"
+        return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}{self.of_what}"
 
 
 def _resampled(
@@ -186,27 +212,41 @@ def _resampled(
         yield counts[:, unit].astype(np.float64)
 
 
-def _percentiles(scores: Floats, *, bounds: tuple[float, float], level: float, units: _Units) -> Interval:
+def _percentiles(
+    scores: Floats, *, bounds: tuple[float, float], typical: tuple[float, float] | None, level: float, units: _Units
+) -> Interval:
     known = scores[~np.isnan(scores)]
     skipped = len(scores) - len(known)
     if skipped > len(scores) / 2:
         return Interval(*bounds, f"undefined in most resamples of {units}: the whole range", skipped)
     if np.ptp(known) < 1e-12:
-        return _no_spread(float(known.mean()), bounds=bounds, level=level, units=units, skipped=skipped)
+        mean = float(known.mean())
+        return _no_spread(mean, bounds=bounds, typical=typical, level=level, units=units, skipped=skipped)
     low, high = np.quantile(known, [(1 - level) / 2, (1 + level) / 2])
     return Interval(float(low), float(high), f"bootstrap of {units}", skipped)
 
 
-def _no_spread(value: float, *, bounds: tuple[float, float], level: float, units: _Units, skipped: int) -> Interval:
+def _no_spread(
+    value: float,
+    *,
+    bounds: tuple[float, float],
+    typical: tuple[float, float] | None,
+    level: float,
+    units: _Units,
+    skipped: int,
+) -> Interval:
     """The interval where n units agree: see the top of this module."""
+    agreed = f"{units} without spread"
+    if typical is not None and typical[0] <= value <= typical[1]:
+        bounds, agreed = typical, f"{agreed}, each taken to lie from {typical[0]:g} to {typical[1]:g}"
     departing = 1 - ((1 - level) / 2) ** (1 / units.n)
     low, high = value - departing * (value - bounds[0]), value + departing * (bounds[1] - value)
     if np.isclose(value, bounds, rtol=0, atol=1e-9).any():
-        return Interval(low, high, f"Clopper-Pearson, {units} without spread", skipped)
+        return Interval(low, high, f"Clopper-Pearson, {agreed}", skipped)
     if not np.isfinite(bounds).all():
-        return Interval(low, high, f"open, {units} without spread", skipped)
+        return Interval(low, high, f"open, {agreed}", skipped)
     wilson = _wilson(value, n=units.n, bounds=bounds, level=level)
-    method = f"Wilson with the largest possible variance, {units} without spread"
+    method = f"Wilson with the largest possible variance, {agreed}"
     return Interval(min(low, wilson[0]), max(high, wilson[1]), method, skipped)
 
 

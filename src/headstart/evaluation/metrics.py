@@ -1,8 +1,8 @@
 """Scores of class probabilities: labels (N,) and probabilities (N, C) in, numbers out; and the table of every metric.
 
 Labels that are not exclusive have theirs in `headstart.evaluation.multilabel`, values in
-`headstart.evaluation.regression`, entities in `headstart.evaluation.entities`; `metrics_for` returns the table of a
-kind of task.
+`headstart.evaluation.regression`, entities in `headstart.evaluation.entities`, transcripts in
+`headstart.evaluation.transcripts`; `metrics_for` returns the table of a kind of task.
 
 Every function takes ``counts``, how often each item is in a resample: (N,), or (R, N) for R resamples at once, and
 answers with one number or (R,) of them. So the plain score and its bootstrap are one implementation, and 2,000
@@ -21,7 +21,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.errors import DataError, OptionError
-from headstart.evaluation import entities, multilabel, regression
+from headstart.evaluation import entities, multilabel, regression, transcripts
 from headstart.evaluation._ratios import Score, mean_where, ratio
 from headstart.linear import PROBABILITY_FLOOR
 from headstart.tasks import KINDS, Kind, kind_of
@@ -100,17 +100,25 @@ class Metric:
         function: Of targets, predictions and counts.
         greater_is_better: Which way is better.
         bounds: Lowest and highest possible value; infinite where there is none.
+        typical: Lowest and highest value that items which all agree are taken to have, where ``bounds`` are open: their
+            interval would else be.
     """
 
     function: Callable[..., Score]
     greater_is_better: bool
     bounds: tuple[float, float]
+    typical: tuple[float, float] | None = None
 
     @property
     def difference_bounds(self) -> tuple[float, float]:
         """Lowest and highest possible difference of two scores."""
         reach = self.bounds[1] - self.bounds[0]
         return -reach, reach
+
+    @property
+    def typical_difference(self) -> tuple[float, float] | None:
+        """Lowest and highest difference of two typical scores."""
+        return self.typical and (self.typical[0] - self.typical[1], self.typical[1] - self.typical[0])
 
     def score(self, y: npt.NDArray[Any], p: Floats) -> float | None:
         """Return the score, None where it is not defined."""
@@ -165,16 +173,30 @@ _TABLES: Mapping[Kind, Mapping[str, Metric]] = MappingProxyType(
                 "log_loss": Metric(entities.word_log_loss, greater_is_better=False, bounds=(0.0, _LARGEST_LOSS)),
             }
         ),
+        "transcription": MappingProxyType(
+            {
+                "wer": Metric(transcripts.wer, greater_is_better=False, bounds=(0.0, np.inf), typical=(0.0, 1.0)),
+                "cer": Metric(transcripts.cer, greater_is_better=False, bounds=(0.0, np.inf), typical=(0.0, 1.0)),
+                "exact": Metric(transcripts.exact, greater_is_better=True, bounds=(0.0, 1.0)),
+                "log_loss": Metric(transcripts.transcript_log_loss, greater_is_better=False, bounds=(0.0, np.inf)),
+            }
+        ),
     }
 )
 
 DEFAULT_METRICS: Mapping[Kind, str] = MappingProxyType(
-    {"classification": "accuracy", "multilabel": "micro_f1", "regression": "rmse", "tagging": "entity_f1"}
+    {
+        "classification": "accuracy",
+        "multilabel": "micro_f1",
+        "regression": "rmse",
+        "tagging": "entity_f1",
+        "transcription": "wer",
+    }
 )
 """What is reported first. Micro F1 judges the labels that are printed, and chance gains nothing from it in a fold of a
 few items, where average precision rewards any order over a constant answer. The error in the unit of the values is
 defined on a single item and steady over small folds, where R2 divides by the variance of a handful. Strict F1 judges
-whole entities, as they are told and as others report them."""
+whole entities, as they are told and as others report them. Wrong words are what a reader of a transcript corrects."""
 
 
 def metrics_for(kind: Kind) -> Mapping[str, Metric]:
@@ -213,7 +235,7 @@ def all_metrics(y: npt.NDArray[Any], p: Floats, kind: Kind | None = None) -> dic
 
     Args:
         y: What ``Task.encode`` returned for N items.
-        p: What was predicted, (N, K); for tagging (N,) objects of (words, K).
+        p: What was predicted, (N, K); for tagging (N,) objects of (words, K), for transcription (N,) `Heard`.
         kind: The kind of task; told from ``y`` where None.
 
     Returns:
@@ -226,15 +248,17 @@ def per_class(y: npt.NDArray[Any], p: Floats, classes: Sequence[str]) -> dict[st
     """Return precision, recall, F1 and number of items ``n`` of every class, None where a ratio has no denominator.
 
     Args:
-        y: Class numbers (N,), indicators (N, C) of labels, or the tags of words, (N,) objects; values have no classes.
+        y: Class numbers (N,), indicators (N, C) of labels, or the tags of words, (N,) objects; values and transcripts
+            have no classes.
         p: Probabilities (N, C), or (N,) objects of (words, C); a label is predicted above one half.
         classes: C names.
 
     Returns:
-        The scores by name, by type for tags, whose ``n`` is the number of entities; empty for values.
+        The scores by name, by type for tags, whose ``n`` is the number of entities; empty for values and
+        transcripts.
     """
     kind = kind_of(y)
-    if kind == "regression":
+    if kind in ("regression", "transcription"):
         return {}
     if kind == "tagging":
         classes = entities.types_of(classes)

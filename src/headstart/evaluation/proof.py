@@ -34,9 +34,10 @@ class Fold:
     """One split of a measurement.
 
     Attributes:
-        y: What is true of the items predicted: (n,) class numbers, (n, C) indicators of labels, (n,) values, or (n,)
-            objects, the tag numbers of the words of each.
-        probabilities: What was predicted: (n, C) probabilities, (n, 1) values, or (n,) objects of (words, C).
+        y: What is true of the items predicted: (n,) class numbers, (n, C) indicators of labels, (n,) values, (n,)
+            objects, the tag numbers of the words of each, or (n,) transcripts.
+        probabilities: What was predicted: (n, C) probabilities, (n, 1) values, (n,) objects of (words, C), or (n,)
+            `Heard`.
         n_train: How many examples the model was fitted on.
         groups: (n,) group of each item, or None.
         items: (n,) which examples of the data set they are, so that repeats are counted once; None where no example is
@@ -143,7 +144,8 @@ def compare(ours: list[Fold], theirs: list[Fold], *, metric: str, seed: int, sec
         a, b = ours[0], theirs[0]
         difference = paired_interval(metric, a.y, a.probabilities, b.probabilities, groups=a.groups, seed=seed)
     else:
-        difference = _over_folds(gaps, ours, bounds=find_metric(metric, ours[0].kind).difference_bounds)
+        found = find_metric(metric, ours[0].kind)
+        difference = _over_folds(gaps, ours, bounds=found.difference_bounds, typical=found.typical_difference)
     return Comparison(value, interval, float(np.nanmean(gaps)), difference, seconds)
 
 
@@ -176,8 +178,8 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
         classes: Class names, in the order of the class numbers.
 
     Returns:
-        As `per_class`, so nothing for values, and a row for each type of entity; an item that repeats have scored
-        several times is in every ratio as often, but once in ``n``.
+        As `per_class`, so nothing for values and transcripts, and a row for each type of entity; an item that repeats
+        have scored several times is in every ratio as often, but once in ``n``.
     """
     y = np.concatenate([fold.y for fold in folds])
     table = per_class(y, np.concatenate([fold.probabilities for fold in folds]), classes)
@@ -199,7 +201,8 @@ def _value_and_interval(folds: list[Fold], *, metric: str, seed: int) -> tuple[f
         only = folds[0]
         interval = bootstrap_interval(metric, only.y, only.probabilities, groups=only.groups, seed=seed)
         return float(values[0]), interval
-    return float(np.nanmean(values)), _over_folds(values, folds, bounds=find_metric(metric, folds[0].kind).bounds)
+    found = find_metric(metric, folds[0].kind)
+    return float(np.nanmean(values)), _over_folds(values, folds, bounds=found.bounds, typical=found.typical)
 
 
 def _check_defined(values: NDArray[np.float64], folds: list[Fold], metric: str) -> None:
@@ -223,6 +226,8 @@ def _lack(fold: Fold) -> str:
         return "the values or the predictions are all equal"
     if fold.kind == "tagging":
         return "no entity is marked, or none is predicted,"
+    if fold.kind == "transcription":
+        return "no transcript holds a word"
     found = fold.y if fold.y.ndim == 1 else np.flatnonzero((fold.y > 0).any(axis=0))
     missing = np.setdiff1d(np.arange(fold.probabilities.shape[1]), found).tolist()
     kinds = ("class", "classes") if fold.y.ndim == 1 else ("label", "labels")
@@ -237,11 +242,18 @@ def _fold_values(folds: list[Fold], metric: str) -> list[float]:
     return [float("nan") if value is None else value for value in values]
 
 
-def _over_folds(values: NDArray[np.float64], folds: list[Fold], *, bounds: tuple[float, float]) -> Interval:
+def _over_folds(
+    values: NDArray[np.float64],
+    folds: list[Fold],
+    *,
+    bounds: tuple[float, float],
+    typical: tuple[float, float] | None,
+) -> Interval:
     n_train = float(np.mean([fold.n_train for fold in folds]))
     n_test = float(np.mean([len(fold.y) for fold in folds]))
     scored = [fold for fold, value in zip(folds, values, strict=True) if not np.isnan(value)]
-    return nadeau_bengio(values, n_train=n_train, n_test=n_test, bounds=bounds, units=_distinct_units(scored))
+    units = _distinct_units(scored)
+    return nadeau_bengio(values, n_train=n_train, n_test=n_test, bounds=bounds, typical=typical, units=units)
 
 
 def _distinct_units(folds: list[Fold]) -> int:

@@ -21,6 +21,7 @@ _FEWEST_LABELS: Final = 8
 _FEWEST_PER_CLASS: Final = 2
 _SMALLEST_STEP: Final = 1.5
 _BINS: Final = 10
+_FEW_TEXTS: Final = 50
 
 
 def sizes(n: int, n_classes: int, most: int | None = None) -> tuple[int, ...]:
@@ -28,7 +29,7 @@ def sizes(n: int, n_classes: int, most: int | None = None) -> tuple[int, ...]:
 
     Args:
         n: How many training examples there are.
-        n_classes: How many classes, labels or types of entity; 1 for values.
+        n_classes: How many classes, labels or types of entity; 1 for values and transcripts.
         most: The largest size wanted; all of them where None.
 
     Returns:
@@ -54,7 +55,8 @@ def nested_subsets(
 
     Args:
         y: Class numbers (N,), indicators (N, C), values (N,), spread by quantile, or (N,) objects, the tags of words,
-            spread by the types of entity that occur in a document.
+            spread by the types of entity that occur in a document, or transcripts (N,), drawn by chance, or spread as
+            classes are where there are at most 50 different ones.
         groups: Group of each example (N,), or None.
         wanted: Rising sizes, at most N.
         seed: Same seed, same subsets.
@@ -83,6 +85,11 @@ def nested_subsets(
 def _strata(y: npt.NDArray[Any], smallest: int) -> Floats:
     """Which strata each example is in, (N, S): its class, its labels or types (or having none), or its quantile."""
     kind = kind_of(y)
+    if kind == "transcription":
+        # Where everything differs, to have something of each first would mean to have the rarest first.
+        kind = "classification"
+        if len(np.unique(y)) > _FEW_TEXTS:
+            y = np.zeros(len(y), dtype=np.intp)
     if kind == "tagging":
         n_types = (int(flat(y).max(initial=0)) + 1) // 2
         y, kind = marked_entities(y, n_types), "multilabel"

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
         boundary_pass,
     )
     from headstart.features._costs import BlockSeconds, Forecast, block_seconds
-    from headstart.features._frozen import frozen_pass, rough_size
+    from headstart.features._frozen import frozen_pass, in_runs, rough_size
     from headstart.features._running import RunningCost, running_cost
     from headstart.features._source import FeatureSource, Progress, key_of, silent
     from headstart.features._store import Key, Shelf, Store, size_limit
@@ -38,6 +38,7 @@ __all__ = [
     "block_seconds",
     "boundary_pass",
     "frozen_pass",
+    "in_runs",
     "key_of",
     "rough_size",
     "running_cost",
@@ -50,7 +51,7 @@ _HOME = {
         ("Activations", "BoundaryRows", "Inputs", "LiveActivations", "Precision", "boundary_pass"), "_activations"
     ),
     **dict.fromkeys(("BlockSeconds", "Forecast", "block_seconds"), "_costs"),
-    **dict.fromkeys(("frozen_pass", "rough_size"), "_frozen"),
+    **dict.fromkeys(("frozen_pass", "in_runs", "rough_size"), "_frozen"),
     **dict.fromkeys(("RunningCost", "running_cost"), "_running"),
     **dict.fromkeys(("FeatureSource", "Progress", "key_of", "silent"), "_source"),
     **dict.fromkeys(("Key", "Shelf", "Store", "size_limit"), "_store"),

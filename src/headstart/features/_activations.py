@@ -133,7 +133,8 @@ class Activations:
         pieces: For each of N items its windows, (t, ...) each, as mapped files; an image is one piece.
         device: Where batches are put.
         channels_last: Whether (N, C, H, W) batches lie with the channels last in memory, as the network's weights do.
-        places: For each item where its words are, (K, 3), of a backbone that gives features of words; else None.
+        places: For each item where its words or frames are, (K, 3), of a backbone that gives features of these; else
+            None.
     """
 
     pieces: Sequence[tuple[NDArray[Any], ...]]

@@ -10,8 +10,9 @@ what remains into the very same batches, which give the very same bits.
 """
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ from headstart.tasks import cut
 IMAGES_PER_BATCH = {"cpu": 8, "cuda": 128, "mps": 64}
 TOKENS_PER_BATCH = {"cpu": 1024, "cuda": 65536, "mps": 16384}
 TEXTS_PER_WINDOW = 2048
-TOKENS_PER_WINDOW = 16384  # of documents whose words have features of their own: 16,384 of 768 values are 48 MB
+TOKENS_PER_WINDOW = 16384  # where words or frames have features of their own: 16,384 of 768 values are 48 MB
 SOUNDS_PER_WINDOW, FRAMES_PER_WINDOW = 64, 16384
 READ_AHEAD = 4  # windows
 SOUNDS_AHEAD = 16  # half an hour as frames takes 60 MB
@@ -43,8 +44,8 @@ class Rows:
 
     Attributes:
         positions: (n,) which items of the sequence these are.
-        values: (n, V, D) one row per item and feature view, float32; (n,) objects of (words, V, D) of a backbone that
-            gives features of words.
+        values: (n, V, D) one row per item and feature view, float32; (n,) objects of (rows, V, D) of a backbone that
+            gives features of words or frames.
         ends_window: Whether these are the last of their window.
     """
 
@@ -67,9 +68,9 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
     backbone.network.eval()
     keep_freed_memory()
     cost = FRAMES_PER_WINDOW if backbone.modality == "audio" else math.inf
-    if backbone.pooling_of_words is not None:  # rows of words wait in memory for the end of the window
+    if not backbone.one_row:  # rows of words wait in memory for the end of the window
         cost = max(TOKENS_PER_WINDOW, TOKENS_PER_BATCH[backbone.device.type])
-    compute = _compute if backbone.pooling_of_words is None else _compute_words
+    compute = _compute if backbone.one_row else _compute_words
     for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW), cost=cost):
         yield Rows(batch.positions, compute(backbone, batch.prepared), batch.ends_window)
 
@@ -146,18 +147,35 @@ def _views(backbone: Backbone, batch: Batch) -> Tensor:
 
 
 def _compute_words(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[Any]:
-    """Return (n,) objects of (words, V, D); runs of windows keep memory from following the length of a document."""
-    batch = backbone.preparer.collate(prepared)
-    assert batch.words is not None
-    rows = np.empty((batch.words.count, len(backbone.views), backbone.num_features), dtype=np.float32)
-    size = max(1, TOKENS_PER_BATCH[backbone.device.type] // row_length(batch))
-    for start in range(0, len(batch.values), size):
-        run = torch.arange(start, min(start + size, len(batch.values)))
-        words, numbers = batch.words.at(run)
-        part = Batch(batch.values[run], None if batch.mask is None else batch.mask[run], words=words)
-        with torch.inference_mode():
-            rows[numbers.numpy()] = _views(backbone, part.to(backbone.device)).numpy()
+    """Return (n,) objects of (rows, V, D), a row for every word or frame."""
+    with torch.inference_mode():
+        rows = in_runs(backbone, backbone.preparer.collate(prepared), partial(_views, backbone))
     return cut(rows, [int(each[-1][-1, 2]) + 1 if len(each[-1]) else 0 for each in prepared])
+
+
+def in_runs(backbone: Backbone, batch: Batch, run: Callable[[Batch], Tensor]) -> NDArray[np.float32]:
+    """Run the windows of items that have several rows a few at a time, so that memory does not follow their length.
+
+    Args:
+        backbone: Says how much runs at once, and where.
+        batch: Inputs, or activations at a cut point.
+        run: Takes a batch of some of the windows and returns a row for every word or frame in it.
+
+    Returns:
+        The rows of the whole batch.
+    """
+    assert batch.words is not None
+    size = max(1, TOKENS_PER_BATCH[backbone.device.type] // row_length(batch))
+    rows: NDArray[np.float32] | None = None
+    for start in range(0, len(batch.values), size):
+        chosen = torch.arange(start, min(start + size, len(batch.values)))
+        words, which = batch.words.at(chosen)
+        part = Batch(batch.values[chosen], None if batch.mask is None else batch.mask[chosen], words=words)
+        found = run(part.to(backbone.device)).float().cpu().numpy()
+        rows = np.empty((batch.words.count, *found.shape[1:]), dtype=np.float32) if rows is None else rows
+        rows[which.cpu().numpy()] = found
+    assert rows is not None, "a batch of nothing"
+    return rows
 
 
 def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:
@@ -187,6 +205,11 @@ def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine, *, most
     ahead = SOUNDS_AHEAD if backbone.modality == "audio" else max(2, READ_AHEAD * most // chunk)
     for prepared in engine.map(backbone.preparer.read, chunks, resources=Resources(ahead=ahead)):
         yield from prepared
+
+
+def read_each(backbone: Backbone, items: Sequence[Item], engine: Engine) -> Iterator[Any]:
+    """Read items as `read_all` does, one after another, for where not all of them are kept."""
+    return _prepared(backbone, items, engine, most=SOUNDS_PER_WINDOW)
 
 
 def read_all(backbone: Backbone, items: Sequence[Item], engine: Engine) -> list[Any]:

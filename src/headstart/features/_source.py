@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, View
+from headstart.backbones import Backbone, View, frame_places
 from headstart.data import Dataset, Item
 from headstart.engine import Engine, LocalEngine
 from headstart.errors import BudgetError
@@ -21,7 +21,7 @@ from headstart.features._activations import (
     lies_channels_last,
 )
 from headstart.features._costs import Forecast, forecast
-from headstart.features._frozen import Rows, frozen_pass, read_all
+from headstart.features._frozen import Rows, frozen_pass, read_each
 from headstart.features._store import Key, Store
 from headstart.tasks import ragged
 
@@ -76,11 +76,11 @@ class FeatureSource:
             view: One of the backbone's views.
 
         Returns:
-            (N, D) features in the order of the items; (N,) objects of (words, D) under a backbone for words.
+            (N, D) features in the order of the items; (N,) objects of (rows, D) under a backbone for words or frames.
         """
         self.ensure(backbone, dataset)
         number = backbone.views.index(view)
-        if backbone.pooling_of_words is None:
+        if backbone.one_row:
             return self.store.read(key_of(backbone), dataset.hashes, view=number)
         stored = dict(zip(dataset.hashes, self.store.read_ragged(key_of(backbone), dataset.hashes), strict=True))
         chosen = {item: np.ascontiguousarray(pieces[0][:, number]) for item, pieces in stored.items()}
@@ -102,8 +102,8 @@ class FeatureSource:
         key = key_of(backbone)
         hashes, items = self._missing(key, dataset)
         if hashes:
-            shard = self._shard_of_words(key, hashes)
-            if backbone.pooling_of_words is None:
+            shard = self._shard_of_several(key, hashes)
+            if backbone.one_row:
                 shard = _Shard(
                     hashes,
                     most=ROWS_PER_SHARD[backbone.modality],
@@ -115,7 +115,7 @@ class FeatureSource:
             self._compute(f"features of {backbone.name}", computed, shard, to_come=to_come, where=backbone.name)
         return len(hashes)
 
-    def _shard_of_words(self, key: Key, hashes: list[str]) -> "_Shard[Rows]":
+    def _shard_of_several(self, key: Key, hashes: list[str]) -> "_Shard[Rows]":
         return _Shard(
             hashes,
             most=BYTES_PER_SHARD,
@@ -156,7 +156,8 @@ class FeatureSource:
             computed = boundary_pass(backbone, items, cut=cut, engine=self.engine, precision=precision)
             self._compute(f"activations of {backbone.name} at {cut}", computed, shard, to_come=0, where=backbone.name)
         pieces = self.store.read_ragged(key, dataset.hashes)
-        return Activations(pieces, backbone.device, lies_channels_last(backbone), self._places(backbone, dataset))
+        places = self._places(backbone, dataset, pieces)
+        return Activations(pieces, backbone.device, lies_channels_last(backbone), places)
 
     def predict_activations(
         self, backbone: Backbone, dataset: Dataset, *, cut: str, precision: Precision = "float32"
@@ -178,14 +179,51 @@ class FeatureSource:
         _, items = self._missing(key_of(backbone, cut=cut, precision=precision), dataset)
         return forecast(backbone, items, cut=cut, engine=self.engine, precision=precision)
 
-    def _places(self, backbone: Backbone, dataset: Dataset) -> list[NDArray[np.int32]] | None:
-        """Return where the words of every item are; they are tokenised once."""
-        if backbone.pooling_of_words is None:
+    def rows_each(self, backbone: Backbone, dataset: Dataset) -> NDArray[np.intp] | None:
+        """Tell how many rows of features each item has.
+
+        Recordings are read for that only where neither their features nor activations have been asked for.
+
+        Args:
+            backbone: The frozen network.
+            dataset: N items.
+
+        Returns:
+            (N,) the words of documents or the frames of recordings; None where each item has one row.
+        """
+        if backbone.one_row:
             return None
+        if backbone.frames is None:
+            return np.array([len(item.words) for item in dataset.items], dtype=np.intp)
+        key, placed = key_of(backbone), self._placed.get(backbone.preprocessing_hash, {})
+        unknown = [item for item in dict.fromkeys(dataset.hashes) if item not in placed]
+        counts = {item: int(placed[item][-1, 2]) + 1 for item in dataset.hashes if item in placed}
+        if unknown and not self.store.missing(key, unknown):
+            stored = self.store.read_ragged(key, unknown)
+            counts |= {item: len(rows) for item, (rows,) in zip(unknown, stored, strict=True)}
+        elif unknown:
+            places = self._look_up(backbone, dataset)
+            counts = {item: int(each[-1, 2]) + 1 for item, each in zip(dataset.hashes, places, strict=True)}
+        return np.array([counts[item] for item in dataset.hashes], dtype=np.intp)
+
+    def _places(
+        self, backbone: Backbone, dataset: Dataset, pieces: Sequence[tuple[NDArray[Any], ...]]
+    ) -> list[NDArray[np.int32]] | None:
+        """Return where the words or frames of every item are; the lengths of stored windows tell where frames are."""
+        if backbone.one_row:
+            return None
+        if backbone.frames is not None:
+            known = self._placed.setdefault(backbone.preprocessing_hash, {})
+            windows = dict(zip(dataset.hashes, pieces, strict=True))
+            known.update({item: frame_places(backbone, each) for item, each in windows.items() if item not in known})
+        return self._look_up(backbone, dataset)
+
+    def _look_up(self, backbone: Backbone, dataset: Dataset) -> list[NDArray[np.int32]]:
+        """Return where the words or frames of every item are; they are read once."""
         known = self._placed.setdefault(backbone.preprocessing_hash, {})
         new = {item: i for i, item in enumerate(dataset.hashes) if item not in known}
-        prepared = read_all(backbone, [dataset.items[i] for i in new.values()], self.engine)
-        known.update(zip(new, (each[-1] for each in prepared), strict=True))
+        items = [dataset.items[i] for i in new.values()]
+        known.update({item: each[-1] for item, each in zip(new, read_each(backbone, items, self.engine), strict=True)})
         return [known[item] for item in dataset.hashes]
 
     def _missing(self, key: Key, dataset: Dataset) -> tuple[list[str], list[Item]]:

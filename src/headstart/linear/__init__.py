@@ -17,6 +17,8 @@ Decisions:
 * **Precision.** Products and vectors are float32, sums of losses float64.
 * A class without training examples gets no weights and a typical probability of half an example; a label that
   no or every example has, its frequency after half an example more of either kind.
+* **Transcripts** are learnt by a linear model of frames and their neighbours under the CTC loss, with torch, which has
+  its gradient (`headstart.linear._speech`); the loss is a mean over characters.
 """
 
 from headstart.linear._choice import (
@@ -29,31 +31,73 @@ from headstart.linear._choice import (
     fit_cross_validated,
     fit_standardised,
     item_losses,
+    transcript_nats,
 )
 from headstart.linear._fitting import TargetScale, fit_labels, fit_logistic, fit_nearest_mean, fit_ridge
+from headstart.linear._frames import FrameModel
 from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser
 from headstart.linear._solver import ClassWeight
+from headstart.linear._speech import (
+    STEPS,
+    USUAL_DECODER,
+    FrameChoice,
+    Spoken,
+    Texts,
+    best_view,
+    choose_frames,
+    ctc,
+    decoder_of,
+    fit_frames,
+    fit_speech,
+    frame_scores,
+    frames_seen,
+    held_out_loss,
+    numbers_of,
+    parameters_of,
+    seconds_per_frame,
+    with_parameters,
+)
 
 __all__ = [
     "LINKS",
     "PROBABILITY_FLOOR",
     "RIDGE_STRENGTHS",
+    "STEPS",
     "STRENGTHS",
+    "USUAL_DECODER",
     "ClassWeight",
     "CrossValidation",
     "Fold",
+    "FrameChoice",
+    "FrameModel",
     "KNearest",
     "LinearModel",
     "Link",
     "Matrix",
+    "Spoken",
     "Standardiser",
     "TargetScale",
+    "Texts",
+    "best_view",
+    "choose_frames",
     "cross_validate",
+    "ctc",
+    "decoder_of",
     "fit_cross_validated",
+    "fit_frames",
     "fit_labels",
     "fit_logistic",
     "fit_nearest_mean",
     "fit_ridge",
+    "fit_speech",
     "fit_standardised",
+    "frame_scores",
+    "frames_seen",
+    "held_out_loss",
     "item_losses",
+    "numbers_of",
+    "parameters_of",
+    "seconds_per_frame",
+    "transcript_nats",
+    "with_parameters",
 ]

@@ -21,7 +21,7 @@ from headstart.linear._fitting import (
 from headstart.linear._models import Double, Floats, Integers, LinearModel, Matrix, Standardiser, check
 from headstart.linear._solver import ClassWeight, Design, solve
 from headstart.linear._targets import Classes, Indicators, Values
-from headstart.tasks import Kind, counts, cut, flat, is_ragged, rows_of
+from headstart.tasks import Kind, character_numbers, counts, ctc_loss, cut, flat, is_ragged, kind_of, rows_of
 
 Fold: TypeAlias = tuple[Integers, Integers]
 Target: TypeAlias = npt.NDArray[Any]
@@ -278,13 +278,15 @@ def item_losses(y: Target, outputs: Double) -> Double:
     """Return the loss of every item, by which rungs are compared: nats, or squared errors in variances of y.
 
     Args:
-        y: (N,) class numbers, (N, C) indicators, (N,) values, or (N,) objects of tag numbers.
-        outputs: (N, K) probabilities or values, or (N,) objects of them.
+        y: (N,) class numbers, (N, C) indicators, (N,) values, (N,) objects of tag numbers, or (N,) transcripts.
+        outputs: (N, K) probabilities or values, (N,) objects of them, or (N,) `Heard`.
 
     Returns:
         (N,) losses; of a document the sum over its words, divided by the mean number of words, so that the mean over
-        documents is that over words.
+        documents is that over words; of a recording its `transcript_nats`, divided by the mean number of characters.
     """
+    if kind_of(y) == "transcription":
+        return np.asarray(transcript_nats(y, outputs) / (float(np.char.str_len(y).mean()) or 1.0))
     if is_ragged(y):
         sizes = counts(y)
         by_word = item_losses(flat(y), flat(outputs))
@@ -297,3 +299,27 @@ def item_losses(y: Target, outputs: Double) -> Double:
     if y.dtype.kind == "f":
         return np.asarray(np.square(outputs[:, 0] - y) / (y.var() or 1.0))
     return np.asarray(-np.log(np.maximum(outputs[np.arange(len(y)), y], PROBABILITY_FLOOR)))
+
+
+def transcript_nats(y: npt.NDArray[np.str_], outputs: npt.NDArray[Any]) -> Double:
+    """Return -ln(probability) of each transcript: of all ways together in which the frames can say it.
+
+    Probabilities of frames are clipped below at `PROBABILITY_FLOOR`. A frame at the floor is also the price of each
+    character that the model does not know, and, where there are too few frames for a transcript, of each that it needs.
+
+    Args:
+        y: (N,) transcripts.
+        outputs: (N,) `Heard`.
+
+    Returns:
+        (N,) nats.
+    """
+    price = -float(np.log(PROBABILITY_FLOOR))
+    nats = np.zeros(len(y))
+    for place, (said, heard) in enumerate(zip(y.tolist(), outputs, strict=True)):
+        numbers = character_numbers(said, heard.characters)
+        nats[place] = ctc_loss(np.log(np.maximum(heard.probabilities, PROBABILITY_FLOOR)), numbers)
+        if np.isinf(nats[place]):
+            nats[place] = price * (len(numbers) + int((numbers[1:] == numbers[:-1]).sum()))
+        nats[place] += price * (len(said) - len(numbers))
+    return nats

@@ -16,6 +16,7 @@ LINKS: dict[Kind, Link] = {
     "multilabel": "sigmoid",
     "regression": "identity",
     "tagging": "softmax",
+    "transcription": "softmax",
 }
 """The link of each kind of task."""
 

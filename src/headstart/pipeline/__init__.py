@@ -9,6 +9,7 @@ from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._rank import RankOptions, RankResult, rank
+from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "RankResult",
     "Reading",
     "Say",
+    "SpeechErrors",
     "curve",
     "evaluate",
     "fit",

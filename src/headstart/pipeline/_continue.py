@@ -24,7 +24,7 @@ from headstart.pipeline._options import FitOptions, Reading, check_fits, labels_
 from headstart.pipeline._values import plain
 from headstart.search import Outcome
 from headstart.strategies import Run
-from headstart.tasks import Tagging, Task, is_ragged, ragged, task_from_labels
+from headstart.tasks import Heard, Tagging, Task, Transcription, is_ragged, ragged, task_from_labels
 
 AFRESH = "Leave out --continue-from to fit afresh."
 
@@ -82,7 +82,8 @@ class Before:
     def settle(self, reading: Reading, options: FitOptions) -> tuple[Reading, FitOptions]:
         """Fill in what was not said with what the old model did."""
         model = self.saved.model
-        return replace(reading, task=reading.task or model.task.kind), replace(
+        spelling = model.task.spelling if isinstance(model.task, Transcription) else reading.transcripts
+        return replace(reading, task=reading.task or model.task.kind, transcripts=spelling), replace(
             options,
             backbones=(self.start,),
             strategy=options.strategy or model.strategy,
@@ -105,6 +106,9 @@ class Before:
         """
         check_fits(dataset, self.saved, fix=AFRESH)
         _check_classes(dataset, self)
+        if lent := self.saved.data.get("lent"):
+            known = f"{self.name} was trained on {len(lent['items']):,} examples of {lent['source']} too"
+            dataset = replace(dataset, notes=(*dataset.notes, f"{known}, and this is not."))
         if not self.tested:
             plan = plan_split(
                 dataset, seed=options.seed, allow_straddling=options.allow_straddling, without_test="folds"
@@ -239,7 +243,9 @@ def _start(saved: Artifact, options: FitOptions) -> Backbone:
 
 
 def _check_classes(dataset: Dataset, before: Before) -> None:
-    """Refuse data without examples of a class that the old model knows."""
+    """Refuse data without examples of a class that the old model knows; a rare character may be missing."""
+    if dataset.kind == "transcription":
+        return
     here = _names(task_from_labels(dataset.kind, labels_of(dataset)))
     missing = sorted(set(_names(before.saved.model.task)) - set(here))
     if missing:
@@ -300,7 +306,8 @@ def _notes(dataset: Dataset, before: Before, stays: NDArray[np.bool_]) -> list[s
 def _new_classes(dataset: Dataset, before: Before) -> list[str]:
     known = set(_names(before.saved.model.task))
     new = sorted(set(_names(task_from_labels(dataset.kind, labels_of(dataset)))) - known)
-    return [f"New, and not in the test part: {', '.join(map(repr, new))}."] if new else []
+    what = "New characters" if dataset.kind == "transcription" else "New, and not in the test part"
+    return [f"{what}: {', '.join(map(repr, new))}."] if new else []
 
 
 def _shut_out(dataset: Dataset, before: Before, stays: NDArray[np.bool_]) -> NDArray[np.bool_]:
@@ -331,7 +338,7 @@ def _names(task: Task) -> tuple[str, ...]:
 
 def _in_columns(outputs: NDArray[np.float64], has: Sequence[str], wanted: Sequence[str]) -> NDArray[np.float64]:
     """Put probabilities under the new classes; a class the old model does not know has none."""
-    if not has:
+    if not has or any(isinstance(each, Heard) for each in outputs[:1]):  # texts are compared, of any characters
         return outputs
     if is_ragged(outputs):
         return ragged(_in_columns(each, has, wanted) for each in outputs)

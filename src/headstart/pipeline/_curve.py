@@ -42,11 +42,21 @@ from headstart.pipeline._options import (
 )
 from headstart.pipeline._pictures import check_picture, drawn
 from headstart.report import plot_curve
-from headstart.strategies import Contrastive, FineTune, Run, Tuning, finetuning_words
-from headstart.tasks import Kind, task_from_labels
+from headstart.strategies import (
+    Contrastive,
+    FineTune,
+    Run,
+    Tuning,
+    finetuning_speech,
+    finetuning_words,
+    reading_for,
+)
+from headstart.tasks import Kind, Task, task_from_labels
 
 CURVE_BUDGET: Final = 600.0
 THIRDS: Final = 3
+FEW_SPEAKERS: Final = 20  # groups of recordings, below which subsets are not of whole groups
+SILENT: Final = 1.0  # the error rate of who says nothing
 
 
 def curve(
@@ -162,33 +172,34 @@ def _draws(
     say: Say,
 ) -> Draws:
     """Load the network, draw the subsets, and say what is compared and in which time."""
-    backbone = _backbone(dataset, options)
+    deadline = started + (options.budget or CURVE_BUDGET)
+    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=len(dataset))
+    run = Run(features, seed=options.seed, progress=progress, metric=metric, say=say)
+    task = task_from_labels(dataset.kind, dataset.labels or ())
+    backbone = _backbone(dataset, plan, task, options, run)
     for note in backbone.notes:
         say(f"{backbone.name}: {note}.")
     if options.budget is None:
         say(f"Time allowed: {CURVE_BUDGET / 60:.0f} min (--budget sets another).")
-    deadline = started + (options.budget or CURVE_BUDGET)
-    task = task_from_labels(dataset.kind, dataset.labels or ())
-    subsets = _subsets(dataset, plan, task.n_outputs, options)
+    subsets = _subsets(dataset, plan, task.n_outputs, options, say)
     above = _rung_above(dataset, backbone)
     counts = ", ".join(str(len(subset)) for subset in subsets[0])
     say(f"{unit_of(dataset.kind).capitalize()}: {counts}; {len(subsets)} seeds. Fine-tuned means {above}.")
-    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=len(dataset))
-    run = Run(features, seed=options.seed, progress=progress, metric=metric, say=say)
     runs = tuple(replace(run, seed=run.seed + draw) for draw in range(len(subsets)))
     return Draws(dataset, plan, task, backbone, subsets, runs, above, deadline, say)
 
 
-def _backbone(dataset: Dataset, options: CurveOptions) -> Backbone:
+def _backbone(dataset: Dataset, plan: Plan, task: Task, options: CurveOptions, run: Run) -> Backbone:
     """Load the network named, or the first of those that need no network.
 
     What stands for a word is the mean of its tokens for all sizes: choosing it would need more labels than the smallest
-    has.
+    has. How many frames a second has follows from how fast people speak, in the whole training part.
     """
     names = names_for(dataset.modality, () if options.backbone is None else (options.backbone,))
     backbone = load_one(names[0], dataset.modality, offline=options.offline, device=options.device)
-    of_words = dataset.kind == "tagging" and backbone.pooling_of_words is None
-    return word_backbone(backbone, "mean") if of_words else backbone
+    if dataset.kind == "tagging" and backbone.pooling_of_words is None:
+        return word_backbone(backbone, "mean")
+    return reading_for([backbone], dataset.take(plan.train), task, run=run)[0]
 
 
 def _rung_above(dataset: Dataset, backbone: Backbone) -> Tuning:
@@ -198,14 +209,18 @@ def _rung_above(dataset: Dataset, backbone: Backbone) -> Tuning:
     """
     if dataset.kind == "tagging":  # ten times through the documents at every size
         return replace(finetuning_words(backbone, dataset), steps=0)
+    if dataset.kind == "transcription":
+        return replace(finetuning_speech(backbone, dataset), steps=0)
     text_classes = dataset.modality == "text" and dataset.kind == "classification"
     return Contrastive() if text_classes else FineTune()
 
 
-def _subsets(dataset: Dataset, plan: Plan, n_outputs: int, options: CurveOptions) -> tuple[tuple[Indices, ...], ...]:
+def _subsets(
+    dataset: Dataset, plan: Plan, n_outputs: int, options: CurveOptions, say: Say
+) -> tuple[tuple[Indices, ...], ...]:
     """Draw the training examples of every size, as positions in the data set; sizes that a draw lacks are left out."""
     train = dataset.take(plan.train)
-    n_classes = {"regression": 1, "tagging": n_outputs // 2}.get(dataset.kind, n_outputs)
+    n_classes = {"regression": 1, "transcription": 1, "tagging": n_outputs // 2}.get(dataset.kind, n_outputs)
     wanted = sizes(len(train), n_classes, options.most)
     fewest = sizes(len(train), n_classes)[0]
     if wanted[0] < fewest:
@@ -216,6 +231,9 @@ def _subsets(dataset: Dataset, plan: Plan, n_outputs: int, options: CurveOptions
         )
     y = np.asarray(task_from_labels(dataset.kind, dataset.labels or ()).encode(train.labels or ()))
     groups = None if train.groups is None else np.array(train.groups)
+    if dataset.kind == "transcription" and groups is not None and len(np.unique(groups)) < FEW_SPEAKERS:
+        y, groups = np.unique(groups, return_inverse=True)[1], None  # whole speakers would be few sizes, far apart
+        say(f"Few groups ({y.max() + 1}), so every size has recordings of each, in equal shares.")
     drawn = [nested_subsets(y, groups, wanted, seed=options.seed + draw) for draw in range(options.seeds)]
     units = united_groups(train)
     usable = [size for size in range(len(wanted)) if all(_usable(each, size, units) for each in drawn)]
@@ -238,8 +256,10 @@ def _saving(
     if SCRATCH not in points:
         return None, f"How many {unit} transfer saves is not known: nothing was trained from scratch."
     table = find_metric(metric, kind)
-    worst, most = table.bounds[0 if table.greater_is_better else 1], points[SCRATCH][-1]
-    if all(point.value == worst for point in points[SCRATCH]):  # which anything reaches
+    most, errors = points[SCRATCH][-1], metric in ("wer", "cer")
+    # Of errors there is no worst, but who says nothing has as many as there are words.
+    worst = SILENT if errors else table.bounds[0 if table.greater_is_better else 1]
+    if all(round(point.value, 2) >= worst if errors else point.value == worst for point in points[SCRATCH]):
         learnt = f"from scratch nothing is learnt with up to {most.n} ({worst:.2f} {metric.replace('_', ' ')})"
         return None, f"How many {unit} transfer saves cannot be told: {learnt}."
     found = label_saving(points[transfer], points[SCRATCH], metric=metric, seed=seed)

@@ -15,7 +15,7 @@ MORE: Final = 100  # labels, of what the next ones would bring
 
 def unit_of(kind: Kind) -> str:
     """Return what the sizes of a curve count, in the plural."""
-    return "labelled texts" if kind == "tagging" else "labels"
+    return {"tagging": "labelled texts", "transcription": "transcribed recordings"}.get(kind, "labels")
 
 
 @dataclass(frozen=True)
@@ -24,11 +24,12 @@ class CurveOptions:
 
     Attributes:
         backbone: Address of the pretrained network, or a loaded one; by default one that needs no network.
-        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE, of entities their F1.
+        metric: The score to plot; where None accuracy, of labels micro F1, of values RMSE, of entities their F1, of
+            transcripts the word error rate.
         budget: Seconds until the curve must be there; ten minutes where None.
         seeds: How many draws of the training examples, at least 2.
-        most: The largest number of labels, or of labelled texts with entities, tried; all of the training part where
-            None.
+        most: The largest number of labels, or of labelled texts with entities or transcribed recordings, tried; all of
+            the training part where None.
         seed: Every random choice comes from it.
         offline: Open no connection.
         device: ``auto``, ``cpu``, ``cuda`` or ``mps``.
@@ -70,7 +71,8 @@ class CurveResult:
         late: Seconds by which the budget was exceeded.
         picture: The picture written, or None.
         notes: What was inferred, decided or given up.
-        unit: What the sizes count: ``labels``, or ``labelled texts`` where a text has several entities.
+        unit: What the sizes count: ``labels``, ``labelled texts`` where a text has several entities, or ``transcribed
+            recordings``.
     """
 
     points: Mapping[str, tuple[CurvePoint, ...]]

@@ -29,6 +29,7 @@ from headstart.pipeline._affordable import (
     duration,
 )
 from headstart.pipeline._curve_result import unit_of
+from headstart.pipeline._standing import Inside, standing
 from headstart.strategies import TUNING_FOLDS, Probe, Run, Scratch, Strategy, Tuned, Tuning, forecast
 from headstart.tasks import Task
 
@@ -86,7 +87,7 @@ class Draws:
         self._groups = None if groups is None else np.array(groups)[self._where]
         self._y = np.asarray(self.task.encode(self._test.labels or ()))
         self._folds: dict[tuple[str, int], list[Fold]] = {}
-        self._losses: dict[tuple[str, int], float] = {}  # inside the training part, of the first draw
+        self._inside: dict[tuple[str, int], Inside] = {}  # the training part of the first draw
         self._seconds: dict[tuple[str, int], float] = {}  # of the latest training alone
         self._checked = self.runs[0].metric in OF_PROBABILITIES
         self._n, self._unit = [len(subset) for subset in self.subsets[0]], unit_of(self.task.kind)
@@ -276,13 +277,13 @@ class Draws:
         run.progress("learning curve", self._done, self._wanted)
         started, gathered = time.monotonic(), run.features.seconds
         whole = cross_validate or self._checked
-        outputs, loss = self._predict(strategy, self.dataset.take(positions), run, cross_validate=whole)
+        outputs, inside = self._predict(strategy, self.dataset.take(positions), run, cross_validate=whole)
         spent = time.monotonic() - started - (run.features.seconds - gathered)
         if isinstance(strategy, Tuning) and cross_validate and not self._checked:
             spent /= 1 + self._folds_per_training(strategy, len(positions))
         self._seconds[arm, size] = spent
-        if draw == 0 and loss is not None:
-            self._losses[arm, size] = loss
+        if draw == 0 and inside is not None:
+            self._inside[arm, size] = inside
         fold = Fold(self._y, outputs, len(positions), self._groups, self._where)
         self._folds.setdefault((arm, size), []).append(fold)
         self._done += 1
@@ -290,17 +291,17 @@ class Draws:
 
     def _predict(
         self, strategy: Strategy, train: Dataset, run: Run, *, cross_validate: bool
-    ) -> tuple[NDArray[np.float64], float | None]:
-        """Return predictions of the test part and, with cross-validation, the loss inside the training part."""
+    ) -> tuple[NDArray[np.float64], Inside | None]:
+        """Return predictions of the test part and, with cross-validation, how it does inside the training part."""
         if isinstance(strategy, Tuning) and not cross_validate:
             return strategy.tune(self.backbone, train, self.task, run=run).outputs(self._test, run=run), None
         fitted = strategy.fit(self.backbone, train, self.task, run=run)
         if isinstance(strategy, Tuning):
             start = strategy.start_from(self.backbone, run=run)
             tuned = Tuned(fitted.model, start, strategy.cut_of(self.backbone), precision=strategy.activations)
-            return tuned.outputs(self._test, run=run), fitted.loss
+            return tuned.outputs(self._test, run=run), Inside.of(fitted)
         features = run.features.features(self.backbone, self._test, view=fitted.model.view)
-        return fitted.model.head.outputs(features), fitted.loss
+        return fitted.model.head.outputs(features), Inside.of(fitted)
 
     def _forecast(self, arm: str, strategy: Tuning, sizes: int) -> Costs:
         """Time a few batches with the most labels, and scale to the other sizes by steps and examples."""
@@ -341,10 +342,8 @@ class Draws:
         """Choose the arm that stands for transfer inside the training part, at the most labels that both have."""
         if not tuned:
             return PROBE
-        losses = {arm: self._losses[arm, tuned - 1] for arm in (PROBE, TUNED)}
-        chosen, other = sorted(losses, key=lambda arm: losses[arm])
-        self.say(
-            f"Transfer stands for {chosen}: by cross-validation inside the training part its loss with "
-            f"{self._n[tuned - 1]} {self._unit} is {losses[chosen]:.3f}, of {other} {losses[other]:.3f}."
-        )
+        found = {arm: self._inside[arm, tuned - 1] for arm in (PROBE, TUNED)}
+        chosen, why = standing(found, kind=self.task.kind, metric=self.runs[0].metric)
+        most = f"{self._n[tuned - 1]} {self._unit}"
+        self.say(f"Transfer stands for {chosen}: by cross-validation inside the training part with {most} its {why}.")
         return chosen

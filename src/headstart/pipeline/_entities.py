@@ -1,19 +1,20 @@
 """Entities that were scored: what is wrong with them, and examples of it in their sentences."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import numpy as np
 
-from headstart.data import Dataset, Document
+from headstart.data import Dataset, Document, LeftOut
 from headstart.errors import OptionError
-from headstart.evaluation import Fold, Score
+from headstart.evaluation import Fold, Score, metric_name
 from headstart.evaluation.entities import MATCHES, Match, Mistake, match_entities
 from headstart.pipeline._options import Say
 from headstart.report import TaggedText, write_entities
-from headstart.tasks import Entity, Ragged, Tagging, Task, entities_of, ragged
+from headstart.tasks import Entity, Kind, Ragged, Tagging, Task, entities_of, ragged
 
 PAGE: Final = "entities.html"
 EXAMPLES: Final = 2  # of each kind of mistake
@@ -150,11 +151,31 @@ def wider(outputs: Ragged, task: Task) -> Ragged:
     return ragged(np.pad(each, ((0, 0), (0, more))) for each in outputs)
 
 
+def unquoted(message: str, kind: Kind) -> str:
+    """Cut off what a message about tagged texts or transcripts quotes of them: what was found, or an example.
+
+    Args:
+        message: A note, or why an item was left out.
+        kind: Of the task; messages about others quote no texts.
+
+    Returns:
+        The message, or its beginning.
+    """
+    if kind not in ("tagging", "transcription"):
+        return message
+    return re.split(r" \(first: |, found |, such as ", message, maxsplit=1)[0]
+
+
+def without_quotes(left_out: Sequence[LeftOut], kind: Kind) -> list[LeftOut]:
+    """Cut off what reasons to leave items out quote of texts, as `unquoted` does."""
+    return [replace(item, reason=unquoted(item.reason, kind)) for item in left_out]
+
+
 def write_page(texts: Sequence[TaggedText], folder: Path, *, title: str, score: Score, say: Say) -> None:
     """Write the page of highlighted texts into a model folder; the model is worth having without it."""
     low, high = score.interval.low, score.interval.high
-    name = score.metric.replace("entity_f1", "entity F1").replace("_", " ")
-    facts = [f"{name} {score.value:.3f} [{low:.3f}, {high:.3f}] on {score.n:,} texts that were not trained on."]
+    name, value = metric_name(score.metric), f"{score.value:.3f} [{low:.3f}, {high:.3f}]"
+    facts = [f"{name} {value} on {score.n:,} texts that were not trained on."]
     try:
         write_entities(texts, folder / PAGE, title=title, facts=facts)
     except OptionError as error:

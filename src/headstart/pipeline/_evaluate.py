@@ -12,9 +12,11 @@ from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import pick_device
+from headstart.errors import OptionError
 from headstart.evaluation import ClassScores, Fold, Score, per_class, score
 from headstart.features import FeatureSource, Progress, silent
-from headstart.pipeline._entities import EntityErrors, entity_errors, note_on_unseen, tagged_texts, wider, with_unseen
+from headstart.pipeline._entities import EntityErrors, note_on_unseen, wider, with_unseen
+from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import (
     Reading,
     Say,
@@ -24,7 +26,9 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
+from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._values import score_to_dict
+from headstart.tasks import Spelling
 
 
 @dataclass(frozen=True)
@@ -33,21 +37,27 @@ class EvaluateResult:
 
     Attributes:
         score: The score.
-        classes: Precision, recall and F1 per class, label or type of entity; empty for values.
+        classes: Precision, recall and F1 per class, label or type of entity; empty for values and transcripts.
         notes: Whether the model has seen any of these items.
         entities: What is right and wrong with them, where the model tags.
+        errors: What is right and wrong with what was heard, where it transcribes.
     """
 
     score: Score
     classes: Mapping[str, ClassScores]
     notes: tuple[str, ...]
     entities: EntityErrors | None = None
+    errors: SpeechErrors | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
         classes = {name: dict(facts) for name, facts in self.classes.items()}
         found = {"test": score_to_dict(self.score), "classes": classes, "notes": list(self.notes)}
-        return found if self.entities is None else found | {"entities": self.entities.to_dict()}
+        if self.entities is not None:
+            found["entities"] = self.entities.to_dict()
+        if self.errors is not None:
+            found["errors"] = self.errors.to_dict()
+        return found
 
 
 def evaluate(
@@ -78,14 +88,21 @@ def evaluate(
         say: Told what was inferred, one sentence at a time.
 
     Returns:
-        The score with its interval, and the scores per class; none for values.
+        The score with its interval, the scores per class where there are any, and what is wrong with texts.
     """
     saved = artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     task = saved.model.task
     metric = choose_metric(metric, task.kind)
     reading = reading or Reading()
-    dataset = replace(reading, task=reading.task or task.kind).load(source)
+    spelling: Spelling = "written" if task.kind == "transcription" else "plain"  # the task spells as the model does
+    try:
+        dataset = replace(reading, task=reading.task or task.kind, transcripts=spelling).load(source)
+    except OptionError as error:
+        if reading.task is not None:
+            raise
+        fix = "Check that model and data belong together."
+        raise OptionError(f"the model does {task.kind}: {error.problem}", where=str(source), fix=fix) from error
     check_fits(dataset, saved)
     for note in (*dataset.notes, *notes_on_left_out(dataset)):
         say(note)
@@ -102,8 +119,8 @@ def evaluate(
     fold = Fold(y, outputs, saved.data["n_train"], groups)
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
     notes = (*((note_on_unseen(unseen),) if unseen else ()), *_overlap(dataset, saved))
-    errors = entity_errors(tagged_texts(dataset, [fold], task), [fold]) if task.kind == "tagging" else None
-    return EvaluateResult(found, per_class(y, outputs, task.classes), notes, errors)
+    mistakes = Mistakes.of(dataset, [fold], task)
+    return EvaluateResult(found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors)
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

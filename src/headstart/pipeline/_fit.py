@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from headstart import artifact, strategies
 from headstart.backbones import Backbone
-from headstart.data import Dataset, LeftOut, Plan, plan_split, warnings_about
+from headstart.data import Dataset, LeftOut, Plan, plan_split
 from headstart.errors import BudgetError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
@@ -16,12 +16,12 @@ from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._entities import (
     EntityErrors,
-    entity_errors,
     note_on_unseen,
-    tagged_texts,
+    unquoted,
     with_unseen,
-    write_page,
+    without_quotes,
 )
+from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
     LADDER,
@@ -35,15 +35,22 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
     say_once,
+    warnings_on,
 )
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
-from headstart.pipeline._source import check_source_options, read_source, source_to_dict, trained_too, with_source
+from headstart.pipeline._source import (
+    check_source_options,
+    read_source,
+    said_of,
+    source_to_dict,
+    trained_too,
+    with_source,
+)
+from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
-from headstart.tasks import Task, task_from_labels
-
-MOST_WARNINGS = 8
+from headstart.tasks import Kind, Task, task_from_labels
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class FitResult:
         continued: The model this one continues, beside it; None where it continues none.
         ranking: The candidates as `headstart rank` has them, where they were more than three.
         entities: What is right and wrong with them, where the task is tagging.
+        errors: What is right and wrong with what was heard, where it is transcription.
     """
 
     outcome: Outcome
@@ -79,6 +87,7 @@ class FitResult:
     continued: Continued | None = None
     ranking: Sequence[Row] = ()
     entities: EntityErrors | None = None
+    errors: SpeechErrors | None = None
 
     def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it.
@@ -90,6 +99,7 @@ class FitResult:
             What was made and measured.
         """
         outcome = self.outcome
+        kind = outcome.model.task.kind
         return {
             "task": self.task,
             "backbone": outcome.model.backbone.name,
@@ -105,12 +115,13 @@ class FitResult:
             "feature_seconds": self.feature_seconds,
             "seconds": self.seconds,
             "model": str(self.folder),
-            "left_out": [asdict(item) for item in self.left_out],
+            "left_out": [asdict(item) for item in (self.left_out if texts else without_quotes(self.left_out, kind))],
             "seconds_over_budget": self.late,
-            "notes": list(self.notes),
+            "notes": [note if texts else unquoted(note, kind) for note in self.notes],
             **({} if outcome.source is None else {"source": source_to_dict(outcome.source)}),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
+            **({} if self.errors is None else {"errors": self.errors.to_dict(texts=texts)}),
         }
 
 
@@ -156,7 +167,7 @@ def fit(
     metric = choose_metric(options.metric, dataset.kind)
     options = replace(options, metric=metric, strategy=options.strategy or LADDER)
     dataset, plan, pooled, both = _split(dataset, lent, before, options)
-    for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *_warnings(dataset))):
+    for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *warnings_on(dataset), *said_of(lent))):
         say(note)
     check_metric_defined(pooled, both, metric)
     tell, decided = say_once(say)
@@ -169,7 +180,7 @@ def fit(
         task = _task(pooled, both, tell)
         _say_budget(options, run, say)
         candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
-        _say_notes(candidates, say)
+        _say_notes(candidates, dataset.kind, say)
         known = None if before is None else before.predict(dataset, plan, run=run)
         outcome = climb(
             pooled,
@@ -185,17 +196,14 @@ def fit(
         continued = None if before is None else before.compare(outcome, known, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
         result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
-        texts = tagged_texts(dataset, outcome.predictions, task) if task.kind == "tagging" else []
-        if texts:
-            result = replace(result, entities=entity_errors(texts, outcome.predictions))
-        seen = _seen(dataset, plan, trained_too(lent, outcome))
+        mistakes = Mistakes.of(dataset, outcome.predictions, task)
+        result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
+        seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
         # The place it was made at, and the texts, are nobody's business where the model is shipped.
         measured = result.to_dict(texts=False) | {"model": Path(output).name}
         artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
-        if texts:  # after the manifest, which so does not miss it where it is removed
-            write_page(
-                texts, work.model, title=f"Entities in {Path(dataset.source).name}", score=outcome.score, say=say
-            )
+        # After the manifest, which so does not miss it where it is removed.
+        mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
         work.close()
     finally:
         work.leave()
@@ -244,22 +252,13 @@ def _split(
     if lent is None:
         plan = split(dataset)
         return dataset, plan, dataset, plan
-    return dataset, *with_source(dataset, lent, split)
+    return dataset, *with_source(dataset, lent, split, shared_groups=options.target_domain is not None)
 
 
 def _timed(result: FitResult, run: Run, started: float) -> FitResult:
     """Bring the times up to the saved model."""
     now = time.monotonic()
     return replace(result, seconds=now - started, late=max(0.0, now - (run.deadline or now)))
-
-
-def _warnings(dataset: Dataset) -> list[str]:
-    """Say what `headstart check` warns of, as far as it costs no more than was read anyway."""
-    found = warnings_about(dataset)
-    lines = [f"Warning: {finding.where}: {finding.found}. {finding.fix}" for finding in found[:MOST_WARNINGS]]
-    if len(found) > MOST_WARNINGS:
-        lines.append(f"Warning: {len(found) - MOST_WARNINGS} more like these; headstart check lists them all.")
-    return lines
 
 
 def _say_budget(options: FitOptions, run: Run, say: Say) -> None:
@@ -275,11 +274,12 @@ def _say_budget(options: FitOptions, run: Run, say: Say) -> None:
         )
 
 
-def _say_notes(candidates: Sequence[Backbone], say: Say) -> None:
-    """Say what a user should know of the candidates."""
+def _say_notes(candidates: Sequence[Backbone], kind: Kind, say: Say) -> None:
+    """Say what a user should know of the candidates; of speech not what stands for a whole recording."""
     for backbone in candidates:
-        if backbone.notes:
-            say(f"{backbone.name}: {'; '.join(backbone.notes)}.")
+        notes = [note for note in backbone.notes if kind != "transcription" or not note.startswith("a recording's")]
+        if notes:
+            say(f"{backbone.name}: {'; '.join(notes)}.")
 
 
 def _result(outcome: Outcome, dataset: Dataset, plan: Plan, run: Run, output: Path, started: float) -> FitResult:
@@ -331,13 +331,13 @@ def _run(
     )
 
 
-def _seen(dataset: Dataset, plan: Plan, lent: Dataset | None) -> dict[str, Any]:
+def _seen(dataset: Dataset, plan: Plan, lent: Dataset | None, lent_items: Sequence[str]) -> dict[str, Any]:
     """Which items the model was fitted on and measured on, so that later scores can say what it has seen."""
     part = {int(i): "test" for i in (() if plan.test is None else plan.test)}
     part |= {int(i): "train" for i in plan.train}
     return {
         "source": Path(dataset.source).name,  # the rest of the path is nobody's business where the model is shipped
-        **({} if lent is None else {"lent": {"source": lent.source, "items": list(lent.hashes)}}),
+        **({"lent": {"source": lent.source, "items": list(lent_items)}} if lent and lent_items else {}),
         "fingerprint": dataset.fingerprint,
         "how": plan.how,
         "n_train": len(plan.train),
@@ -345,5 +345,5 @@ def _seen(dataset: Dataset, plan: Plan, lent: Dataset | None) -> dict[str, Any]:
         "places": list(dataset.places),
         "parts": [part.get(i, "unused") for i in range(len(dataset))],
         "groups": None if dataset.groups is None else list(dataset.groups),
-        "left_out": [asdict(item) for item in dataset.left_out],
+        "left_out": [asdict(item) for item in without_quotes(dataset.left_out, dataset.kind)],
     }

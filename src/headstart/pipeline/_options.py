@@ -1,7 +1,7 @@
 """What the jobs may be told, and what of it is refused before compute is spent."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,14 +11,15 @@ import numpy as np
 from headstart import artifact, backbones, data
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Plan
+from headstart.data import Dataset, Plan, warnings_about
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import DEFAULT_METRICS, find_metric
 from headstart.search import Proof
-from headstart.tasks import Kind
+from headstart.tasks import Kind, Spelling
 
 Say = Callable[[str], None]
 DEFAULT_BUDGET = 1800.0
+MOST_WARNINGS = 8
 LADDER = "ladder"
 
 
@@ -44,12 +45,13 @@ class Reading:
 
     Attributes:
         task: ``image-``, ``text-`` or ``audio-`` and ``classification``, ``multilabel`` or ``regression``,
-            ``text-tagging``, or the kind alone; inferred where None, except regression.
+            ``text-tagging``, ``audio-transcription``, or the kind alone; inferred where None, except regression.
         label: Column of the labels.
         text: Column of the texts.
         group: Column of the groups, or ``filename:REGEX``.
         test: Where a separate test part lies.
         on_error: ``skip`` leaves unreadable items out and lists them.
+        transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
     """
 
     task: str | None = None
@@ -58,6 +60,7 @@ class Reading:
     group: str | None = None
     test: str | None = None
     on_error: Literal["stop", "skip"] = "stop"
+    transcripts: Spelling = "plain"
 
     def load(self, source: str | Path) -> Dataset:
         """Read and check a data set."""
@@ -74,7 +77,7 @@ class FitOptions:
             ``probe(head='knn')`` fixes one. None stands for the ladder, and with ``continue_from`` for what that model
             used.
         metric: The score to report and to compare by; where None accuracy, of labels micro F1, of values RMSE, of
-            entities their F1.
+            entities their F1, of speech the word error rate.
         budget: Seconds until the model must be saved; half an hour where None.
         seed: Every random choice comes from it.
         offline: Open no connection.
@@ -185,7 +188,7 @@ def check_fits(dataset: Dataset, saved: Artifact, *, fix: str = "") -> None:
 def labels_of(dataset: Dataset) -> tuple[str, ...]:
     """Return the labels, or say that there are none."""
     if dataset.labels is None:
-        fix = "Put images or sounds into a folder per class, or add a column 'label' (--label names another)."
+        fix = "Put images or sounds into a folder per class, or add a column 'label' or 'transcript' (or --label NAME)."
         raise DataError("expected labelled data, found no labels", where=dataset.source, fix=fix)
     return dataset.labels
 
@@ -193,3 +196,12 @@ def labels_of(dataset: Dataset) -> tuple[str, ...]:
 def notes_on_left_out(dataset: Dataset) -> tuple[str, ...]:
     """Say what was left out on request."""
     return tuple(f"Left out: {item.place}: {item.reason}" for item in dataset.left_out)
+
+
+def warnings_on(dataset: Dataset, *, among: Collection[str] | None = None) -> list[str]:
+    """Say what `headstart check` warns of, all kinds or some, as far as it costs no more than was read anyway."""
+    found = [finding for finding in warnings_about(dataset) if among is None or finding.kind in among]
+    lines = [f"Warning: {finding.where}: {finding.found}. {finding.fix}" for finding in found[:MOST_WARNINGS]]
+    if len(found) > MOST_WARNINGS:
+        lines.append(f"Warning: {len(found) - MOST_WARNINGS} more like these; headstart check lists them all.")
+    return lines

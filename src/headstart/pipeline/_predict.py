@@ -5,6 +5,8 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from numpy.typing import NDArray
+
 from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
@@ -12,9 +14,10 @@ from headstart.data import Document, Item, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
-from headstart.tasks import Entity
+from headstart.tasks import Entity, Heard, timed_words
 
 PREDICT_AT_ONCE = 2048
+TRANSCRIBE_AT_ONCE = 64  # minutes of work
 
 
 def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline: bool = False) -> Artifact:
@@ -44,14 +47,16 @@ def predict(
 
     Yields:
         Per item in input order ``{"input", "label", "probabilities"}``, of several labels ``{"input", "labels",
-        "probabilities"}``, of values ``{"input", "value"}``, of entities ``{"input", "spans", "texts"}``; or
-        ``{"input", "error"}`` in its place. A span is ``[start, end, type, probability]``, in characters (Unicode code
-        points) of the input's own text, the end exclusive; ``texts`` are its characters.
+        "probabilities"}``, of values ``{"input", "value"}``, of entities ``{"input", "spans", "texts"}``, of speech
+        ``{"input", "transcript", "words"}``; or ``{"input", "error"}`` in its place. A span is ``[start, end, type,
+        probability]``, in characters (Unicode code points) of the input's own text, the end exclusive; ``texts`` are
+        its characters. A word is ``[start, end, word, probability]``, in seconds of the recording.
     """
     saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     found = iter(load_items(inputs, saved.model.backbone.modality, text=text, kind=saved.model.task.kind))
-    while some := list(islice(found, PREDICT_AT_ONCE)):
+    at_once = TRANSCRIBE_AT_ONCE if saved.model.task.kind == "transcription" else PREDICT_AT_ONCE
+    while some := list(islice(found, at_once)):
         yield from _predict_some(saved, some)
 
 
@@ -65,11 +70,23 @@ def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]]) -> Iterator[
         yield {"input": place, **next(answers)}
 
 
-def _answers(model: AdaptedModel, items: Sequence[Item]) -> Iterator[dict[str, Any]]:
-    """Put what is predicted under the names that programs read."""
-    outputs, task = model.outputs(items), model.task
+def _answers(model: AdaptedModel, items: Sequence[Item]) -> list[dict[str, Any]]:
+    """Put what is predicted under the names that programs read; outputs are kept for a few items at a time."""
+    found: list[dict[str, Any]] = [{}] * len(items)
+    for positions, outputs in model.outputs_each(items):
+        some = [items[position] for position in positions]
+        for position, answer in zip(positions.tolist(), _named(model, some, outputs), strict=True):
+            found[position] = answer
+    return found
+
+
+def _named(model: AdaptedModel, items: Sequence[Item], outputs: NDArray[Any]) -> Iterator[dict[str, Any]]:
+    task = model.task
     if task.kind == "tagging":
         yield from (_spans(item, found) for item, found in zip(items, task.decode(outputs), strict=True))
+        return
+    if task.kind == "transcription":
+        yield from (_transcript(heard, model.backbone) for heard in outputs)
         return
     for row, answer in zip(outputs, task.decode(outputs), strict=True):
         if task.kind == "regression":
@@ -77,6 +94,12 @@ def _answers(model: AdaptedModel, items: Sequence[Item]) -> Iterator[dict[str, A
             continue
         labels = {"label": answer} if task.kind == "classification" else {"labels": list(answer)}
         yield {**labels, "probabilities": {name: float(p) for name, p in zip(task.classes, row, strict=True)}}
+
+
+def _transcript(heard: Heard, backbone: Backbone) -> dict[str, Any]:
+    assert backbone.frame_seconds is not None, "a backbone of whole recordings"
+    words = timed_words(heard, backbone.frame_seconds)
+    return {"transcript": heard.text, "words": [list(word) for word in words]}
 
 
 def _spans(document: Document, entities: Sequence[Entity]) -> dict[str, Any]:

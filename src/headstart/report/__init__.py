@@ -2,6 +2,8 @@
 
 from headstart.report._curves import plot_curve
 from headstart.report._entities import TaggedText, write_entities
+from headstart.report._excerpts import HeardRecording
 from headstart.report._rankings import plot_ranking
+from headstart.report._transcripts import write_transcripts
 
-__all__ = ["TaggedText", "plot_curve", "plot_ranking", "write_entities"]
+__all__ = ["HeardRecording", "TaggedText", "plot_curve", "plot_ranking", "write_entities", "write_transcripts"]

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from headstart.errors import OptionError
-from headstart.evaluation import CurvePoint, LabelSaving, greater_is_better
+from headstart.evaluation import CurvePoint, LabelSaving, greater_is_better, metric_name
 from headstart.evaluation.saving import written_score, written_times
 from headstart.report._drawing import COLOURS, GREY, INK, MARKERS, SIZE, apart, draw, write_title
 
@@ -64,7 +64,7 @@ def _curve_figure(
     counted = "labelled examples" if unit == "labels" else unit
     axes.set_xlabel(f"number of {counted} (log scale)")
     better = "higher" if greater_is_better(metric) else "lower"
-    axes.set_ylabel(f"{metric.replace('_', ' ')} ({better} is better)")
+    axes.set_ylabel(f"{metric_name(metric)} ({better} is better)")
     write_title(figure, title)
     return figure
 

@@ -8,7 +8,7 @@ import io
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
@@ -41,6 +41,27 @@ _STYLE: Final[dict[str, Any]] = {
 LABEL_ROOM: Final = 0.055  # of the height: two direct labels nearer than this would touch
 
 
+def picture(figure: "Callable[[], Figure]", kind: Literal["png", "svg"] = "png") -> bytes:
+    """Draw a figure in our style; without a date, so that equal pictures are equal bytes.
+
+    Args:
+        figure: Makes it.
+        kind: What the bytes are.
+
+    Returns:
+        The bytes of a file.
+
+    Raises:
+        MissingExtraError: matplotlib is missing or broken.
+    """
+    matplotlib, whole = _matplotlib(), io.BytesIO()
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()  # a user's own settings would change the picture
+        matplotlib.rcParams.update(_STYLE)
+        figure().savefig(whole, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+    return whole.getvalue()
+
+
 def draw(figure: "Callable[[], Figure]", path: Path) -> None:
     """Draw a figure in our style and write it.
 
@@ -55,11 +76,7 @@ def draw(figure: "Callable[[], Figure]", path: Path) -> None:
     kind = path.suffix.lower().removeprefix(".")
     if kind not in ("png", "svg"):
         raise OptionError(f"expected a name ending in .png or .svg, found {path.name!r}")
-    matplotlib = _matplotlib()
-    with matplotlib.rc_context():
-        matplotlib.rcdefaults()  # a user's own settings would change the picture
-        matplotlib.rcParams.update(_STYLE)
-        _save(figure(), path, kind)
+    _save(picture(figure, "png" if kind == "png" else "svg"), path)
 
 
 def write_title(figure: "Figure", title: str) -> None:
@@ -77,13 +94,11 @@ def _matplotlib() -> Any:
         raise MissingExtraError(f"pictures need matplotlib, which does not load ({error})", fix=fix) from error
 
 
-def _save(figure: "Figure", path: Path, kind: str) -> None:
-    """Write the picture, which appears once it is whole; without a date, so that equal pictures are equal files."""
-    whole = io.BytesIO()
-    figure.savefig(whole, format=kind, metadata={"Date": None} if kind == "svg" else {"Software": None})
+def _save(whole: bytes, path: Path) -> None:
+    """Write the picture, which appears once it is whole."""
     partial = path.with_name(f".{path.name}.partial")
     try:
-        partial.write_bytes(whole.getvalue())
+        partial.write_bytes(whole)
         partial.replace(path)
     except OSError as error:
         fix = "Choose another place."

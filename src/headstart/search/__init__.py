@@ -25,7 +25,7 @@ from headstart.search._problem import Outcome, Problem, Proof, Rung, SourceUse, 
 from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
 from headstart.search._scoring import SAVING, pretrained
 from headstart.search._source import Chosen, Reached, compare_other, measured, with_and_without
-from headstart.strategies import Probe, Run, Strategy, reading_words
+from headstart.strategies import Probe, Run, Strategy, reading_for
 from headstart.tasks import Task
 
 __all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "SourceUse", "Watch", "climb", "judge", "watch_nothing"]
@@ -67,7 +67,7 @@ def climb(
     assert dataset.labels is not None
     y = task.encode(dataset.labels)
     own = plan.train[np.isin(plan.train, dataset.own)]
-    candidates = reading_words(backbones, dataset.take(own), task, run=run)
+    candidates = reading_for(backbones, dataset.take(own), task, run=run)
     problem = Problem(dataset, plan, task, candidates, strategy, run, y, effort, proof, watch)
     chosen = None if dataset.lent is None else with_and_without(problem, _reach)
     return _finish(_reach(problem) if chosen is None else chosen.reached, chosen)
@@ -85,14 +85,14 @@ def _reach(problem: Problem) -> Reached:
 def _finish(reached: Reached, chosen: Chosen | None) -> Outcome:
     """Measure what was reached, and compare it."""
     problem, climbed, others = reached.problem, reached.climbed, reached.others
-    run, best, owed = problem.run, climbed.best, climbed.owed
+    run, best = problem.run, climbed.best
     scored = measured(reached)
     ours = scored.folds
     comparisons = compare_all(problem, ours, {k: replace(m, folds=m.folds[: len(ours)]) for k, m in others.items()})
     stopped = climbed.interrupted or scored.interrupted
     source = None if chosen is None else compare_other(chosen, ours, stopped=stopped)
     seconds = sum(rung.seconds for rung in reached.rungs)
-    proven, left_out = _prove(problem, best, ours, owed=owed, seconds=seconds, stopped=stopped)
+    proven, left_out = _prove(reached, ours, seconds=seconds, stopped=stopped)
     comparisons |= proven
     n = len(np.unique(np.concatenate([fold.items for fold in ours if fold.items is not None])))
     return Outcome(
@@ -119,7 +119,8 @@ def _climb_on(problem: Problem, tried: Tried, owed: Owed) -> tuple[dict[str, Mea
         return others, Climbed(first, owed, (), notes, interrupted=True)
     if problem.proof != "none":
         try:
-            others = measure_baselines(problem, len(problem.splits), reserve=owed.all)
+            splits = problem.once if problem.task.kind == "transcription" else problem.splits
+            others = measure_baselines(problem, len(splits), reserve=owed.all)
         except KeyboardInterrupt:
             problem.run.say(STOPPING)
             note = "Interrupted at the baselines: they are left out, and the first rung is kept."
@@ -137,18 +138,18 @@ def _climb(problem: Problem, tried: Tried, first: Best, owed: Owed) -> Climbed:
 
 
 def _prove(
-    problem: Problem, best: Best, ours: list[Fold], *, owed: Owed, seconds: float, stopped: bool
+    reached: Reached, ours: list[Fold], *, seconds: float, stopped: bool
 ) -> tuple[dict[str, Comparison], list[str]]:
     """Compare with the same network without its pretraining, as far as asked for and time lasts.
 
     An interrupt, now or before, leaves out the rest, and that is noted.
     """
-    start = pretrained(problem, best.fitted)
+    problem, start, owed = reached.problem, reached.start, reached.climbed.owed
 
     def prove(what: str) -> dict[str, Comparison]:
         if what == RANDOM:
             needs = owed.random + owed.saving
-            return guarded(problem, lambda: random_weights(problem, start), what, needs=needs)
+            return guarded(problem, lambda: random_weights(problem, start, tried=reached.tried.fits), what, needs=needs)
         return guarded(
             problem, lambda: scratch(problem, start, ours, seconds=seconds, owed=owed), what, needs=owed.saving
         )

@@ -13,7 +13,17 @@ from headstart.evaluation import Interval, find_metric, nadeau_bengio
 from headstart.search._ladder import STOPPING, Expected
 from headstart.search._owed import Owed
 from headstart.search._problem import Problem, Rung
-from headstart.strategies import TUNING_FOLDS, Fitted, Probe, Tuning, decide_now, forecast, say_nothing
+from headstart.strategies import (
+    TUNING_FOLDS,
+    Fitted,
+    Probe,
+    Strategy,
+    Tuning,
+    decide_now,
+    forecast,
+    say_nothing,
+    seconds_of_probe,
+)
 
 
 @dataclass(frozen=True)
@@ -141,6 +151,8 @@ def _fit(problem: Problem, attempt: Attempt) -> Fitted:
     if isinstance(strategy, Tuning):
         strategy.check_task(problem.task)
         _hold_to_the_budget(problem, attempt, strategy)
+    elif problem.task.kind == "transcription":
+        _hold_speech_to_the_budget(problem, attempt)
     return strategy.fit(attempt.backbone, problem.train, problem.task, run=problem.run)
 
 
@@ -163,13 +175,29 @@ def _hold_to_the_budget(problem: Problem, attempt: Attempt, strategy: Tuning) ->
     run.decide(f"time for {strategy} on {backbone.name}", fits)
 
 
-def _check_time(strategy: Tuning, backbone: Backbone, needed: float, *, left: float) -> None:
+def _hold_speech_to_the_budget(problem: Problem, attempt: Attempt) -> None:
+    """Predict what a probe of frames takes, which is not next to nothing, and refuse it where that is not left."""
+    run, backbone = problem.run, attempt.backbone
+
+    def fits() -> bool:
+        run.features.ensure(backbone, problem.train)  # it keeps to the budget itself
+        seconds = seconds_of_probe(backbone, problem.train, views=len(backbone.views), run=run)
+        owed = Owed(problem, backbone, seconds)
+        if run.deadline is not None:
+            _check_time(Probe(), backbone, seconds + owed.scoring + owed.saving, left=run.deadline - time.monotonic())
+        return True
+
+    run.decide(f"time for a probe on {backbone.name}", fits)
+
+
+def _check_time(strategy: Strategy, backbone: Backbone, needed: float, *, left: float) -> None:
     if needed > left:
+        other = "a cheaper --strategy" if isinstance(strategy, Tuning) else "a smaller --backbone"
         raise BudgetError(
             f"{strategy} may take {needed:.0f} s with its cross-validation and its score, "
             f"and {max(0.0, left):.0f} s are left",
             where=backbone.name,
-            fix=f"Give {ceil(needed - left) + 30} s more, or a cheaper --strategy.",
+            fix=f"Give {ceil(needed - left) + 30} s more, or {other}.",
         )
 
 

@@ -13,7 +13,7 @@ from headstart.engine import free_memory
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.search._owed import CAUTION, Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung
-from headstart.search._race import Contender, Race, probing, race, tuning, unmeasured
+from headstart.search._race import Contender, Race, held_out_by, probing, race, tuning, unmeasured
 from headstart.search._rungs import Step
 from headstart.strategies import (
     TUNING_FOLDS,
@@ -82,7 +82,8 @@ class Climb:
         self.problem, self._owed = problem, owed
         self.ended = False
         self.folds = inner_folds(problem.train, problem.train_y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
-        self.best = Best(first, Probe(), Contender(problem, self.folds, probing(problem, Probe(), first)))
+        known = held_out_by(first, self.folds)
+        self.best = Best(first, Probe(), Contender(problem, self.folds, probing(problem, Probe(), first), known))
         self.rungs: list[Rung] = []
         self.notes: list[str] = []
         self.interrupted = False

@@ -147,6 +147,12 @@ class Problem:
         return ((self.plan.train, self.plan.test),)
 
     @property
+    def once(self) -> Splits:
+        """The same, in which each example is scored once: where fits cost, one repeat of the outer folds is enough."""
+        held = len(self.splits[0][1])
+        return self.splits[: max(MIN_OUTER_FOLDS, round(len(self.dataset.own) / held))]
+
+    @property
     def train(self) -> Dataset:
         """The training part."""
         return self.dataset.take(self.plan.train)

@@ -19,21 +19,24 @@ from headstart.evaluation import (
     compare,
     describe_image,
     describe_sound,
+    describe_speech,
     gazetteer_baseline,
     image_baseline,
     majority_baseline,
     sound_baseline,
+    speech_baseline,
     text_baseline,
     word_baseline,
 )
 from headstart.features import silent
 from headstart.search._owed import CAUTION, RANDOM_AT_MOST, Owed
 from headstart.search._problem import Problem
-from headstart.strategies import Probe, Scratch, Tuning, forecast
+from headstart.strategies import Fitted, Probe, Scratch, Tuning, forecast
 from headstart.tasks import kind_of
 
 FEWEST_STEPS: Final = 60  # of training from scratch
 FEW_ROWS: Final = 500  # from which a baseline's time is predicted
+FEW_RECORDINGS: Final = 40  # the same of transcribed ones, of which each is many rows
 FEW_ITEMS: Final = 32  # from which the time to describe items for it is predicted
 QUANTILES: Final = 10  # that a draw of values is alike in
 
@@ -93,12 +96,12 @@ def _say_left_out(problem: Problem, name: str) -> None:
 def _too_long(problem: Problem, baseline: Baseline, splits: int, reserve: float) -> bool:
     """Predict a model from a fit on a few examples, where there are many and time is limited."""
     run, (inside, outside) = problem.run, problem.splits[0]
-    deadline = run.deadline
-    if deadline is None or len(inside) * splits <= 2 * FEW_ROWS:
+    deadline, most = run.deadline, FEW_RECORDINGS if problem.task.kind == "transcription" else FEW_ROWS
+    if deadline is None or len(inside) * splits <= 2 * most:
         return False
 
     def predict() -> bool:
-        few = inside[:: max(1, len(inside) // FEW_ROWS)]
+        few = inside[:: max(1, len(inside) // most)]
         began = time.monotonic()
         baseline.predict(few, outside)
         now = time.monotonic()
@@ -128,7 +131,7 @@ def compared(
         return {}
 
 
-def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison]:
+def random_weights(problem: Problem, backbone: Backbone, *, tried: Sequence[Fitted] = ()) -> dict[str, Comparison]:
     """Compare probes on the pretrained network and on the same network with random weights.
 
     Both are fitted on the same at most 300 training examples of the first split and scored on the same at most 300.
@@ -136,6 +139,7 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
     Args:
         problem: The data.
         backbone: The pretrained network.
+        tried: What was fitted on the whole training part; its probe is taken where the same examples are drawn.
 
     Returns:
         The comparison under its name; empty, and said, where the network cannot be made anew or the metric is not
@@ -150,7 +154,9 @@ def random_weights(problem: Problem, backbone: Backbone) -> dict[str, Comparison
         return {}
     inside, outside = (_some(problem, problem.own(part)) for part in problem.splits[0])
     run.progress("the same network with random weights", 0, 1)
-    both = [_probe(problem, network, inside, outside) for network in (backbone, blank)]
+    same = tried if np.array_equal(inside, problem.plan.train) else ()
+    known = {id(fit.model.backbone): fit for fit in same if fit.model.strategy == str(Probe())}
+    both = [_probe(problem, network, inside, outside, known.get(id(network))) for network in (backbone, blank)]
     run.progress("the same network with random weights", 1, 1)
     ours, theirs = ([problem.fold((inside, outside), outputs)] for outputs in both)
     spent = time.monotonic() - started
@@ -223,9 +229,11 @@ def guarded(
     return {}
 
 
-def _probe(problem: Problem, backbone: Backbone, inside: Indices, outside: Indices) -> NDArray[np.float64]:
+def _probe(
+    problem: Problem, backbone: Backbone, inside: Indices, outside: Indices, known: Fitted | None
+) -> NDArray[np.float64]:
     run = replace(problem.run, progress=silent)
-    fitted = Probe().fit(backbone, problem.dataset.take(inside), problem.task, run=run)
+    fitted = known or Probe().fit(backbone, problem.dataset.take(inside), problem.task, run=run)
     features = run.features.features(backbone, problem.dataset.take(outside), view=fitted.model.view)
     return fitted.model.head.outputs(features)
 
@@ -251,9 +259,11 @@ def _some(problem: Problem, part: Indices) -> Indices:
 def _strata(y: NDArray[Any]) -> tuple[Indices, Indices]:
     """Pair each example with its class, its quantile, or each of its labels or types of entities (or having none).
 
-    Pairs are in the order of the examples.
+    Transcripts count by their length. Pairs are in the order of the examples.
     """
     kind = kind_of(y)
+    if kind == "transcription":
+        y, kind = np.char.str_len(y).astype(np.float64), "regression"
     if kind == "tagging":
         y, kind = types_present(y), "multilabel"
     if kind == "multilabel":
@@ -299,6 +309,9 @@ def _described(problem: Problem, positions: Indices) -> Baseline:
         return word_baseline(_words(items), y, n_tags=n_classes, groups=groups, seed=seed)
     if problem.dataset.modality == "text":
         return text_baseline(items, y, n_classes=n_classes, groups=groups, seed=seed)
+    if problem.task.kind == "transcription":
+        spoken = problem.run.engine.map(lambda item: describe_speech(read_sound(item, rate=SOUND_RATE)), items)
+        return speech_baseline(list(spoken), y, groups=groups, seed=seed)
     if problem.dataset.modality == "audio":
         sounds = problem.run.engine.map(lambda item: describe_sound(read_sound(item, rate=SOUND_RATE)), items)
         return sound_baseline(np.stack(list(sounds)), y, n_classes=n_classes, groups=groups, seed=seed)

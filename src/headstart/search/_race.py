@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Indices
-from headstart.evaluation import Interval, Metric, bootstrap_interval, f1_gains, find_metric
+from headstart.evaluation import Interval, Metric, bootstrap_interval, f1_gains, find_metric, word_gains
 from headstart.linear import item_losses
 from headstart.search._judging import Judgement, Prior, judge, weights_alike
 from headstart.search._problem import Problem, Splits
 from headstart.strategies import Fitted, Probe, Temperature, Tuning, class_weight_for, say_nothing
-from headstart.tasks import is_ragged
+from headstart.tasks import kind_of
 
 Predict = Callable[[Dataset, Dataset], NDArray[np.float64]]
 """Fits on the first data set and gives (n, K) outputs on the second."""
@@ -55,6 +55,13 @@ class Contender:
     def missing(self, looks: int) -> int:
         """Count the folds among the first so many that it has not been fitted for."""
         return len(set(range(looks)) - set(self._known))
+
+
+def held_out_by(fitted: Fitted, folds: Splits) -> dict[int, NDArray[np.float64]]:
+    """Return what a fit predicted by fold where it was chosen on these folds; nothing where that is not kept."""
+    if fitted.held_out is None:
+        return {}
+    return {number: fitted.held_out[outside] for number, (_, outside) in enumerate(folds)}
 
 
 def held_out_of(folds: Sequence[tuple[Indices, Indices]], looks: int) -> Indices:
@@ -128,7 +135,7 @@ class Race:
     @property
     def compared(self) -> str:
         """What the gain is of."""
-        return "entity F1" if is_ragged(self._y) else "loss"
+        return {"tagging": "entity F1", "transcription": "words right"}.get(kind_of(self._y), "loss")
 
     @property
     def _y(self) -> NDArray[Any]:
@@ -184,12 +191,14 @@ def race(challenger: Contender, best: Contender, *, prior: Prior, looks: int, fi
 
 
 def _gains(y: NDArray[Any], before: NDArray[np.float64], after: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return what is gained on each item: loss saved, or of documents the entities better told.
+    """Return what is gained on each item: loss saved, of documents the entities better told, of recordings the words.
 
     Nearly all words are outside of entities, so the loss of a document says more of these than of what is looked for.
     """
-    if is_ragged(y):
-        return np.asarray(f1_gains(y, before, after), dtype=np.float64)
+    kind = kind_of(y)
+    if kind in ("tagging", "transcription"):
+        gains = f1_gains if kind == "tagging" else word_gains
+        return np.asarray(gains(y, before, after), dtype=np.float64)
     return item_losses(y, before) - item_losses(y, after)
 
 

@@ -1,6 +1,6 @@
 """Which rungs there are above the probe, in which order, and what is known of them from other data."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -8,11 +8,13 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.search._judging import NOTHING_KNOWN, Prior
 from headstart.search._problem import Problem
-from headstart.strategies import Contrastive, FineTune, Probe, Strategy, finetuning_words
+from headstart.strategies import Contrastive, FineTune, Probe, Strategy, finetuning_speech, finetuning_words
 
 FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
 STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
 FEW: Final = 64  # labels per class up to which contrastive tuning of texts has a prior
+# Views for the probe; of sounds, two save nothing that a temperature would not. benchmarks/LOG.md has the runs.
+VIEWS: Final = {"image": 2, "audio": 4}
 # Gain in loss per item of contrastive tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
 CONTRASTIVE_WITH_FEW: Final = Prior(0.05, 0.06, confidence=0.5)
 # Gain in entity F1 of fine-tuning over the probe on other data sets; benchmarks/LOG.md has the runs.
@@ -50,12 +52,12 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     if problem.task.kind == "tagging":
         why = "one fold holds few entities, so its gain on other data sets counts too"
         usual = [Step(finetuning_words(backbone, problem.own_train), FINETUNED_WORDS, why)]
+    elif problem.task.kind == "transcription":
+        return _of_speech(problem, backbone)
     elif text:
         usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
-    elif backbone.modality == "audio":  # which has one view
-        usual = [Step(FineTune())]
     else:
-        usual = [Step(Probe(views=2)), Step(FineTune())]
+        usual = [Step(Probe(views=VIEWS[backbone.modality])), Step(FineTune())]
     if problem.effort == "usual":
         return usual
     deeper: list[Step] = []
@@ -65,6 +67,13 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     elif not text:
         deeper.append(Step(FineTune(last=half, views=4)))
     return [*usual, *deeper, Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))]
+
+
+def _of_speech(problem: Problem, backbone: Backbone) -> list[Step]:
+    tuned = finetuning_speech(backbone, problem.own_train)
+    if problem.effort == "usual":
+        return [Step(tuned)]
+    return [Step(tuned), Step(replace(tuned, last="all", rate=1e-4, steps=2 * tuned.steps, views=4))]
 
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:

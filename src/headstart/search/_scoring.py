@@ -69,8 +69,8 @@ def measure(problem: Problem, tried: Sequence[Fitted], best: Best, *, reserve: f
     else:
         as_first = best.strategy == (problem.strategy or Probe())
         limit, choose = "" if as_first else CHOSEN_ONCE.format(what="rung"), _choosing_again(problem, best, tried)
-    if limit or isinstance(best.strategy, Tuning):  # trainings cost: one repeat of the folds is enough
-        splits = splits[: max(MIN_OUTER_FOLDS, round(len(problem.dataset.own) / len(splits[0][1])))]
+    if limit or isinstance(best.strategy, Tuning) or problem.task.kind == "transcription":
+        splits = problem.once
     return _outer(problem, splits, choose, limit=limit, reserve=reserve, interruptible=interruptible)
 
 

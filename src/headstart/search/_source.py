@@ -5,6 +5,7 @@ folds of the target's training part, by what is more probable: both are trained 
 then measured where the score is, by the paired difference between the two.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final
@@ -16,9 +17,9 @@ from headstart.evaluation import Comparison, Fold, verdict
 from headstart.search._first import Tried
 from headstart.search._halving import EITHER, Climbed
 from headstart.search._ladder import STOPPING, deadline_of_passes
-from headstart.search._problem import Problem, Rung, SourceUse, Used
+from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung, SourceUse, Used
 from headstart.search._proof import Measured, compared, guarded
-from headstart.search._race import Contender, Predict, Race, probing, race, tuning
+from headstart.search._race import Contender, Race, held_out_by, probing, race, tuning
 from headstart.search._scoring import Scored, measure, pretrained
 from headstart.strategies import TUNING_FOLDS, Probe, Tuning
 
@@ -90,9 +91,10 @@ def with_and_without(problem: Problem, reach: Callable[[Problem], Reached]) -> C
     Returns:
         The choice; the target alone where time, memory or an interrupt allows no more.
     """
-    alone = reach(_marked(problem))
+    marked = _marked(problem)
+    alone = replace(reach(_halved(marked)), problem=marked)
     rungs = tuple(_named(rung) for rung in alone.rungs)
-    n = len(set(problem.dataset.hashes) - set(alone.problem.dataset.hashes))
+    n = len({problem.dataset.hashes[i] for i in problem.plan.train} - set(alone.problem.dataset.hashes))
     if alone.climbed.interrupted:
         return Chosen(alone, ALONE, "interrupted before it was used", rungs, n)
     found: list[Reached] = []
@@ -156,9 +158,9 @@ def compare_other(chosen: Chosen, ours: Sequence[Fold], *, stopped: bool) -> Sou
         n = min(len(ours), len(theirs))
         return compared(problem, name, list(ours[:n]), theirs[:n], seconds=seconds)
 
-    owed = other.climbed.owed
+    needs = _scoring(other) + other.climbed.owed.saving
     try:
-        found = guarded(problem, compare, f"the comparison with {name}", needs=owed.scoring + owed.saving)
+        found = guarded(problem, compare, f"the comparison with {name}", needs=needs)
     except KeyboardInterrupt:
         return known
     if not found:
@@ -179,16 +181,31 @@ def _marked(problem: Problem) -> Problem:
     return replace(problem.alone(), run=run, watch=lambda rung: watch(_named(rung)))
 
 
+def _halved(problem: Problem) -> Problem:
+    """Return the problem with half of the time that is left: the ladder may go on as long as there is any."""
+    run = problem.run
+    if problem.strategy is not None or run.deadline is None:
+        return problem
+    return replace(problem, run=replace(run, deadline=(time.monotonic() + run.deadline) / 2))
+
+
 def _named(rung: Rung) -> Rung:
     return replace(rung, name=f"{rung.name} ({ALONE})")
 
 
 def _leaving(problem: Problem, alone: Reached) -> Problem:
     """Return the problem with a deadline that leaves time to measure the target alone too."""
-    run, owed = problem.run, alone.climbed.owed
+    run = problem.run
     if run.deadline is None:
         return problem
-    return replace(problem, run=replace(run, deadline=run.deadline - owed.scoring))
+    return replace(problem, run=replace(run, deadline=run.deadline - _scoring(alone)))
+
+
+def _scoring(reached: Reached) -> float:
+    """Predict the seconds of scoring: where weights moved, outer folds are trainings."""
+    best, plan = reached.climbed.best, reached.problem.plan
+    least = MIN_OUTER_FOLDS * best.fitted.seconds if plan.folds and isinstance(best.strategy, Tuning) else 0.0
+    return max(least, reached.climbed.owed.scoring)
 
 
 def _in_time(problem: Problem, reach: Callable[[Problem], Reached]) -> Reached:
@@ -197,7 +214,7 @@ def _in_time(problem: Problem, reach: Callable[[Problem], Reached]) -> Reached:
 
 
 def _race(alone: Reached, both: Reached) -> Race:
-    """Hold both to the inner folds both know; a strategy that was asked for knows none yet, and is held to all."""
+    """Hold both to the inner folds both know."""
     challenger, best = _contender(alone), _contender(both)
     looks = min(_known(alone, challenger), _known(both, best))
     return race(challenger, best, prior=EITHER, looks=looks, first=looks)
@@ -209,19 +226,17 @@ def _contender(reached: Reached) -> Contender:
         return best.contender
     problem = replace(problem, run=replace(problem.run, deadline=None))
     folds = inner_folds(problem.train, problem.train_y, seed=problem.run.seed, n_splits=TUNING_FOLDS)
-    predict: Predict
+    known = held_out_by(best.fitted, folds)
     if isinstance(best.strategy, Tuning):
-        predict = tuning(problem, best.strategy, reached.start)
-    else:
-        assert isinstance(best.strategy, Probe)
-        predict = probing(problem, best.strategy, best.fitted)
-    return Contender(problem, folds, predict)
+        assert known
+        return Contender(problem, folds, tuning(problem, best.strategy, reached.start), known)
+    assert isinstance(best.strategy, Probe)
+    return Contender(problem, folds, probing(problem, best.strategy, best.fitted), known)
 
 
 def _known(reached: Reached, contender: Contender) -> int:
-    best, n = reached.climbed.best, len(contender.folds)
-    trained = best.contender is not None and isinstance(best.strategy, Tuning)  # refits of a probe are next to nothing
-    return n - contender.missing(n) if trained else n
+    n, trained = len(contender.folds), isinstance(reached.climbed.best.strategy, Tuning)
+    return n - contender.missing(n) if trained else n  # refits of a probe are next to nothing
 
 
 def _why(found: Race) -> str:

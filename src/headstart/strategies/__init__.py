@@ -7,9 +7,12 @@ from headstart.errors import OptionError
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, decide_now, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._forecast import TuningForecast, forecast
+from headstart.strategies._frames import finetuning_speech
+from headstart.strategies._reading import reading_for
+from headstart.strategies._speech import seconds_of_probe
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning
 from headstart.strategies._values import hints_of, refusal
-from headstart.strategies._words import finetuning_words, reading_words
+from headstart.strategies._words import finetuning_words
 from headstart.strategies.contrastive import Contrastive
 from headstart.strategies.finetune import FineTune
 from headstart.strategies.lora import LoRA
@@ -33,11 +36,13 @@ __all__ = [
     "TuningForecast",
     "class_weight_for",
     "decide_now",
+    "finetuning_speech",
     "finetuning_words",
     "forecast",
     "parse",
-    "reading_words",
+    "reading_for",
     "say_nothing",
+    "seconds_of_probe",
 ]
 
 STRATEGIES: dict[str, type[Strategy]] = {

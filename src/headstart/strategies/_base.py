@@ -71,6 +71,8 @@ class Fitted:
         fold_values: The wanted metric on each of those folds.
         chosen: The settings chosen, for the report.
         seconds: What fitting on the whole training part alone took, the choosing aside.
+        held_out: Outputs of each example by the fit that held it out, as they were before any temperature; None where
+            refitting is next to nothing, or settings were chosen on some of the examples.
     """
 
     model: AdaptedModel
@@ -78,6 +80,7 @@ class Fitted:
     fold_values: tuple[float, ...]
     chosen: Mapping[str, str | float]
     seconds: float = 0.0
+    held_out: NDArray[Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def log_loss(self) -> float:

@@ -9,7 +9,7 @@ from scipy import optimize, special
 
 from headstart.linear import LinearModel
 from headstart.model import Head
-from headstart.tasks import counts, cut, flat, is_ragged
+from headstart.tasks import counts, cut, flat, is_ragged, kind_of
 
 SPREAD: Final = 0.5  # of ln T under the prior
 FLOOR: Final = 1e-7
@@ -32,12 +32,14 @@ class Temperature:
 
         Args:
             outputs: (N, C) held-out probabilities; rows with nan are left out. One column is values, or one label:
-                there the temperature is 1.
+                there the temperature is 1, as it is of transcripts.
             y: (N,) class numbers or (N, C) indicators; of documents, (N,) objects like the outputs.
 
         Returns:
             The temperature.
         """
+        if kind_of(y) == "transcription":  # the decoder has been chosen at the temperature there is
+            return cls()
         if is_ragged(y):
             return cls.fit(flat(outputs), flat(y))
         known = ~np.isnan(outputs).any(axis=1)

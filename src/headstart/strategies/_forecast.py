@@ -16,6 +16,7 @@ from headstart.engine import device_time, keep_freed_memory
 from headstart.features import Inputs, LiveActivations
 from headstart.strategies._base import Run
 from headstart.strategies._precision import auto_precision
+from headstart.strategies._speech import seconds_of_probe, seconds_per_recording
 from headstart.strategies._thawed import Held, Thawed, Views, missing, placed
 from headstart.strategies._tuning import Tuning
 from headstart.training import in_precision, within_memory
@@ -88,6 +89,9 @@ def _forecast(strategy: Tuning, backbone: Backbone, train: Dataset, run: Run) ->
     # The steps, the features before them, and the checks between.
     passes = steps + (n + strategy.checked(n)) / max(1, len(sample))
     training = passes * step.seconds
+    if train.kind == "transcription":
+        training += passes * len(sample) * seconds_per_recording(start, train, run=run)
+        training += seconds_of_probe(start, train, run=run) if strategy.from_probe else 0.0
     if start.device.type == "cpu":
         training += steps * step.parameters * SECONDS_PER_UPDATE
     memory = step.parameters * BYTES_PER_PARAMETER / 2**20 + step.megabytes

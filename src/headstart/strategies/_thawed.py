@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from typing import Final, Protocol, final
 
@@ -11,9 +11,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones import Backbone, Batch, Flips, augmented
-from headstart.data import Dataset
-from headstart.features import Inputs, LiveActivations, Precision, Progress, key_of, rough_size, silent
+from headstart.backbones import Backbone, Batch, Flips, augmented, interleave
+from headstart.data import Dataset, Modality
+from headstart.features import Inputs, LiveActivations, Precision, Progress, in_runs, key_of, rough_size, silent
 from headstart.strategies._base import Run
 from headstart.tasks import cut, rows_of
 
@@ -44,14 +44,21 @@ class Reading:
     """How items are read before the part that trains.
 
     Attributes:
-        views: Views of each item: the plain one and light random crops and flips; only images have several.
-        flips: Whether those are mirrored too.
+        views: Views of each item: the plain one and light random crops and flips, or of sounds with noise and masks.
+        flips: Whether those of images are mirrored too.
         precision: Number type in which activations at a cut are stored.
+        modality: What the items are.
     """
 
     views: int = 1
     flips: Flips = "on"
     precision: Precision = "float32"
+    modality: Modality = "image"
+
+    @classmethod
+    def of(cls, backbone: Backbone, *, views: int, flips: Flips, precision: Precision = "float32") -> "Reading":
+        """Return how a backbone's items are read where so many views are asked for; texts have one."""
+        return cls(1 if backbone.modality == "text" else views, flips, precision, backbone.modality)
 
     @property
     def described(self) -> str | int:
@@ -59,6 +66,8 @@ class Reading:
         others = self.views - 1
         if not others:
             return 1
+        if self.modality == "audio":
+            return f"{self.views} (plain, {others} with noise, gain and masks)"
         change = ("crop" if others == 1 else "crops", "flip" if others == 1 else "flips")
         return f"{self.views} (plain, {others} random {' and '.join(change if self.flips == 'on' else change[:1])})"
 
@@ -85,16 +94,15 @@ class Views:
         return np.concatenate([source.sizes for source in self.sources])
 
     def batch(self, rows: NDArray[np.intp]) -> Batch:
-        """Gather rows of any views; items of several windows come from one view only."""
+        """Gather rows of any views, which may be several of one item."""
         view, item = np.divmod(rows, self.n)
         if (view == view[0]).all():
             return self.sources[int(view[0])].batch(item)
-        order = np.argsort(view, kind="stable")
-        parts = [self.sources[v].batch(item[order][view[order] == v]).values for v in np.unique(view)]
-        back = torch.from_numpy(np.argsort(order)).to(parts[0].device)
-        values = torch.cat(parts)
-        layout = torch.channels_last if values.ndim == 4 and _lies_last(parts[0]) else torch.contiguous_format
-        return Batch(values[back].contiguous(memory_format=layout))
+        where = [np.flatnonzero(view == v) for v in np.unique(view)]
+        parts = [self.sources[int(view[at[0]])].batch(item[at]) for at in where]
+        joined, first = interleave(parts, where), parts[0].values
+        layout = torch.channels_last if first.ndim == 4 and _lies_last(first) else torch.contiguous_format
+        return replace(joined, values=joined.values.contiguous(memory_format=layout))
 
 
 def _lies_last(values: Tensor) -> bool:
@@ -142,7 +150,7 @@ class Thawed:
     rows_each: NDArray[np.intp] | None = None
 
     def features(self, rows: NDArray[np.intp]) -> Tensor:
-        """Return (n, D) features of rows of the views, or of the words of these items in their order, with gradient.
+        """Return (n, D) features of rows of the views, or of their words or frames in this order, with gradient.
 
         Rows of like sizes go through the network together, so that little of the work is padding; normalisation over a
         batch (BatchNorm that trains) needs rows of one size, as images are.
@@ -158,7 +166,10 @@ class Thawed:
         return features[torch.from_numpy(back).to(features.device)]
 
     def all_features(self, *, view: int = 0, progress: Progress = silent) -> NDArray[np.float32]:
-        """Return (n, D) features of every item of one view, or (n,) objects of those of words, without gradient."""
+        """Return (n, D) features of every item of one view, or (n,) objects of several rows each, without gradient.
+
+        Long recordings run a few windows at a time.
+        """
         sizes, each = self.views.sources[view].sizes, self.rows_each
         order = np.argsort(-sizes, kind="stable")
         plain = (len(order), self.backbone.num_features)
@@ -169,7 +180,11 @@ class Thawed:
                 progress(f"features of {self.backbone.name}", done, len(order))
                 most = ROWS_AT_ONCE if each is None else max(1, min(ROWS_AT_ONCE, TOKENS_AT_ONCE // sizes[order[done]]))
                 rows = order[done : done + most]
-                found = self._forward(self.views.batch(rows + view * self.views.n)).float().cpu().numpy()
+                batch = self.views.batch(rows + view * self.views.n)
+                if self.backbone.frames is None:
+                    found = self._forward(batch).float().cpu().numpy()
+                else:
+                    found = in_runs(self.backbone, batch, self._forward)
                 out[rows] = found if each is None else cut(found, each[rows])
                 done += len(rows)
         progress(f"features of {self.backbone.name}", len(order), len(order))
@@ -179,13 +194,6 @@ class Thawed:
         if self.cut is None:
             return self.backbone.forward(batch)
         return self.backbone.forward_from(batch, self.cut)
-
-
-def rows_each(backbone: Backbone, dataset: Dataset) -> NDArray[np.intp] | None:
-    """Return how many rows of features each item has: the words of a document; None for one row each."""
-    if backbone.pooling_of_words is None:
-        return None
-    return np.array([len(item.words) for item in dataset.items], dtype=np.intp)
 
 
 def split_by_size(sizes: NDArray[np.intp], *, most: int = 3) -> list[NDArray[np.intp]]:

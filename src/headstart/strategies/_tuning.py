@@ -7,7 +7,7 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +23,7 @@ from headstart.model import AdaptedModel, Base, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, say_nothing
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._precision import rounding
-from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once, rows_each
+from headstart.strategies._thawed import Reading, Thawed, Views, boundary, boundary_once
 from headstart.tasks import Task, unknown
 from headstart.training import Group, Settings, Trained, train
 
@@ -65,7 +65,7 @@ class Tuned:
             (N, K) outputs of the model, or (N,) objects of those of words.
         """
         views = boundary_once(run, self.start, dataset, cut=self.cut, precision=self.precision)
-        thawed = Thawed(self.model.backbone, self.cut, views, rows_each(self.start, dataset))
+        thawed = Thawed(self.model.backbone, self.cut, views, run.features.rows_each(self.start, dataset))
         features = thawed.all_features(progress=run.progress)
         return self.model.head.outputs(features)
 
@@ -108,6 +108,7 @@ class Tuning(Strategy):
     views: int
     flips: Flips
     activations: Precision
+    from_probe: ClassVar[bool] = True  # whether training starts from a probe of the features before it
 
     @abstractmethod
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
@@ -204,11 +205,11 @@ class Tuning(Strategy):
             boundary(run, start, dataset, cut=cut, reading=Reading(precision=self.activations))
 
     def reading_of(self, backbone: Backbone) -> Reading:
-        """Return which views of each item are trained on, and how they are stored; only images have several."""
-        return Reading(self.views if backbone.modality == "image" else 1, self.flips, self.activations)
+        """Return which views of each item are trained on, and how they are stored; texts have one."""
+        return Reading.of(backbone, views=self.views, flips=self.flips, precision=self.activations)
 
     def views_of(self, backbone: Backbone) -> int:
-        """Return how many views of each item are trained on; only images have several."""
+        """Return how many views of each item are trained on; texts have one."""
         return self.reading_of(backbone).views
 
     def tune(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Tuned:
@@ -233,7 +234,7 @@ class Tuning(Strategy):
         views = self.gather(start, train, run=run)
         began = time.monotonic()
         taught = earlier[-1].model.backbone if earlier else start  # the same up to the cut
-        thawed = Thawed(taught.copy(after=cut), cut, views, rows_each(start, train))
+        thawed = Thawed(taught.copy(after=cut), cut, views, run.features.rows_each(start, train))
         X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
         network, head, chosen = self.learn(material, run=run)
@@ -281,7 +282,7 @@ class Tuning(Strategy):
         own = train.own  # what is lent is in no fold
         loss = item_losses(y[own], temperature.calibrate(out[own])).mean()
         chosen = {**final.chosen, "temperature": temperature.value}
-        return Fitted(final.model, float(loss), known, chosen, final.seconds)
+        return Fitted(final.model, float(loss), known, chosen, final.seconds, out)
 
 
 def default_last(backbone: Backbone) -> int:

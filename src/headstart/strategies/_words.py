@@ -1,6 +1,5 @@
-"""What tagging needs before anything is fitted: networks that give a row of features per word."""
+"""What tagging needs: networks that give a row of features per word, and how they are fine-tuned."""
 
-from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final, Literal
 
@@ -8,7 +7,6 @@ import numpy as np
 
 from headstart.backbones import Backbone, word_backbone
 from headstart.data import Dataset
-from headstart.errors import BackboneError
 from headstart.features import silent
 from headstart.strategies._base import Run
 from headstart.strategies._documents import some_documents
@@ -45,46 +43,32 @@ def finetuning_words(backbone: Backbone, train: Dataset) -> FineTune:
     )
 
 
-def reading_words(backbones: Sequence[Backbone], train: Dataset, task: Task, *, run: Run) -> tuple[Backbone, ...]:
-    """Return the candidates as networks that give a row per word, where the task is about words.
+def reading_words(backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Backbone:
+    """Return a candidate as a network that gives a row per word.
 
-    Whether a word is its first token or the mean of its tokens is chosen for each by the held-out loss of a probe on
-    some of the training documents.
+    Whether a word is its first token or the mean of its tokens is chosen by the held-out loss of a probe on some of the
+    training documents.
 
     Args:
-        backbones: Candidates.
+        backbone: The candidate.
         train: The training documents.
         task: What is to be learnt.
         run: Features, seed, and where the choice is kept.
 
     Returns:
-        The candidates; of several, those that cannot read words are left out, and that is said.
+        The network for words.
 
     Raises:
-        BackboneError: None can read words; the first error.
+        BackboneError: It cannot read words.
     """
-    if task.kind != "tagging":
-        return tuple(backbones)
-    found, failed = list[Backbone](), list[BackboneError]()
-    for backbone in backbones:
-        try:
-            found.append(_reading_words(backbone, train, task, run))
-        except BackboneError as error:
-            failed.append(error)
-    if not found:
-        raise failed[0]
-    for each in failed:
-        run.say(f"Left out: {each}")
-    return tuple(found)
-
-
-def _reading_words(backbone: Backbone, train: Dataset, task: Task, run: Run) -> Backbone:
     if backbone.pooling_of_words is not None:
         return backbone
     candidates = {pooling: word_backbone(backbone, pooling) for pooling in POOLINGS}
 
     def choose() -> str:
-        few = some_documents(train, seed=run.seed, most=FEW_DOCUMENTS)
+        sizes = run.features.rows_each(candidates["mean"], train)
+        assert sizes is not None
+        few = some_documents(train, sizes, seed=run.seed, most=FEW_DOCUMENTS)
         losses = {
             pooling: Probe().fit(each, few, task, run=replace(run, progress=silent)).loss
             for pooling, each in candidates.items()

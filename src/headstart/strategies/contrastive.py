@@ -40,7 +40,8 @@ class Contrastive(Tuning):
         steps: Batches.
         batch: Examples per batch, balanced over classes.
         decay: Rate of a block over that of the next one.
-        views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
+        views: Views of each image or recording that are stored at the cut: the plain one and light random crops and
+            flips, or noise, gain and masks.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
         activations: Number type of what is stored at the cut; ``float16`` takes half the space, and its effect on the
             features is reported.

@@ -7,7 +7,7 @@ training from stored activations equal to training with the frozen part live.
 """
 
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import numpy as np
 import torch
@@ -18,20 +18,24 @@ from headstart.backbones import Backbone, Flips
 from headstart.data import FOLDS, inner_folds
 from headstart.errors import OptionError
 from headstart.features import Precision
-from headstart.linear import LinearModel, TargetScale
+from headstart.linear import LINKS, FrameModel, LinearModel, TargetScale
 from headstart.model import Head
 from headstart.strategies._base import Run, class_weight_for
+from headstart.strategies._frame_head import FrameHead, SpeechObjective
 from headstart.strategies._head import LinearHead, balanced_weights, task_loss
 from headstart.strategies._precision import auto_precision
+from headstart.strategies._speech import blank_speech_model, fit_speech_probe
 from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views
 from headstart.strategies._tuning import Last, Material, Tuning, fit_probe, train_thawed
-from headstart.tasks import Task, counts, flat, is_ragged, rows_of
+from headstart.tasks import Task, Transcription, counts, flat, is_ragged, rows_of
 from headstart.training import Group, Layer, Settings, epochs, layer_wise, layers_of
 
 SMOOTHING: Final = 0.1
-# Values have nothing to spread over; nearly all words are outside of entities, and those that are not would be drowned.
-UNSMOOTHED: Final = ("regression", "tagging")
+# Values and texts have nothing to spread over; nearly all words are outside of entities, and others would be drowned.
+UNSMOOTHED: Final = ("regression", "tagging", "transcription")
 CHECKS: Final = 10  # of the held-out loss, evenly over all steps
+
+TrainedHead: TypeAlias = LinearHead | FrameHead
 
 
 class ByLoss(Tuning):
@@ -47,7 +51,7 @@ class ByLoss(Tuning):
             task: What is to be learnt.
 
         Raises:
-            OptionError: The task is to learn values or tags, and smoothing is neither 0 nor the default.
+            OptionError: The task is to learn values, tags or transcripts, and smoothing is neither 0 nor the default.
         """
         if task.kind in UNSMOOTHED and self.smoothing not in (0.0, SMOOTHING):
             raise OptionError(
@@ -73,8 +77,9 @@ class FineTune(ByLoss):
         decay: Rate of a block over that of the next one.
         unfreezing: ``gradual`` thaws one block after another from the top over the first half of the steps.
         pull: L2-SP: strength with which weights are held at their pretrained values.
-        views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
-        smoothing: Label smoothing of classes and labels; values and tags have none.
+        views: Views of each image or recording that are stored at the cut: the plain one and light random crops and
+            flips, or noise, gain and masks.
+        smoothing: Label smoothing of classes and labels; values, tags and transcripts have none.
         average: Decay of the moving average of the weights that is kept; 0 keeps the last weights.
         batch_norm: ``trained`` lets BatchNorm statistics move.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
@@ -115,7 +120,7 @@ class FineTune(ByLoss):
         fitted, facts = train_head_and_blocks(self, material, head, self.groups(material, head), run=run)
         return material.thawed.backbone, fitted, facts
 
-    def groups(self, material: Material, head: LinearHead) -> list[Group]:
+    def groups(self, material: Material, head: TrainedHead) -> list[Group]:
         """Return what trains and at which rates, input to output, the head last."""
         layers = layers_after(material.thawed)
         thaw = 0.5 if self.unfreezing == "gradual" else 0.0
@@ -181,6 +186,10 @@ class Objective:
         scores: Tensor = self.head(self.material.thawed.features(rows))
         return scores
 
+    def of_rows(self, rows: NDArray[np.intp], items: NDArray[np.intp], *, smoothing: float = 0.0) -> Tensor:
+        """Return the mean loss of items, with gradient, seen as these rows of the views."""
+        return self.loss(self.scores(rows), items, smoothing=smoothing)
+
     def loss(self, scores: Tensor, items: NDArray[np.intp], *, smoothing: float = 0.0) -> Tensor:
         """Return the mean loss of items."""
         if is_ragged(self.material.y):
@@ -199,7 +208,7 @@ class Objective:
 
 
 def train_head_and_blocks(
-    strategy: FineTune, material: Material, head: LinearHead, groups: list[Group], *, run: Run
+    strategy: FineTune, material: Material, head: TrainedHead, groups: list[Group], *, run: Run
 ) -> tuple[Head, dict[str, str | float]]:
     """Train by the task's loss; what fine-tuning, LoRA and training from scratch share.
 
@@ -216,13 +225,13 @@ def train_head_and_blocks(
     backbone, inside, n = material.thawed.backbone, material.inside, len(material.y)
     settings = strategy.settings(len(inside), seed=run.seed, device=backbone.device)
     batches = epochs(len(inside), min(strategy.batch, len(inside)), run.seed)
-    views, objective = len(material.thawed.views.sources), Objective.of(material, head, run=run)
+    views, objective = len(material.thawed.views.sources), objective_of(material, head, run=run)
     smoothing = 0.0 if material.task.kind in UNSMOOTHED else strategy.smoothing
 
     def loss(step: int) -> Tensor:
         items = inside[batches.rows(step)]
         rows = rows_and_views(items, views, n, seed=run.seed, step=step)
-        return objective.loss(objective.scores(rows), items, smoothing=smoothing)
+        return objective.of_rows(rows, items, smoothing=smoothing)
 
     def held_out() -> float:
         backbone.network.eval()
@@ -260,10 +269,31 @@ def holding_out(material: Material, patience: int, *, run: Run) -> Material:
     return replace(material, held_out=outside)
 
 
-def probed_head(material: Material, *, run: Run) -> LinearHead:
+def probed_head(material: Material, *, run: Run) -> TrainedHead:
     """Return the head that training starts from: the probe of the features before training."""
+    device = material.thawed.backbone.device
+    if isinstance(material.task, Transcription):
+        return FrameHead(fit_speech_probe(material, run=run)).to(device)
     probe = in_target_scale(fit_probe(material, material.X, run=run), material)
-    return LinearHead(probe, flat(material.X[material.inside])).to(material.thawed.backbone.device)
+    return LinearHead(probe, flat(material.X[material.inside])).to(device)
+
+
+def blank_head(material: Material) -> TrainedHead:
+    """Return a head of zeros for the features before training."""
+    task, device = material.task, material.thawed.backbone.device
+    if isinstance(task, Transcription):
+        return FrameHead(blank_speech_model(material)).to(device)
+    rows = flat(material.X[material.inside])
+    shape = (task.n_outputs, rows.shape[1])
+    zeros = LinearModel(np.zeros(shape, np.float32), np.zeros(shape[0], np.float32), link=LINKS[task.kind])
+    return LinearHead(zeros, rows).to(device)
+
+
+def objective_of(material: Material, head: TrainedHead, *, run: Run) -> Objective | SpeechObjective:
+    """Return the loss that trains a head."""
+    if isinstance(head, FrameHead):
+        return SpeechObjective.of(material, head)
+    return Objective.of(material, head, run=run)
 
 
 def layers_after(thawed: Thawed) -> list[Layer]:
@@ -282,7 +312,7 @@ def layers_after(thawed: Thawed) -> list[Layer]:
     return [(name, {**loose, **first}), *layers[1:]]
 
 
-def head_group(head: LinearHead) -> Group:
+def head_group(head: TrainedHead) -> Group:
     """Return the group of the head's parameters, at the base rate."""
     return Group("head", {f"head.{name}": p for name, p in head.named_parameters()}, weight_decay=0.01)
 
@@ -323,6 +353,8 @@ def in_target_scale(probe: LinearModel, material: Material) -> LinearModel:
     )
 
 
-def out_of_target_scale(head: LinearModel, material: Material) -> LinearModel:
+def out_of_target_scale(head: LinearModel | FrameModel, material: Material) -> LinearModel | FrameModel:
     """Undo `in_target_scale`."""
-    return TargetScale.of(material.y).undo(head) if material.task.kind == "regression" else head
+    if material.task.kind != "regression" or isinstance(head, FrameModel):
+        return head
+    return TargetScale.of(material.y).undo(head)

@@ -35,7 +35,8 @@ class LoRA(ByLoss):
         rate: Learning rate (AdamW), about ten times that of the full weights.
         steps: Batches; 0 stands for ten epochs, at least 30 and at most 600 batches.
         batch: Examples per batch.
-        views: Views of each image that are stored at the cut: the plain one and light random crops and flips.
+        views: Views of each image or recording that are stored at the cut: the plain one and light random crops and
+            flips, or noise, gain and masks.
         smoothing: Label smoothing of classes and labels; values have none.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
         activations: Number type of what is stored at the cut; ``float16`` takes half the space, and its effect on the

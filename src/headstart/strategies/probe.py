@@ -23,15 +23,20 @@ from headstart.linear import (
     Fold,
     KNearest,
     Standardiser,
+    best_view,
+    choose_frames,
     fit_cross_validated,
     fit_nearest_mean,
+    fit_speech,
     fit_standardised,
 )
 from headstart.model import AdaptedModel, Head
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, over_views
 from headstart.strategies._documents import some_documents
+from headstart.strategies._speech import spoken_of
 from headstart.strategies._thawed import Reading, seen
-from headstart.tasks import Kind, Task, kind_of
+from headstart.strategies._tuning import TUNING_FOLDS
+from headstart.tasks import Kind, Task, Transcription, kind_of
 
 
 @final
@@ -46,7 +51,8 @@ class Probe(Strategy):
         class_weight: ``balanced`` weighs all classes alike (each label's presence and absence), ``none`` all examples;
             ``auto`` follows the metric.
         k: Neighbours of the ``knn`` head.
-        views: Views of each image the head is fitted on: the plain one and light random crops and flips.
+        views: Views of each image or recording the head is fitted on: the plain one and light random crops and flips,
+            or noise, gain and masks. Where words or frames have features of their own, the plain one alone.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
     """
 
@@ -75,14 +81,19 @@ class Probe(Strategy):
         assert train.labels is not None
         self._check_head(task)
         find_metric(run.metric, task.kind)
-        few = some_documents(train, seed=run.seed) if task.kind == "tagging" else train
-        found = self._choose(backbone, few, task, run)
+        if backbone.frames is not None:
+            run.features.ensure(backbone, train)  # which tells how many frames there are
+        rows_each = run.features.rows_each(backbone, train)
+        few = train if rows_each is None else some_documents(train, rows_each, seed=run.seed)
+        choose = self._choose_speech if isinstance(task, Transcription) else self._choose
+        found = choose(backbone, few, task, run)
         if len(few) == len(train):
             return found
         began = time.monotonic()
         model = self.refit(backbone, train, task, chosen=found.chosen, run=run)
-        chosen = {**found.chosen, "chosen on": f"{len(few)} of {len(train)} documents"}
-        return replace(found, model=model, chosen=chosen, seconds=time.monotonic() - began)
+        what = "documents" if backbone.frames is None else "recordings"
+        chosen = {**found.chosen, "chosen on": f"{len(few)} of {len(train)} {what}"}
+        return replace(found, model=model, chosen=chosen, seconds=time.monotonic() - began, held_out=None)
 
     def _choose(self, backbone: Backbone, train: Dataset, task: Task, run: Run) -> Fitted:
         """Cross-validate all settings on these examples, and fit the best on them."""
@@ -99,15 +110,30 @@ class Probe(Strategy):
         model = AdaptedModel(backbone, best.head, task, best.view, str(self))
         reading = self._reading(backbone)
         seen_as = {"views": reading.described} if reading.views > 1 else {}
-        return Fitted(model, best.loss, best.fold_values(y, folds, run.metric), {**best.chosen, **seen_as})
+        values = _fold_values(y, best.out_of_fold, folds, run.metric)
+        return Fitted(model, best.loss, values, {**best.chosen, **seen_as})
+
+    def _choose_speech(self, backbone: Backbone, train: Dataset, task: Task, run: Run) -> Fitted:
+        """Cross-validate all settings of a model of frames, and fit the best on these recordings."""
+        assert isinstance(task, Transcription)
+        views = {
+            view: spoken_of(self._rows(backbone, train, view, run), train, task, backbone) for view in backbone.views
+        }
+        y = next(iter(views.values())).texts
+        folds = inner_folds(train, y, seed=run.seed, n_splits=TUNING_FOLDS)
+        view, first = best_view(views, folds[0])
+        found = choose_frames(views[view], folds, first=first)
+        model = AdaptedModel(backbone, fit_speech(views[view], found.settings), task, view, str(self))
+        values = _fold_values(y, found.outputs, folds, run.metric)
+        return Fitted(model, found.loss, values, {"view": view, **found.settings}, held_out=found.outputs)
 
     def _check_head(self, task: Task) -> None:
         if self.head == "nearest_mean" and task.kind != "classification":
-            other = "." if task.kind == "tagging" else " or probe(head='knn')."
+            other = "." if task.kind in ("tagging", "transcription") else " or probe(head='knn')."
             fix = f"Use probe(head='logistic'){other}"
             raise OptionError(f"probe(head='nearest_mean') needs classes, found {task.kind}", fix=fix)
-        if self.head == "knn" and task.kind == "tagging":
-            raise OptionError("probe(head='knn') needs one answer per item, found tagging", fix="Use probe().")
+        if self.head == "knn" and task.kind in ("tagging", "transcription"):
+            raise OptionError(f"probe(head='knn') needs one answer per item, found {task.kind}", fix="Use probe().")
 
     def refit(
         self, backbone: Backbone, train: Dataset, task: Task, *, chosen: Mapping[str, str | float], run: Run
@@ -127,6 +153,9 @@ class Probe(Strategy):
         assert train.labels is not None
         view = next(view for view in backbone.views if view == chosen["view"])
         X, y = self._rows(backbone, train, view, run), np.asarray(task.encode(train.labels))
+        if isinstance(task, Transcription):
+            speech = fit_speech(spoken_of(X, train, task, backbone), chosen)
+            return AdaptedModel(backbone, speech, task, view, str(self))
         labels = np.concatenate([y] * (len(X) // len(y)))
         if self.head != "logistic":
             head = self._simple_head(X, labels, task.n_outputs)
@@ -157,12 +186,12 @@ class Probe(Strategy):
         return sum(len(run.features.store.missing(key_of(each), train.hashes)) for each in networks)
 
     def _rows(self, backbone: Backbone, train: Dataset, view: View, run: Run) -> NDArray[np.float32]:
-        """Features of all views of the items, one view after another; only images have several."""
+        """Features of all views of the items, one view after another; texts have one."""
         networks = seen(backbone, self._reading(backbone))
         return np.concatenate([run.features.features(each, train, view=view) for each in networks])
 
     def _reading(self, backbone: Backbone) -> Reading:
-        return Reading(self.views if backbone.modality == "image" else 1, self.flips)
+        return Reading.of(backbone, views=self.views if backbone.one_row else 1, flips=self.flips)
 
     def _weights(self, metric: str) -> ClassWeight:
         if self.class_weight == "auto":
@@ -218,7 +247,9 @@ class _Trial:
     out_of_fold: NDArray[np.float64]
     chosen: Mapping[str, str | float]
 
-    def fold_values(self, y: NDArray[Any], folds: Sequence[Fold], metric: str) -> tuple[float, ...]:
-        found = find_metric(metric, kind_of(y))
-        values = [found.score(y[outside], self.out_of_fold[outside]) for _, outside in folds]
-        return tuple(float("nan") if value is None else value for value in values)
+
+def _fold_values(y: NDArray[Any], outputs: NDArray[Any], folds: Sequence[Fold], metric: str) -> tuple[float, ...]:
+    """Score out-of-fold outputs fold by fold; nan where the metric is not defined."""
+    found = find_metric(metric, kind_of(y))
+    values = [found.score(y[outside], outputs[outside]) for _, outside in folds]
+    return tuple(float("nan") if value is None else value for value in values)

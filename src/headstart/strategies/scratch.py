@@ -1,28 +1,26 @@
 """Training from scratch: the same network from random weights, to show what the head start was worth."""
 
 from dataclasses import dataclass
-from typing import final
+from typing import ClassVar, final
 
 import numpy as np
 
 from headstart.backbones import Backbone, Flips, from_scratch
 from headstart.features import Precision
-from headstart.linear import LINKS, LinearModel
 from headstart.model import Head
 from headstart.strategies._base import Run
-from headstart.strategies._head import LinearHead
 from headstart.strategies._tuning import Last, Material
 from headstart.strategies.finetune import (
     SMOOTHING,
     ByLoss,
     FineTune,
+    blank_head,
     head_group,
     holding_out,
     in_backbone,
     layers_after,
     train_head_and_blocks,
 )
-from headstart.tasks import flat
 from headstart.training import layer_wise
 
 
@@ -35,7 +33,8 @@ class Scratch(ByLoss):
         rate: Learning rate of every layer (AdamW, cosine, a tenth of the steps to warm up).
         steps: Batches; 0 stands for thirty epochs, at least 60 and at most 2,000 batches.
         batch: Examples per batch.
-        views: Views of each image: the plain one and light random crops and flips.
+        views: Views of each image or recording: the plain one and light random crops and flips, or noise, gain and
+            masks.
         smoothing: Label smoothing of classes and labels; values have none.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
         patience: Stop after so many checks without improvement on held-out examples, as in `FineTune`; 0 takes all
@@ -49,6 +48,7 @@ class Scratch(ByLoss):
     smoothing: float = SMOOTHING
     flips: Flips = "on"
     patience: int = 0
+    from_probe: ClassVar[bool] = False
 
     @property
     def last(self) -> Last:  # type: ignore[override]  # not a setting here
@@ -72,6 +72,8 @@ class Scratch(ByLoss):
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, dict[str, str | float]]:
         """Train every layer at one rate, BatchNorm statistics included, from a head of zeros.
 
+        Transcripts are decoded as is usual: a probe of random features could not tell what suits.
+
         Args:
             material: The copy and the examples.
             run: Seed, deadline and metric.
@@ -80,10 +82,7 @@ class Scratch(ByLoss):
             The trained network, the head, and steps, rate and final loss.
         """
         material = holding_out(material, self.patience, run=run)
-        X = flat(material.X[material.inside])
-        K, D = material.task.n_outputs, X.shape[1]
-        zeros = LinearModel(np.zeros((K, D), np.float32), np.zeros(K, np.float32), link=LINKS[material.task.kind])
-        head = LinearHead(zeros, X).to(material.thawed.backbone.device)
+        head = blank_head(material)
         blocks = layer_wise(layers_after(material.thawed), decay=1.0, weight_decay=0.05)
         groups = [*(in_backbone(group) for group in blocks), head_group(head)]
         fitted, facts = train_head_and_blocks(self._as_finetune(len(material.inside)), material, head, groups, run=run)

@@ -5,33 +5,60 @@ from typing import Any
 
 from headstart.errors import ArtifactError
 from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
+from headstart.tasks._characters import CharacterModel
+from headstart.tasks._ctc import SpokenWord, TimedWord, align, ctc_loss, timed_words
+from headstart.tasks._decoders import Beam, Choice, Decoder, Greedy, choose_decoder, decoder_from, greedy
 from headstart.tasks._decoding import best_tags
+from headstart.tasks._edits import Edit, edit_path, edits
 from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of, unknown
+from headstart.tasks._spelling import Spelling, plain, written
 from headstart.tasks.classification import Classification
 from headstart.tasks.multilabel import MultiLabel, join_labels, split_labels
 from headstart.tasks.regression import Regression, read_number
 from headstart.tasks.tagging import OUTSIDE, Entity, Tagging, entities_of, read_tags, tags_of, write_tags
+from headstart.tasks.transcription import BLANK, Heard, Transcription, character_numbers
 
 __all__ = [
+    "BLANK",
     "KINDS",
     "OUTSIDE",
+    "Beam",
+    "CharacterModel",
+    "Choice",
     "Classification",
+    "Decoder",
+    "Edit",
     "Entity",
+    "Greedy",
+    "Heard",
     "Kind",
     "MultiLabel",
     "Ragged",
     "Regression",
+    "Spelling",
+    "SpokenWord",
     "Tagging",
     "Target",
     "Task",
+    "TimedWord",
+    "Transcription",
+    "align",
     "best_tags",
+    "character_numbers",
+    "choose_decoder",
     "counts",
+    "ctc_loss",
     "cut",
+    "decoder_from",
+    "edit_path",
+    "edits",
     "entities_of",
     "flat",
+    "greedy",
     "is_ragged",
     "join_labels",
     "kind_of",
+    "plain",
     "ragged",
     "read_number",
     "read_tags",
@@ -40,15 +67,20 @@ __all__ = [
     "tags_of",
     "task_from_dict",
     "task_from_labels",
+    "timed_words",
     "unknown",
     "write_tags",
+    "written",
 ]
 
-_TASKS: Mapping[str, type[Classification] | type[MultiLabel] | type[Regression] | type[Tagging]] = {
+_TASKS: Mapping[
+    str, type[Classification] | type[MultiLabel] | type[Regression] | type[Tagging] | type[Transcription]
+] = {
     "classification": Classification,
     "multilabel": MultiLabel,
     "regression": Regression,
     "tagging": Tagging,
+    "transcription": Transcription,
 }
 
 
@@ -56,7 +88,7 @@ def task_from_labels(kind: Kind, labels: Iterable[str]) -> Task:
     """Build a task from the labels seen in training.
 
     Args:
-        kind: ``classification``, ``multilabel``, ``regression`` or ``tagging``.
+        kind: ``classification``, ``multilabel``, ``regression``, ``tagging`` or ``transcription``.
         labels: Labels as the data writes them.
 
     Returns:

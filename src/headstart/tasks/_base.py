@@ -8,13 +8,13 @@ from numpy.typing import NDArray
 
 from headstart.tasks._ragged import is_ragged
 
-Kind = Literal["classification", "multilabel", "regression", "tagging"]
-KINDS: tuple[Kind, ...] = ("classification", "multilabel", "regression", "tagging")
+Kind = Literal["classification", "multilabel", "regression", "tagging", "transcription"]
+KINDS: tuple[Kind, ...] = ("classification", "multilabel", "regression", "tagging", "transcription")
 Target: TypeAlias = NDArray[Any]
 
 
 class Task(Protocol):
-    """A label codec; `Classification`, `MultiLabel`, `Regression` and `Tagging` are the ones there are."""
+    """A label codec; `Classification`, `MultiLabel`, `Regression`, `Tagging` and `Transcription` are there."""
 
     @property
     def kind(self) -> Kind:
@@ -32,13 +32,14 @@ class Task(Protocol):
         """Turn N labels as the data writes them into numbers.
 
         (N,) class numbers for classification, (N, C) of 0 and 1 for multi-label, (N,) values for regression, (N,)
-        objects for tagging, each the tag numbers of an item's words; `kind_of` tells them apart.
+        objects for tagging, each the tag numbers of an item's words, (N,) strings for transcription; `kind_of` tells
+        them apart.
         """
 
     def decode(self, outputs: NDArray[Any]) -> list[Any]:
-        """Turn outputs (N, K) into N predictions: label names, tuples of label names, values, or lists of entities.
+        """Turn outputs (N, K) into N predictions: label names, tuples of them, values, lists of entities, or texts.
 
-        Outputs for tagging are (N,) objects, (words, K) each.
+        Outputs for tagging are (N,) objects, (words, K) each; for transcription (N,) `Heard`.
         """
 
     def to_dict(self) -> dict[str, Any]:
@@ -49,11 +50,13 @@ def kind_of(y: NDArray[Any]) -> Kind:
     """Tell what `Task.encode` has encoded.
 
     Args:
-        y: (N,) whole numbers, an (N, C) matrix, (N,) floating-point numbers, or (N,) objects.
+        y: (N,) whole numbers, an (N, C) matrix, (N,) floating-point numbers, (N,) objects, or (N,) strings.
 
     Returns:
-        ``classification``, ``multilabel``, ``regression`` or ``tagging``.
+        ``classification``, ``multilabel``, ``regression``, ``tagging`` or ``transcription``.
     """
+    if y.dtype.kind == "U":
+        return "transcription"
     if is_ragged(y):
         return "tagging"
     if y.ndim == 2:

@@ -67,8 +67,10 @@ def unknown(y: NDArray[Any], n_outputs: int) -> NDArray[Any]:
         n_outputs: K.
 
     Returns:
-        (N, K) of nan, or (N,) objects of (rows, K) where items have several rows.
+        (N, K) of nan, (N,) objects of (rows, K) where items have several rows, or (N,) objects where labels are texts.
     """
+    if y.dtype.kind == "U":
+        return np.empty(len(y), dtype=object)
     if is_ragged(y):
         return ragged(np.full((len(each), n_outputs), np.nan) for each in y)
     return np.full((len(y), n_outputs), np.nan)

@@ -8,20 +8,23 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, View, licence_of, word_backbone
+from headstart.backbones import Backbone, View, frame_backbone, licence_of, word_backbone
 from headstart.data import Dataset, Fold
 from headstart.errors import BackboneError, HeadstartError, OptionError
 from headstart.features import FeatureSource, RunningCost, running_cost
-from headstart.tasks import Kind, Task, flat
+from headstart.linear import Spoken, frames_seen
+from headstart.tasks import Kind, Task, Transcription, flat
 from headstart.transferability._inputs import Score
 from headstart.transferability._null import permuted_scores
 from headstart.transferability._prior import facts
 from headstart.transferability._similarity import Similarity, similarity_of
 from headstart.transferability._source import leep, nce, share_of_entropy
 from headstart.transferability._spectrum import Spectrum
+from headstart.transferability._speech import score_speech, speech_null
 from headstart.transferability._views import score_view
 
 FAR_TOO_LARGE: Final = 3.0  # times a limit
+FRAMES_PER_SECOND: Final = 25.0  # of all candidates alike; a fit takes more where people speak fast
 
 
 @final
@@ -99,7 +102,7 @@ class Material:
     similar: dict[str | None, Similarity] = field(default_factory=dict)
 
     def rows(self, backbone: Backbone, view: View) -> NDArray[np.float32]:
-        """Return the (N, D) features of what is scored."""
+        """Return the (N, D) features of what is scored; of recordings, (N,) objects of (T, D)."""
         found = self.features.features(backbone, self.sample, view=view)
         return found if self.words is None else flat(found)[self.words]
 
@@ -196,10 +199,25 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
     plain = backbone  # its tokenizer tells how far the data is
     if material.task.kind == "tagging" and backbone.pooling_of_words is None:
         backbone = word_backbone(backbone, "mean")
+    if material.task.kind == "transcription" and backbone.frames is None:
+        backbone = frame_backbone(backbone, FRAMES_PER_SECOND)
     running = running_cost(backbone, sample.items)
     _check_limit(running.weights_megabytes, material.limits.megabytes, backbone.name, unit="MB", option="--max-size")
     limit = material.limits.milliseconds
     _check_limit(running.milliseconds, limit, backbone.name, unit="ms an item", option="--max-latency")
+    scored = _score_frames(material, backbone) if material.kind == "transcription" else _score_rows(material, backbone)
+    similarity = material.similarity(plain, domain)
+    return replace(
+        scored,
+        parameters=sum(parameter.numel() for parameter in backbone.network.parameters()),
+        remarks=backbone.notes,
+        costs=_costs(running, time.monotonic() - started),
+        similarity=similarity,
+    )
+
+
+def _score_rows(material: Material, backbone: Backbone) -> Looked:
+    """Score rows of features that have a label each."""
     views: dict[str, Mapping[str, Score]] = {}
     null = np.zeros(0)
     extra: Mapping[str, float] = {}
@@ -218,17 +236,22 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
         if view == "last":
             null = _null(material, spectrum)
             extra = _by_its_own_classes(material, backbone, rows)
-    similarity = material.similarity(plain, domain)
-    return Looked(
-        name=backbone.name,
-        views=views,
-        null=null,
-        extra=extra,
-        parameters=sum(parameter.numel() for parameter in backbone.network.parameters()),
-        remarks=backbone.notes,
-        costs=_costs(running, time.monotonic() - started),
-        similarity=similarity,
-    )
+    return Looked(backbone.name, views, null, extra)
+
+
+def _score_frames(material: Material, backbone: Backbone) -> Looked:
+    """Score the frames of recordings, by the probe alone."""
+    assert isinstance(material.task, Transcription)
+    assert backbone.frame_seconds is not None
+    seen, characters = frames_seen(backbone.frame_seconds), material.task.characters
+    views, null = dict[str, Mapping[str, Score]](), np.zeros(0)
+    for view in backbone.views:
+        spoken = Spoken(material.rows(backbone, view), material.y, characters, seen)
+        score = score_speech(spoken, material.folds)
+        views[view] = {"probe": score}
+        if view == "last":
+            null = speech_null(score, spoken, material.folds, len(material.shuffled), seed=material.seed)
+    return Looked(backbone.name, views, null)
 
 
 def _costs(running: RunningCost, seconds: float) -> Costs:

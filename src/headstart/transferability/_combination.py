@@ -145,9 +145,10 @@ def _scale(values: Floats, drawn: Floats) -> tuple[Floats, Floats]:
 
 
 def _views(values: Floats, centre: Floats, scale: Floats) -> Floats:
-    """Mean z over the scores but the highest and the lowest; a score that is alike for all says nothing."""
+    """Mean z over the scores but the highest and the lowest, where there are others; one alike for all says nothing."""
     z = (values - centre) / np.where(scale > 0, scale, 1.0)
-    return np.asarray(np.sort(_flattened(z), axis=-1)[..., TRIMMED:-TRIMMED].mean(axis=-1))
+    trimmed = TRIMMED if z.shape[-1] > 2 * TRIMMED else 0
+    return np.asarray(np.sort(_flattened(z), axis=-1)[..., trimmed : z.shape[-1] - trimmed].mean(axis=-1))
 
 
 def _flattened(z: Floats) -> Floats:

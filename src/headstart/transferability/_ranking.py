@@ -69,7 +69,8 @@ class Signal:
     """Whether any candidate's features have to do with the labels.
 
     Attributes:
-        p_value: Of the largest score among candidates against the same with labels permuted.
+        p_value: Of the largest score among candidates against the same with labels permuted; of speech, of the largest
+            gain over a model that hears nothing, against the same with gains and losses dealt out by chance.
         detected: Whether it is below 0.05.
     """
 
@@ -118,8 +119,8 @@ def rank(
     """Rank candidates on labelled examples; on training examples only, else the later score is no longer honest.
 
     Args:
-        train: Labelled examples; of more than 2,000 a sample that is alike in classes is looked at, and of tagged
-            documents some of the words.
+        train: Labelled examples; of more than 2,000 a sample that is alike in classes is looked at, of tagged
+            documents some of the words, and of speech a few minutes.
         candidates: Addresses, or loaded backbones.
         task: What the labels mean.
         features: Where features are kept.
@@ -156,7 +157,7 @@ def rank(
     signal = _signal(fine)
     ranked = [_ranked(fine[place], order, prior, place, views) for place in order.order]
     failed = [_failed(each) for each in looked if each.error is not None]
-    notes += _notes(fine, order, prior, signal)
+    notes += _notes(fine, order, prior, signal, speech=task.kind == "transcription")
     return Ranking((*ranked, *failed), signal, prior, len(material.sample), tuple(notes), interrupted)
 
 
@@ -226,11 +227,14 @@ def _signal(fine: Sequence[Looked]) -> Signal:
     return Signal(p_value, p_value < SIGNAL_BELOW)
 
 
-def _notes(fine: Sequence[Looked], order: Order, prior: Prior, signal: Signal) -> list[str]:
+def _notes(fine: Sequence[Looked], order: Order, prior: Prior, signal: Signal, *, speech: bool) -> list[str]:
     notes = [f"{each.name}: {'; '.join(each.remarks)}." for each in fine if each.remarks]
     if not signal.detected:
+        how = "with labels permuted, scores are as high"
+        if speech:
+            how = "by chance, a probe hears as much more than a model that hears nothing"
         notes.append(
-            f"No detectable signal: with labels permuted, scores are as high with probability {signal.p_value:.2f}. "
+            f"No detectable signal: {how} with probability {signal.p_value:.2f}. "
             "The order below is chance; more labels, or checking the labels, would help."
         )
     known = [each.similarity for each in fine if each.similarity is not None and each.similarity.far is not None]

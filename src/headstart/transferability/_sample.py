@@ -3,10 +3,12 @@
 Of items that have one label each, the examples are the items. Of tagged documents they are words: up to 5,000, at most
 half of them outside every entity, of documents that hold about 40,000. The class of a word is the type of its entity or
 none, whether it is the first word or a further one, as TransformerRanker has it (Garbas et al., Findings of ACL 2024):
-what sets the first word apart is mostly the word before it. What stays together stays so in folds, replicates and
-permutations: the words of a document, and documents of one group.
+what sets the first word apart is mostly the word before it. Of speech, the examples are recordings of about 3,000
+characters together, since there probes are fitted. What stays together stays so in folds, replicates and permutations:
+the words of a document, and documents of one group.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -24,6 +26,8 @@ from headstart.transferability._tokens import word_rows
 MOST_EXAMPLES: Final = 2000
 MOST_READ: Final = 40_000  # words of documents that run through each network: about 2,000 sentences
 FEWEST_DOCUMENTS: Final = 20  # however long they are
+MOST_CHARACTERS: Final = 3000  # of transcripts: a few minutes of speech
+FEWEST_RECORDINGS: Final = 30
 PERMUTATIONS: Final = 99
 MANY: Final = 500  # examples, above which three folds tell probes apart as well as five
 FEW_FOLDS: Final = 3
@@ -48,16 +52,23 @@ def material_of(train: Dataset, task: Task, features: FeatureSource, limits: Lim
     """
     assert train.labels is not None
     y, notes = np.asarray(task.encode(train.labels)), list[str]()
-    most = _most_documents(y) if task.kind == "tagging" else MOST_EXAMPLES
+    most = {"tagging": _most_documents, "transcription": _most_recordings}.get(task.kind, lambda _: MOST_EXAMPLES)(y)
     if len(y) > most:
-        (chosen,) = nested_subsets(y, united_groups(train), [most], seed=seed)
-        what = "texts" if task.kind == "tagging" else "examples"
+        units = united_groups(train)
+        # Of few speakers who say much, some recordings of each: whole groups could be hours.
+        strata, whole = (units, None) if task.kind == "transcription" else (y, units)
+        (chosen,) = nested_subsets(strata, whole, [most], seed=seed)
+        what = {"tagging": "texts", "transcription": "recordings"}.get(task.kind, "examples")
         notes.append(f"Ranked on {len(chosen):,} of {len(y):,} training {what}, alike in labels.")
         train, y = train.take(chosen), y[chosen]
     rows = _words(train, y, task, seed) if task.kind == "tagging" else _items(train, y, task, seed)
     if rows.words is not None:
         notes.append(
             f"Scored on {len(rows.y):,} words of {len(rows.sample):,} texts, at most half of them outside entities."
+        )
+    if task.kind == "transcription":
+        notes.append(
+            "Scored by the held-out loss of a probe of frames alone: the other scores need a label for every frame."
         )
     return Material(
         sample=rows.sample,
@@ -91,7 +102,8 @@ class _Rows:
 
 
 def _items(train: Dataset, y: NDArray[Any], task: Task, seed: int) -> _Rows:
-    folds = inner_folds(train, y, seed=seed, n_splits=_n_folds(len(y)))
+    n_splits = FEW_FOLDS if task.kind == "transcription" else _n_folds(len(y))
+    folds = inner_folds(train, y, seed=seed, n_splits=n_splits)
     return _Rows(train, y, task.kind, task.n_outputs, united_groups(train), tuple(folds))
 
 
@@ -132,8 +144,19 @@ def _most_documents(y: NDArray[Any]) -> int:
     return min(MOST_EXAMPLES, max(FEWEST_DOCUMENTS, int(MOST_READ / words)))
 
 
+def _most_recordings(y: NDArray[Any]) -> int:
+    """Return how many recordings hold as many characters as are to be heard."""
+    characters = max(1.0, float(np.char.str_len(y).mean())) if len(y) else 1.0
+    return min(MOST_EXAMPLES, max(FEWEST_RECORDINGS, int(MOST_CHARACTERS / characters)))
+
+
 def _labels_per_class(y: NDArray[Any], task: Task) -> float:
-    """Return how many examples a class or label has at the median, entities a type, or a tenth of the values."""
+    """Return how many examples a class or label has at the median, entities a type, or a tenth of the values.
+
+    Of transcripts, how often a character occurs.
+    """
+    if task.kind == "transcription":
+        return float(np.median(list(Counter("".join(y.tolist())).values()) or [0]))
     if task.kind == "regression":
         return len(y) / BINS
     if task.kind == "tagging":

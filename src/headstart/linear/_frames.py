@@ -1,0 +1,104 @@
+"""A head for speech: a linear model of a frame and its neighbours, and the decoder that makes a text of its scores."""
+
+from dataclasses import dataclass, field
+from typing import Self, final
+
+import numpy as np
+from scipy import special
+
+from headstart.errors import DataError
+from headstart.linear._models import Floats, Single
+from headstart.tasks import Decoder, Greedy, Heard, Ragged
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class FrameModel:
+    """Scores of characters for every frame: a sum over the frame and its neighbours, each with weights of its own.
+
+    Frames are standardised first; beyond the ends of a recording they count as their mean.
+
+    Attributes:
+        weights: (C, D, K), C odd: of the neighbour C // 2 frames before, then of the next; blank first among the K.
+        bias: (K,).
+        mean: (D,) of a feature over all frames of training.
+        scale: (D,) what a feature is divided by.
+        characters: K - 1 characters.
+        decoder: Makes a text of the probabilities.
+    """
+
+    weights: Single
+    bias: Single
+    mean: Single
+    scale: Single
+    characters: tuple[str, ...]
+    decoder: Decoder = field(default_factory=Greedy)
+
+    @property
+    def seen(self) -> int:
+        """C, how many frames a score is made of."""
+        return len(self.weights)
+
+    def standardised(self, X: Floats) -> Single:
+        """Return frames (T, D) with mean 0 and spread 1."""
+        return np.asarray((X - self.mean) / self.scale, dtype=np.float32)
+
+    def log_probabilities(self, X: Floats) -> Single:
+        """Return log probabilities (T, K) of the frames (T, D) of one recording."""
+        reach = self.seen // 2
+        rows = np.pad(self.standardised(X), ((reach, reach), (0, 0)))
+        scores = sum(rows[c : c + len(X)] @ weights for c, weights in enumerate(self.weights))
+        found: Single = special.log_softmax(scores + self.bias, axis=1).astype(np.float32)
+        return found
+
+    def outputs(self, X: Ragged) -> Ragged:
+        """Return (N,) `Heard` of the frames of N recordings, (N,) objects of (T, D)."""
+        out = np.empty(len(X), dtype=object)
+        for number, frames in enumerate(X):
+            found = self.log_probabilities(frames)
+            out[number] = Heard(np.exp(found), self.decoder.text(found, self.characters), self.characters)
+        return out
+
+    @classmethod
+    def zeros(cls, X: Ragged, characters: tuple[str, ...], *, seen: int) -> Self:
+        """Return a model that knows nothing.
+
+        Args:
+            X: (N,) objects of (T, D), by which frames are standardised.
+            characters: What it is to tell.
+            seen: C.
+
+        Returns:
+            The model; it decodes greedily.
+
+        Raises:
+            DataError: The frames are not finite.
+        """
+        mean, scale = frame_scale(X)
+        shape = (seen, len(mean), 1 + len(characters))
+        return cls(np.zeros(shape, np.float32), np.zeros(shape[-1], np.float32), mean, scale, characters)
+
+
+def frame_scale(X: Ragged) -> tuple[Single, Single]:
+    """Measure what standardises frames.
+
+    Args:
+        X: (N,) objects of the frames (T, D) of each recording.
+
+    Returns:
+        Mean and standard deviation (D,) over all frames; a feature that hardly varies has the typical deviation.
+
+    Raises:
+        DataError: The frames are not finite.
+    """
+    n = sum(len(frames) for frames in X)
+    mean = sum(frames.sum(axis=0, dtype=np.float64) for frames in X) / n
+    if not np.isfinite(mean).all():
+        raise DataError(
+            f"expected finite features, found {int((~np.isfinite(mean)).sum())} columns that are not",
+            fix="Look for empty or corrupt items, or compute the features in float32.",
+        )
+    spread = np.sqrt(sum(np.square(frames - mean).sum(axis=0) for frames in X) / n)
+    typical = float(np.sqrt(np.square(spread).mean())) or 1.0
+    scale = np.where(spread < 1e-3 * typical, typical, spread)
+    return mean.astype(np.float32), scale.astype(np.float32)
