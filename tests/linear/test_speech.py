@@ -21,6 +21,7 @@ from headstart.linear import (
     item_losses,
     numbers_of,
     seconds_per_frame,
+    settings_of,
 )
 from headstart.linear import _speech as speech
 from headstart.tasks import Beam, Greedy, Heard, choose_decoder, ctc_loss, decoder_from, ragged
@@ -294,9 +295,9 @@ def test_settings_say_which_decoder_was_chosen_and_make_it_again():
     spoken, settings = material(8), {"strength": 0.1, "decoder": "beam search", "width": 8, "language": 0.5, "bonus": 1}
     beam = decoder_of(settings, spoken.texts, CHARACTERS)
     assert isinstance(beam, Beam)
-    assert speech._described(beam) == {key: settings[key] for key in settings if key != "strength"}
+    assert settings_of(beam) == {key: settings[key] for key in settings if key != "strength"}
     assert decoder_of({"decoder": "greedy"}, spoken.texts, CHARACTERS) == Greedy()
-    assert speech._described(Greedy()) == {"decoder": "greedy"}
+    assert settings_of(Greedy()) == {"decoder": "greedy"}
     model = fit_speech(spoken, {**settings, "strength": 0.01})
     kept = decoder_from(model.decoder.to_arrays(), CHARACTERS)
     for x in spoken.X:
@@ -312,7 +313,7 @@ def test_the_decoder_is_the_one_that_makes_the_fewest_word_errors(monkeypatch):
     number = np.repeat([0, 1, 2], [len(outside) for _, outside in folds])
     logs = [np.log(np.maximum(heard.probabilities, 1e-30)) for heard in found.outputs]
     expected = choose_decoder(logs, spoken.texts, CHARACTERS, folds=number)
-    assert speech._described(expected.decoder).items() <= found.settings.items()
+    assert settings_of(expected.decoder).items() <= found.settings.items()
     assert all(isinstance(heard, Heard) for heard in found.outputs)
 
 

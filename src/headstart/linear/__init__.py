@@ -55,6 +55,7 @@ from headstart.linear._speech import (
     numbers_of,
     parameters_of,
     seconds_per_frame,
+    settings_of,
     with_parameters,
 )
 
@@ -98,6 +99,7 @@ __all__ = [
     "numbers_of",
     "parameters_of",
     "seconds_per_frame",
+    "settings_of",
     "transcript_nats",
     "with_parameters",
 ]

@@ -155,7 +155,7 @@ def choose_frames(spoken: Spoken, folds: Sequence[Fold], *, first: FrameModel | 
             logs[i] = model.log_probabilities(spoken.X[i])
     held = np.sort(np.concatenate([outside for _, outside in folds]))
     found = choose_decoder(logs[held], spoken.texts[held], spoken.characters, folds=number[held])
-    settings = {"strength": strength, **_described(found.decoder)}
+    settings = {"strength": strength, **settings_of(found.decoder)}
     outputs = np.empty(len(spoken.X), dtype=object)
     for inside, outside in folds:
         decoder = decoder_of(settings, spoken.texts[inside], spoken.characters)
@@ -194,6 +194,13 @@ def decoder_of(settings: Settings, texts: Texts, characters: Sequence[str]) -> D
         return Greedy()
     width, weight, bonus = (float(settings[name]) for name in ("width", "language", "bonus"))
     return Beam(int(width), weight, bonus, CharacterModel.from_texts(texts.tolist(), characters))
+
+
+def settings_of(decoder: Decoder) -> dict[str, str | float]:
+    """Say which decoder it is, in words and numbers that `decoder_of` makes it from again."""
+    if isinstance(decoder, Beam):
+        return {"decoder": "beam search", "width": decoder.width, "language": decoder.weight, "bonus": decoder.bonus}
+    return {"decoder": "greedy"}
 
 
 def held_out_loss(model: FrameModel, spoken: Spoken) -> float:
@@ -295,12 +302,6 @@ def _strongest(spoken: Spoken, fold: Fold, first: FrameModel | None) -> tuple[fl
             break
         best, lowest = (strength, model), loss
     return best
-
-
-def _described(decoder: Decoder) -> dict[str, str | float]:
-    if isinstance(decoder, Beam):
-        return {"decoder": "beam search", "width": decoder.width, "language": decoder.weight, "bonus": decoder.bonus}
-    return {"decoder": "greedy"}
 
 
 def _minimise(objective: Callable[[], float], parameters: Sequence[Tensor]) -> None:

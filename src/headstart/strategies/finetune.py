@@ -18,7 +18,7 @@ from headstart.backbones import Backbone, Flips
 from headstart.data import FOLDS, inner_folds
 from headstart.errors import OptionError
 from headstart.features import Precision
-from headstart.linear import LINKS, FrameModel, LinearModel, TargetScale
+from headstart.linear import LINKS, FrameModel, LinearModel, TargetScale, settings_of
 from headstart.model import Head
 from headstart.strategies._base import Run, class_weight_for
 from headstart.strategies._frame_head import FrameHead, SpeechObjective
@@ -256,6 +256,8 @@ def train_head_and_blocks(
         "rate": strategy.rate,
         "training_loss": float(trained.losses[-1]),
     }
+    if isinstance(head, FrameHead):
+        facts |= settings_of(head.start.decoder)
     if strategy.patience:
         facts |= {"best step": trained.best_step, "held out": len(material.held_out)}
     return out_of_target_scale(head.cpu().fold(material.task.kind), material), facts
