@@ -22,6 +22,9 @@ from headstart.strategies._tuning import TUNING_FOLDS, Material
 from headstart.tasks import Ragged, Transcription, counts
 
 CHOOSING: Final = 8 / 3  # fits on as many recordings: the first of three folds at two strengths, and the two others
+JUDGED: Final = 12_000  # frames that decoders are judged on
+TRIED: Final = 1.25  # gradients that a step of L-BFGS takes
+DECODING: Final = 5e-4  # seconds per frame of the choice between decoders, on two cores
 
 
 def seen_by(backbone: Backbone) -> int:
@@ -84,7 +87,8 @@ def seconds_of_probe(backbone: Backbone, train: Dataset, *, views: int = 1, run:
     """
     frames = _frames(backbone, train, run)
     few = min(frames, ENOUGH_WORDS)
-    return (frames + CHOOSING * few + (views - 1) * 2 / 3 * few) * STEPS * _per_frame(backbone, train)
+    fitted = frames + CHOOSING * few + (views - 1) * 2 / 3 * few
+    return fitted * TRIED * STEPS * _per_frame(backbone, train) + min(few, JUDGED) * DECODING
 
 
 def seconds_per_recording(backbone: Backbone, train: Dataset, *, run: Run) -> float:
