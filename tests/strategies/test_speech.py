@@ -379,10 +379,10 @@ def test_frames_are_few_where_what_is_said_fits_and_twice_as_many_where_it_does_
     own = run(say=said.append, decide=deciding(kept))
     (few,) = reading_for([plain], slow, task_of(slow), run=own)
     assert (few.frames, few.frame_seconds) == (25.0, 0.04)
-    assert said == ["toy:audio: what is said is read off frames of 40 ms."]
+    assert said == ["toy:audio: a frame's features are of 40 ms of sound."]
     assert kept == {"frames a second on toy:audio": 25.0}
     (many,) = reading_for([plain], fast, task_of(fast), run=run(say=said.append))
-    assert (many.frames, said[1:]) == (50.0, ["toy:audio: what is said is read off frames of 20 ms."])
+    assert (many.frames, said[1:]) == (50.0, ["toy:audio: a frame's features are of 20 ms of sound."])
     (most,) = reading_for([plain], too_fast, task_of(slow), run=run(say=said.append))
     assert most.frames == 50.0
     assert said[3].startswith("Too short for their transcripts, so that they teach nothing: ")

@@ -73,7 +73,7 @@ def _of_speech(problem: Problem, backbone: Backbone) -> list[Step]:
     tuned = finetuning_speech(backbone, problem.own_train)
     if problem.effort == "usual":
         return [Step(tuned)]
-    return [Step(tuned), Step(replace(tuned, last="all", rate=1e-4, steps=2 * tuned.steps, views=4))]
+    return [Step(tuned), Step(replace(tuned, last="all", rate=1e-4, steps=2 * tuned.steps))]
 
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:

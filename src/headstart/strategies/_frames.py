@@ -40,7 +40,7 @@ def reading_frames(backbone: Backbone, train: Dataset, task: Task, *, run: Run) 
         (rate, chosen), too_short = (PER_SECOND[0], few), _too_short(few, train, task, run)
         if too_short > FAST * len(train):
             (rate, chosen), too_short = (PER_SECOND[1], many), _too_short(many, train, task, run)
-        run.say(f"{backbone.name}: what is said is read off frames of {1000 * (chosen.frame_seconds or 0):g} ms.")
+        run.say(f"{backbone.name}: a frame's features are of {1000 * (chosen.frame_seconds or 0):g} ms of sound.")
         if too_short:
             run.say(f"Too short for their transcripts, so that they teach nothing: {too_short:,} of {len(train):,}.")
         return rate
