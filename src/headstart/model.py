@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any, final
 
@@ -14,7 +15,7 @@ from headstart.engine import LocalEngine
 from headstart.errors import OptionError
 from headstart.features import frozen_pass
 from headstart.linear import FrameModel, KNearest, LinearModel
-from headstart.tasks import Task, is_ragged, ragged
+from headstart.tasks import Heard, Task, is_ragged, ragged
 
 Head = LinearModel | KNearest | FrameModel
 
@@ -89,8 +90,16 @@ class AdaptedModel:
         Yields:
             Which of the items these are, and their outputs as `outputs` has them; together all, each once.
         """
-        for positions, features in self._features(items):
-            yield positions, self.head.outputs(features)
+        head, view = self.head, self.backbone.views.index(self.view)
+        if isinstance(head, FrameModel):  # which needs no more than some frames of a long recording at once
+            join = partial(_hear, head, view)
+            for rows in frozen_pass(self.backbone, self._given(items), engine=LocalEngine(), join=join):
+                yield rows.positions, rows.values
+            return
+        for rows in frozen_pass(self.backbone, self._given(items), engine=LocalEngine()):
+            several = is_ragged(rows.values)
+            chosen = ragged(each[:, view] for each in rows.values) if several else rows.values[:, view]
+            yield rows.positions, head.outputs(chosen)
 
     def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return class or label probabilities.
@@ -117,12 +126,12 @@ class AdaptedModel:
                 found[position] = answer
         return found
 
-    def _features(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[np.float32]]]:
-        view = self.backbone.views.index(self.view)
-        if self.backbone.modality != "text":
-            items = [Path(item) if isinstance(item, str) else item for item in items]
-        for rows in frozen_pass(self.backbone, items, engine=LocalEngine()):
-            if is_ragged(rows.values):
-                yield rows.positions, ragged(each[:, view] for each in rows.values)
-            else:
-                yield rows.positions, rows.values[:, view]
+    def _given(self, items: Sequence[Item]) -> Sequence[Item]:
+        """Take strings for paths where items are no texts."""
+        if self.backbone.modality == "text":
+            return items
+        return [Path(item) if isinstance(item, str) else item for item in items]
+
+
+def _hear(head: FrameModel, view: int, pieces: Iterator[NDArray[np.float32]]) -> Heard:
+    return head.heard(piece[:, view] for piece in pieces)

@@ -20,6 +20,9 @@ def test_the_sizes_of_a_curve_are_named_by_what_they_count():
     assert of_texts[1] == "labelled texts  probe" + " " * 15
     assert [line[:16] for line in of_texts[2:4]] == ["             8  ", "         1,200  "]
     assert "More texts    It would bring 0.1." in of_texts
+    assert (
+        "More          It would bring 0.1." in curve_text(replace(RESULT, unit="transcribed recordings")).splitlines()
+    )
     of_labels = curve_text(replace(RESULT, metric="accuracy", task="text-classification")).splitlines()
     assert of_labels[1].split() == ["labels", "probe"]
     assert "More labels   It would bring 0.1." in of_labels

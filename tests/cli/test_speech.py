@@ -16,7 +16,7 @@ def test_a_ranking_shows_no_scores_that_do_not_apply(run, tmp_path, monkeypatch)
     assert "kNN" not in heading
     assert "log loss" not in heading
     assert "  loss  " in heading
-    assert "by chance the best probe hears as much more than a model that hears nothing" in out
+    assert "by chance alone the best probe would be as far ahead of a model that hears nothing" in out
     assert "Scored by the held-out loss of a probe of frames alone" in out
     status, out, _ = run(*words, "--json", "--overwrite")
     assert list(json.loads(out)["candidates"][0]["scores"]) == ["probe"]

@@ -88,7 +88,7 @@ def test_the_screen_of_a_fit(run, spoken_data, tmp_path):
     assert any("character error rate 0." in line and "recordings without an error 0." in line for line in lines)
     heading = lines.index("words             n")
     assert [line.split()[0] for line in lines[heading + 1 : heading + 5]] == ["right", "substituted", "left", "put"]
-    assert "Characters outside the vocabulary, each an error: 'é' 1." in lines
+    assert "Characters outside the vocabulary (in 1 transcript), each an error: 'é' 1." in lines
     (table,) = (number for number, line in enumerate(lines) if line.startswith("group "))
     assert sorted(line.split()[0] for line in lines[table + 1 : table + 5]) == ["w", "x", "y", "z"]
     worst = lines[lines.index("worst recordings") + 1 :]
@@ -100,7 +100,8 @@ def test_evaluate_prints_one_json_document_or_a_screen(run, model, spoken_data):
     found = json.loads(run("evaluate", model, spoken_data, "--json")[1])
     assert found["test"]["metric"] == "wer"
     assert set(found["errors"]) == {
-        "counts", "substituted", "left_out", "put_in", "outside", "worst", "groups", "interval_over", "drawn",
+        "counts", "substituted", "left_out", "put_in", "outside", "outside_recordings", "worst", "groups",
+        "interval_over", "drawn",
     }  # fmt: skip
     assert set(found["errors"]["worst"][0]) == {"place", "words", "errors", "marked"}
     status, out, _ = run("evaluate", model, spoken_data)
@@ -135,7 +136,7 @@ def test_a_table_has_a_row_per_recording(run, model, spoken_data, tmp_path, suff
 
 def errors(**more):
     counts = {"same": 1, "substituted": 0, "left out": 0, "put in": 0}
-    return replace(SpeechErrors(counts, (), (), (), {}, (), {}, "items", 7), **more)
+    return replace(SpeechErrors(counts, (), (), (), {}, 0, (), {}, "items", 7), **more)
 
 
 def test_what_the_interval_draws():
@@ -156,11 +157,13 @@ def test_what_the_interval_draws():
 def test_long_lists_are_cut_short():
     speakers = {f"s{i}": GroupErrors(2, 0 if i == 19 else 10, i) for i in range(20)}
     many = tuple((f"w{i}", 9 - i) for i in range(9))
-    lines = list(speech_lines(errors(groups=speakers, left_out=many, outside={f"{i}": 1 for i in range(9)})))
+    strange = {f"{i}": 1 for i in range(9)}
+    lines = list(speech_lines(errors(groups=speakers, left_out=many, outside=strange, outside_recordings=4)))
     assert "w0 9, w1 8, w2 7, w3 6, w4 5, w5 4, ..." in lines[3]
-    assert "Characters outside the vocabulary, each an error: '0' 1, '1' 1, '2' 1, '3' 1, '4' 1, '5' 1 and 3 more." in (
-        lines
-    )
+    assert (
+        "Characters outside the vocabulary (in 4 transcripts), each an error: '0' 1, '1' 1, '2' 1, '3' 1, '4' 1, "
+        "'5' 1 and 3 more."
+    ) in lines
     assert lines[-1] == "and 8 more with lower rates"
     assert [line.split()[0] for line in lines if re.match(r"s\d", line)] == [f"s{i}" for i in range(18, 6, -1)]
     assert not any("group" in line for line in speech_lines(errors(groups={"a": GroupErrors(1, 1, 1)})))

@@ -23,7 +23,7 @@ def test_texts_beside_recordings_are_their_transcripts(tmp_path):
     dataset = load(root)
     assert (dataset.task, dataset.labels) == ("audio-transcription", ("good day", "good night", "see you"))
     assert (dataset.places, dataset.groups) == (("a.wav", "b.wav", "c.wav"), None)
-    assert dataset.notes[0] == "Task: audio transcription, 6 words of 13 characters (files beside them)."
+    assert dataset.notes[0] == "Task: audio transcription, 6 words, 13 different characters (files beside them)."
     assert "Text files without a recording, not used: 1 (first: README.txt)." in dataset.notes
     assert [item.name for _, item in load_items([root], "audio", kind="transcription")] == ["a.wav", "b.wav", "c.wav"]
 

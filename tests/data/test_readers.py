@@ -248,7 +248,8 @@ def test_a_source_that_is_missing_or_of_another_kind_is_refused(tmp_path):
     ("options", "message"),
     [
         ({"task": "tagging"}, "task 'tagging' does not fit: the data holds images without tags"),
-        ({"task": "image-tagging"}, "task 'image-tagging' is not supported. Choose one of: image-classification, text"),
+        ({"task": "image-tagging"}, "'image-tagging' is not supported. Choose one of: classification, .*image-classif"),
+        ({"task": "NER"}, "task 'NER' is not supported. That is tagging here. Choose one of: "),
         ({"task": "text-classification"}, "task 'text-classification' does not fit: the data holds images"),
         ({"group": "dicom:PatientID"}, "--group dicom:PatientID: DICOM files are not read yet"),
         ({"group": "patient"}, "--group patient: folders of files have no columns"),

@@ -88,10 +88,17 @@ def test_rates_and_channels_are_said_as_findings_and_as_notes(tmp_path):
         write_sound(root / "owl" / f"phone-{i}.wav", noise(rate=8000, seed=50 + i), 8000)
     write_sound(root / "wren" / "studio.flac", noise(rate=44_100, seed=60).repeat(2).reshape(-1, 2), 44_100)
     inspection = inspect(root)
-    assert kinds(inspection) == [("several-rates", "warning"), *[("low-rate", "info")], *[("conversion", "info")] * 2]
+    assert kinds(inspection) == [
+        ("several-rates", "warning"), ("low-rate", "warning"), *[("conversion", "info")] * 2
+    ]  # fmt: skip
     several, low, stereo, high = inspection.findings
     assert several.found == "3 sampling rates: 16000 Hz 24, 8000 Hz 3, 44100 Hz 1"
-    assert low.found == "8000 Hz resampled to the 16000 Hz that networks take, nothing above 4000 Hz is there: 3 sounds"
+    assert low.found == (
+        "3 of 28 sounds have a lower rate than the 16000 Hz that networks take: 8000 Hz 3 "
+        "(owl/phone-0.wav, owl/phone-1.wav, owl/phone-2.wav); nothing above half of their rate is heard in them, and a "
+        "model fitted on sounds of higher rates is more often wrong about them"
+    )
+    assert low.fix.startswith("Use originals at 16000 Hz or more, if there are any; converting brings nothing back.")
     assert (low.where, stereo.where) == ("owl/phone-0.wav", "wren/studio.flac")
     assert stereo.found == "2 channels averaged to one: 1 sound"
     assert "44100 Hz resampled to the 16000 Hz that networks take, nothing above 8000 Hz is kept" in high.found
@@ -102,6 +109,72 @@ def test_rates_and_channels_are_said_as_findings_and_as_notes(tmp_path):
         "Converted: 44100 Hz resampled to the 16000 Hz that networks take, nothing above 8000 Hz is kept: 1 "
         "(first: wren/studio.flac).",
     )
+
+
+def test_low_rates_are_one_finding_however_many_there_are(tmp_path):
+    root = write_classes(tmp_path / "calls", {"owl": 12, "wren": 12})
+    for i in range(20):
+        write_sound(root / "owl" / f"low-{i:02}.wav", noise(rate=4000 + i // 2, seed=50 + i), 4000 + i // 2)
+    (low,) = [finding for finding in inspect(root).findings if finding.kind == "low-rate"]
+    assert low.found.startswith("20 of 44 sounds have a lower rate than")
+    assert "4000 Hz 2, 4001 Hz 2, 4002 Hz 2, 4003 Hz 2, 4004 Hz 2, 4005 Hz 2, ... (owl/low-00.wav, " in low.found
+    assert "owl/low-02.wav, ...); nothing" in low.found
+
+
+def test_a_set_of_one_low_rate_is_told_so_in_one_line(tmp_path):
+    root = tmp_path / "calls"
+    for i in range(24):
+        write_sound(root / ("owl", "wren")[i % 2] / f"{i}.wav", noise(rate=8000, seed=i), 8000)
+    (low,) = inspect(root).findings
+    assert (low.kind, low.severity, low.where) == ("low-rate", "warning", "owl/0.wav")
+    assert low.found == "all 24 sounds are at 8000 Hz: nothing above 4000 Hz is heard, in training or later"
+    assert "record new sounds the same way, at 8000 Hz" in low.fix
+    write_sound(root / "owl" / "lower.wav", noise(rate=6000), 6000)
+    found = found_by_kind(inspect(root))
+    assert found["low-rate"].found.startswith("25 of 25 sounds have a lower rate than the 16000 Hz that networks take")
+    assert "several-rates" in found
+
+
+def test_a_constant_is_silent_and_a_sound_beside_it_is_not(tmp_path):
+    root = write_classes(tmp_path / "calls", {"owl": 12, "wren": 12})
+    write_sound(root / "owl" / "constant.wav", np.full(8000, 0.3, np.float32))
+    write_sound(root / "owl" / "minus.flac", np.full(8000, -0.3, np.float32))
+    write_sound(root / "owl" / "hum.wav", 0.3 + tone(level=0.00009), subtype="PCM_24")
+    write_sound(root / "owl" / "heard.wav", 0.3 + tone(level=0.01))
+    write_sound(root / "wren" / "opposed.wav", np.stack([0.3 + tone(), 0.3 - tone()], axis=1))
+    warned = [(f.kind, f.where, f.found) for f in inspect(root).findings if f.severity == "warning"]
+    alone = "but for a constant, which nobody hears"
+    assert warned == [
+        ("silent", "owl/constant.wav", f"silent {alone} (below -80 dB of full scale): 3 sounds"),
+        (
+            "silent",
+            "wren/opposed.wav",
+            f"silent {alone} after averaging its channels (below -80 dB of full scale): 1 sound",
+        ),
+    ]
+
+
+def long_ones(root, seconds: dict[str, float]):
+    write_classes(root, {"owl": 12, "wren": 12})
+    for name, each in seconds.items():
+        write_sound(root / "owl" / name, noise(each, rate=2000), 2000)
+    return [finding for finding in inspect(root).findings if finding.kind == "long-recordings"]
+
+
+def test_recordings_that_are_averaged_over_minutes_are_warned_of(tmp_path):
+    assert long_ones(tmp_path / "a", {"long.wav": 60}) == []
+    (found,) = long_ones(tmp_path / "b", {"a.wav": 61, "b.wav": 150, "c.wav": 59})
+    assert (found.severity, found.where) == ("warning", "owl/a.wav")
+    assert found.found.startswith("longer than 60 s: 2 sounds, up to 2.5 minutes; all frames")
+    assert "ffmpeg -i LONG.wav -f segment" in found.fix
+
+
+def test_long_recordings_may_be_transcribed(tmp_path):
+    write_sound(tmp_path / "long.wav", noise(61, rate=2000), 2000)
+    (tmp_path / "long.txt").write_text("a long speech")
+    inspection = inspect(tmp_path)
+    assert inspection.task == "audio-transcription"
+    assert "long-recordings" not in found_by_kind(inspection)
 
 
 def test_many_rates_are_cut_short(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import soxr
 
-from headstart.data import SOUND_SUFFIXES, Sound, hash_item, read_sound, sound_facts
+from headstart.data import SOUND_SUFFIXES, Sound, hash_item, read_sound, sound_blocks, sound_facts, sound_rate
 from headstart.errors import DataError
 from tests.data.sounds import RATE, both, noise, tone, write_sound
 
@@ -122,6 +122,21 @@ def test_samples_at_full_scale_are_counted(tmp_path, subtype, step):
     assert facts.full == pytest.approx((np.abs(loud) >= 1 - step).mean(), abs=0.02)
     quiet = sound_facts(write_sound(tmp_path / "b.wav", tone(100, level=0.9), subtype=subtype))
     assert quiet.full == 0
+
+
+def test_blocks_are_what_reading_gives_at_once(tmp_path):
+    for item in both(write_sound(tmp_path / "a.flac", noise(12, rate=44_100), 44_100)):
+        blocks = list(sound_blocks(item, rate=RATE))
+        assert len(blocks) > 3
+        assert np.array_equal(np.concatenate(blocks), read_sound(item, rate=RATE))
+        assert sound_rate(item) == 44_100
+
+
+def test_the_swing_leaves_a_constant_out():
+    facts = sound_facts(Sound(np.float32(0.25) + tone(level=0.125), RATE))
+    assert (facts.peak, facts.swing) == (pytest.approx(0.375, abs=1e-3), pytest.approx(0.125, abs=1e-3))
+    assert sound_facts(Sound(np.full(9000, -0.5, np.float32), RATE)).swing == 0
+    assert sound_facts(Sound(np.full(9000, -0.5, np.float32), RATE)).peak == 0.5
 
 
 def test_channels_that_cancel_out_leave_no_peak():

@@ -51,6 +51,12 @@ def test_names_that_say_the_label_or_count_are_none(tmp_path):
     assert suggested(named(tmp_path / "g", [f"_{i % 2}_{i}" for i in range(9)])) == []
 
 
+def test_a_part_by_which_a_class_could_not_be_split_is_none(tmp_path):
+    takes = [f"clip{i}_{'A' if i < 6 else 'B'}" for i in range(12)]
+    assert suggested(named(tmp_path / "a", takes, ["rain"] * 4 + ["saw"] * 8)) == []  # rain has takes A only
+    assert "'A'" in suggested(named(tmp_path / "b", takes, ["rain", "saw"] * 6))[0]
+
+
 def test_folders_of_classes_are_looked_at_too(tmp_path):
     root = tmp_path / "words"
     for word in ("go", "stop"):

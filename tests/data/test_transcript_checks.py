@@ -119,7 +119,7 @@ def test_real_sets_are_described_as_they_are(shared):
     digits = inspect(shared / "data" / "audio" / "connected-digits")
     assert (digits.task, digits.n, digits.parts) == ("audio-transcription", 460, {"train": 300, "val": 60, "test": 100})
     assert (digits.summary["distinct_words"], len(digits.classes)) == (10, 16)
-    assert {(f.kind, f.severity) for f in digits.findings} == {("low-rate", "info")}
+    assert {(f.kind, f.severity) for f in digits.findings} == {("low-rate", "warning")}
     sentences = inspect(shared / "data" / "audio" / "read-sentences")
     assert (sentences.n, len(sentences.classes)) == (141, 29)
     assert [(f.kind, f.severity) for f in sentences.findings] == [("spelling", "info"), ("possible-groups", "info")]

@@ -28,7 +28,7 @@ def test_a_manifest_with_transcripts_is_read_as_such(tmp_path):
     assert (dataset.task, dataset.labels, dataset.groups) == ("audio-transcription", tuple(SAID), ("a", "b") * 3)
     assert dataset.parts.count("test") == 2
     assert dataset.notes[:2] == (
-        "Task: audio transcription, 12 words of 15 characters (column 'transcript').",
+        "Task: audio transcription, 12 words, 15 different characters (column 'transcript').",
         "Parts: train 4, test 2.",
     )
     assert not any("Transcripts" in note for note in dataset.notes)  # nothing to spell otherwise

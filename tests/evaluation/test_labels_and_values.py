@@ -46,7 +46,7 @@ def test_every_kind_has_its_metrics_and_one_that_comes_first():
     assert find_metric("log_loss", "multilabel") is not METRICS["log_loss"]
     with pytest.raises(OptionError, match="found 'accuracy', which is one of classification. Use one of rmse, mae, r2"):
         find_metric("accuracy", "regression")
-    with pytest.raises(OptionError, match="expected a metric, found 'mse'. Use one of rmse"):
+    with pytest.raises(OptionError, match=r"expected a metric, found 'mse'. Did you mean rmse\? Use one of rmse"):
         find_metric("mse", "regression")
 
 

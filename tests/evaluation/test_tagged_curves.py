@@ -71,7 +71,7 @@ def test_test_parts_that_differ_are_told_apart():
 def test_a_saving_says_what_was_counted():
     found = LabelSaving(4.0, Interval(2.0, 8.0, ""), 10, 40, 0.5, "exact")
     assert sentence(found, "entity_f1", unit="labelled texts") == (
-        "Transfer reaches what 40 labelled texts from scratch reach (0.50 entity f1) with 10 labelled texts "
+        "Transfer reaches what 40 labelled texts from scratch reach (0.50 entity F1) with 10 labelled texts "
         "(interval 5 to 20): 4 times fewer."
     )
 

@@ -109,7 +109,8 @@ def test_characters_outside_the_vocabulary_are_errors():
     y, p = spoken("a \u00fc", "ab"), hear("a", "ab")
     assert transcripts.wer(y, p) == 1 / 3
     assert transcripts.cer(y, p) == 2 / 5
-    assert transcript_errors(y, p).outside == {"\u00fc": 1}
+    found = transcript_errors(spoken("a \u00fc", "ab", "\u00fc\u00fc"), hear("a", "ab", "a"))
+    assert (found.outside, found.outside_recordings) == ({"\u00fc": 3}, 2)
 
 
 @pytest.mark.parametrize("seed", range(4))

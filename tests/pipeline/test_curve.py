@@ -216,6 +216,27 @@ def test_options_that_cannot_work_are_refused(texts_csv):
         headstart.curve(texts_csv, options=replace(QUICK, most=5))
     with pytest.raises(OptionError, match="above zero"):
         headstart.curve(texts_csv, options=replace(QUICK, budget=0))
+    with pytest.raises(OptionError, match="--sizes: expected --sizes or --most, found both"):
+        headstart.curve(texts_csv, options=replace(QUICK, sizes=(8, 12)))
+
+
+@pytest.mark.parametrize(
+    ("wanted", "problem"),
+    [
+        ((5, 12), "at least 8 labels, found 5. Give 8 or more"),
+        ((8, 12, 12), "rising numbers of labels up to the 60 of the training part, found 8, 12, 12. Leave out"),
+        ((8, 61), "rising numbers of labels up to the 60 of the training part, found 8, 61"),
+    ],
+)
+def test_sizes_that_cannot_be_drawn_are_refused(texts_csv, wanted, problem):
+    with pytest.raises(OptionError, match=f"--sizes: expected {problem}"):
+        headstart.curve(texts_csv, options=replace(QUICK, most=None, sizes=wanted))
+
+
+@pytest.mark.usefixtures("_few_steps")
+def test_the_sizes_asked_for_are_tried(texts_csv):
+    result = headstart.curve(texts_csv, options=replace(SHORT, most=None, sizes=(9, 14)))
+    assert [point.n for point in result.points["probe"]] == [9, 14]
 
 
 NO_WAIT = (0.0,) * 5

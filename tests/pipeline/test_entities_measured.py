@@ -51,7 +51,7 @@ def test_three_arms_are_measured_by_entities_against_the_number_of_texts(tagged_
     assert result.unit == result.to_dict()["unit"] == "labelled texts"
     assert "labelled texts" in result.sentence
     assert "100 more labelled texts than 40 would bring about" in result.next_sentence
-    assert "entity f1" in result.next_sentence
+    assert "entity F1" in result.next_sentence
     assert any(note.startswith("Labelled texts: 8, 14, 23, 40; 2 seeds. Fine-tuned means finetune(") for note in said)
     assert any("a word's features are the mean over its tokens" in note for note in said)
     assert (tmp_path / "c.png").stat().st_size > 0
@@ -95,7 +95,7 @@ def test_an_f1_of_nothing_predicted_is_zero_and_a_metric_undefined_everywhere_is
     assert result.saving is None
     assert result.sentence == (
         "How many labelled texts transfer saves cannot be told: from scratch nothing is learnt with up to 12 "
-        "(0.00 entity f1)."
+        "(0.00 entity F1)."
     )
     with pytest.raises(DataError, match="entity_precision is not defined on a test part of probe"):
         headstart.curve(tagged_file, options=replace(SHORT, metric="entity_precision"))

@@ -67,6 +67,21 @@ def test_every_size_has_recordings_of_every_speaker_where_they_are_few(folder, m
         assert np.ptp(counts) <= 1
 
 
+def test_the_sizes_asked_for_have_as_many_of_every_speaker_as_there_are(tmp_path, monkeypatch):
+    folder = write_spoken(tmp_path / "speech", 40, groups=4)
+    rows = (folder / "manifest.csv").read_text().splitlines()
+    split = [f"{row},{'test' if i > 32 else 'train'}" for i, row in enumerate(rows[1:], start=1) if i not in (1, 5, 9)]
+    (folder / "manifest.csv").write_text("\n".join([f"{rows[0]},split", *split]) + "\n")
+    seen, said = spy_on_probes(monkeypatch), []
+    options = replace(QUICK, most=None, sizes=(8, 20, 29), allow_straddling=True)
+    headstart.curve(folder, options=options, say=said.append)
+    assert "Few groups (4), so every size has recordings of each, in equal shares, as far as each goes." in said
+    counts = [sorted(np.unique(train.groups, return_counts=True)[1].tolist()) for train in seen]
+    assert counts == [[2, 2, 2, 2], [5, 5, 5, 5], [5, 8, 8, 8]] * 2
+    for few, more in pairwise(seen):
+        assert len(few) > len(more) or set(few.hashes) < set(more.hashes)
+
+
 def test_whole_speakers_are_added_where_they_are_many(folder, monkeypatch):
     monkeypatch.setattr(_curve, "FEW_SPEAKERS", 3)
     seen, said = spy_on_probes(monkeypatch), []
@@ -78,7 +93,7 @@ def test_whole_speakers_are_added_where_they_are_many(folder, monkeypatch):
 
 def test_a_network_that_says_nothing_has_learnt_nothing(folder):
     said = headstart.curve(folder, options=replace(QUICK, most=8)).sentence
-    assert "from scratch nothing is learnt with up to 8 (1.00 wer)." in said
+    assert "from scratch nothing is learnt with up to 8 (1.00 word error rate)." in said
 
 
 def test_candidates_are_ranked_by_the_loss_of_a_probe_of_frames(folder):

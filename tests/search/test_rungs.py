@@ -22,12 +22,12 @@ def problem(per_class: int, *, classes: int = 2, kind: str = "classification", e
     task = SimpleNamespace(kind=kind, n_outputs=classes)
     everything = Plan(np.arange(len(y)), np.arange(0), "test")
     return Problem(
-        topics(4), everything, task, (), None, None, y if kind == "classification" else y.astype(float), effort
+        topics(len(y)), everything, task, (), None, None, y if kind == "classification" else y.astype(float), effort
     )
 
 
 def network(modality: str = "text", cuts: tuple[str, ...] = SIX) -> SimpleNamespace:
-    return SimpleNamespace(modality=modality, cuts=cuts)
+    return SimpleNamespace(modality=modality, cuts=cuts, num_features=768)
 
 
 def named(problem: Problem, backbone: SimpleNamespace) -> list[str]:
@@ -64,7 +64,8 @@ def test_a_class_in_the_test_part_alone_does_not_count():
 def test_what_is_tried_for_values_images_and_sounds():
     assert named(problem(50, kind="regression"), network()) == ["finetune()"]
     assert named(problem(50), network("image")) == ["probe(views=2)", "finetune()"]
-    assert named(problem(50), network("audio")) == ["probe(views=4)", "finetune()"]
+    heard = FineTune(last=3, rate=7.5e-4, steps=100, views=4)
+    assert named(problem(50), network("audio")) == ["probe(views=4)", str(heard)]
 
 
 def documents(n: int, words: int) -> Problem:
@@ -92,7 +93,9 @@ def test_more_effort_goes_deeper():
     assert named(problem(50, effort="more"), network()) == ["contrastive()", "contrastive(last=5, rate=0.0001)", last]
     image = ["probe(views=2)", "finetune()", str(FineTune(last=3, views=4)), last]
     assert named(problem(50, effort="more"), network("image")) == image
-    assert named(problem(50, effort="more"), network("audio")) == ["probe(views=4)", *image[1:]]
+    heard = FineTune(last=3, rate=7.5e-4, steps=100, views=4)
+    deeper = [str(heard), str(replace(heard, last="all", steps=200))]
+    assert named(problem(50, effort="more"), network("audio")) == ["probe(views=4)", *deeper]
     assert named(problem(50, kind="regression", effort="more"), network()) == ["finetune()", last]
 
 

@@ -16,7 +16,7 @@ from headstart.search import _first, _proof, climb
 from headstart.search._judging import NOTHING_KNOWN
 from headstart.search._proof import _too_long, measure_baselines
 from headstart.search._rungs import steps_above
-from headstart.strategies import FineTune, Probe, Run, finetuning_speech
+from headstart.strategies import FineTune, Probe, Run, finetuning
 from headstart.tasks import Heard
 from tests.search.test_ladder import Decisions, go, held_out
 from tests.search.test_proof import drawn, problem_of
@@ -72,7 +72,7 @@ def test_speech_is_fine_tuned_as_was_measured_and_with_more_time_as_a_whole(effo
     problem = replace(problem_of(data), effort=effort)
     (toy,) = problem.backbones
     first, *rest = steps_above(problem, toy)
-    assert first.strategy == finetuning_speech(toy, problem.own_train)
+    assert first.strategy == finetuning(toy, problem.own_train)
     assert (first.prior, first.why) == (NOTHING_KNOWN, "")
     assert [step.strategy.last for step in rest] == ["all"] * (effort == "more")
     assert steps_above(problem, replace(toy, blocks=())) == []
@@ -85,7 +85,7 @@ def test_the_ladder_reads_frames_and_measures_against_what_knows_no_speech():
     assert outcome.model.backbone.frames == 25.0
     assert [rung.strategy for rung in outcome.rungs] == ["probe()", str(TUNED)]
     assert "gain in words right" in outcome.rungs[1].reason
-    assert "wer" in outcome.rungs[1].reason
+    assert "word error rate" in outcome.rungs[1].reason
     assert (outcome.score.metric, outcome.score.n, outcome.score.how) == ("wer", 20, "holdout")
     assert outcome.baselines["most frequent transcript"].value >= outcome.score.value
     assert all(np.isfinite(other.value) for other in outcome.baselines.values())

@@ -126,7 +126,8 @@ def test_call_strings_become_strategies(text, expected):
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("thaw(last=2)", r"unknown strategy 'thaw\(last=2\)'. Known strategies: probe"),
+        ("thaw(last=2)", r"unknown strategy 'thaw\(last=2\)'. Known: ladder, probe"),
+        ("prob", r"unknown strategy 'prob'. Did you mean 'probe'\? Known"),
         ("probe('knn')", "unknown strategy"),
         ("os.system('ls')", "unknown strategy"),
         ("probe(", r"expected a strategy such as probe\(head='knn'\), found 'probe\('"),

@@ -26,9 +26,7 @@ from headstart.strategies import (
     _frames,
     _speech,
     finetune,
-    finetuning_speech,
     forecast,
-    parse,
     probe,
     reading_for,
 )
@@ -427,14 +425,6 @@ def test_what_transcripts_cannot_have_is_refused():
             Probe(head=head).fit(toy(), data, task_of(data), run=run())
     with pytest.raises(OptionError, match="transcription"):
         Contrastive().tune(toy(), data, task_of(data), run=run())
-
-
-def test_how_speech_is_fine_tuned_grows_with_the_recordings_and_can_be_written_down():
-    backbone = toy()
-    few, many = (finetuning_speech(backbone, spoken(n)) for n in (4, 200))
-    assert few.steps < many.steps
-    assert 1 <= few.last == many.last < len(backbone.cuts)
-    assert parse(str(many)) == many
 
 
 def test_a_forecast_counts_the_probe_and_the_loss_of_frames(monkeypatch):

@@ -1,6 +1,8 @@
 """Losses, alignments and decoders against all paths of short recordings."""
 
 import math
+import tracemalloc
+from collections.abc import Callable
 from itertools import pairwise
 
 import numpy as np
@@ -17,6 +19,7 @@ from headstart.tasks import (
     Greedy,
     Heard,
     SpokenWord,
+    _decoders,
     align,
     character_numbers,
     choose_decoder,
@@ -252,6 +255,44 @@ def test_the_beam_hears_silence_and_long_recordings() -> None:
     assert beam.text(heard, CHARACTERS) == "ab ab ba"
     with np.errstate(divide="ignore"):
         assert beam.text(np.log(np.eye(4)[[2, 0, 3, 3] * 3000]), CHARACTERS) == "ab" * 3000
+
+
+@settings(deadline=None, max_examples=20)
+@given(SEEDS, st.integers(1, 6))
+def test_a_long_recording_is_decoded_in_blocks_and_forgets_what_goes_no_further(seed: int, width: int) -> None:
+    p = frames(seed, 200)
+    p[50:90] = [1 - 3e-4, 1e-4, 1e-4, 1e-4]
+    beam = Beam(width, 0.5, 1.0, LANGUAGE)
+    expected = beam.text(np.log(p), CHARACTERS)
+    for few, at_once in ((1, 1000), (30, 1000), (10_000, 1), (10_000, 60), (3, 7)):
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(_decoders, "FEW", few)
+            patch.setattr(_decoders, "AT_ONCE", at_once)
+            assert beam.text(np.log(p), CHARACTERS) == expected
+
+
+def traced(run: Callable[[], object]) -> int:
+    """The most memory that it takes at once."""
+    tracemalloc.start()
+    run()
+    most = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return most
+
+
+def test_decoding_takes_memory_for_what_can_still_become_the_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    p, beam = np.log(frames(1, 3000)), Beam(8, 0.5, 1.0, LANGUAGE)
+    everything = traced(lambda: beam.text(p, CHARACTERS))
+    monkeypatch.setattr(_decoders, "FEW", 500)
+    monkeypatch.setattr(_decoders, "AT_ONCE", 100)
+    assert traced(lambda: beam.text(p, CHARACTERS)) < everything / 2
+
+
+def test_timing_words_takes_little_memory() -> None:
+    p = frames(1, 6000).astype(np.float32)
+    heard = Heard(p, greedy(p, CHARACTERS), CHARACTERS)
+    assert len(heard.text) > 3000
+    assert traced(lambda: timed_words(heard, 0.04)) < 3e6  # the weights of all states before all blocks: 5 million
 
 
 def test_of_equal_texts_the_same_is_always_taken() -> None:

@@ -39,6 +39,31 @@ def test_words_are_compared_as_wholes() -> None:
     ]
 
 
+@given(SHORT, SHORT)
+def test_of_equal_paths_it_is_the_one_that_pairs_from_the_beginning(a: str, b: str) -> None:
+    expected, i, j = [], 0, 0
+    while i < len(a) or j < len(b):
+        left = edit_distance(a[i:], b[j:])
+        both = i < len(a) and j < len(b)
+        differ = both and a[i] != b[j]
+        if both and edit_distance(a[i + 1 :], b[j + 1 :]) + differ == left:
+            expected.append(("substituted" if differ else "same", i, j))
+            i, j = i + 1, j + 1
+        elif i < len(a) and edit_distance(a[i + 1 :], b[j:]) + 1 == left:
+            expected.append(("left out", i, j))
+            i += 1
+        else:
+            expected.append(("put in", i, j))
+            j += 1
+    assert edit_path(a, b) == expected
+
+
+def test_a_substitution_goes_before_leaving_out_and_putting_in() -> None:
+    assert edit_path(["one", "two"], ["two", "six"]) == [("substituted", 0, 0), ("substituted", 1, 1)]
+    assert edit_path(["one", "two"], ["six"]) == [("substituted", 0, 0), ("left out", 1, 1)]
+    assert edit_path(["one"], ["two", "six"]) == [("substituted", 0, 0), ("put in", 1, 1)]
+
+
 def test_nothing_and_long_texts() -> None:
     assert edits("", "") == 0
     assert edit_path("", "ab") == [("put in", 0, 0), ("put in", 0, 1)]

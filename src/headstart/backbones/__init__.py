@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from headstart.backbones._catalogue import Candidate, catalogue, find
     from headstart.backbones._frames import frame_backbone, frame_places
     from headstart.backbones._load import candidates, card_of, licence_of, load, locate, rebuild
+    from headstart.backbones._long import LongSound, ReadsLong
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
     from headstart.backbones._packs import add_pack, write_pack
@@ -30,6 +31,7 @@ _HOMES = {
     "_catalogue": ("Candidate", "catalogue", "find"),
     "_frames": ("frame_backbone", "frame_places"),
     "_load": ("candidates", "card_of", "licence_of", "load", "locate", "rebuild"),
+    "_long": ("LongSound", "ReadsLong"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
     "_packs": ("add_pack", "write_pack"),
@@ -48,9 +50,11 @@ __all__ = [
     "Candidate",
     "CountsTokens",
     "Flips",
+    "LongSound",
     "Lora",
     "Prepared",
     "Preparer",
+    "ReadsLong",
     "SourceHead",
     "TokenCounts",
     "View",

@@ -7,10 +7,10 @@ of silence. A recording's row is the mean over its frames, as a text's is the me
 Where frames have features of their own, windows overlap instead and all but the last are full; see `_framing`.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from math import ceil, isfinite
+from math import isfinite
 from pathlib import Path
 from typing import Any, Final, final
 
@@ -21,14 +21,25 @@ from torch import Tensor
 from headstart.backbones._batch import Batch, Places, Words
 from headstart.backbones._folder import read_json
 from headstart.backbones._framing import Framing
+from headstart.backbones._long import (
+    LongSound,
+    Span,
+    described,
+    even_spans,
+    filled,
+    overlapping_spans,
+    pieces,
+    read_or_count,
+)
 from headstart.backbones._texts import join_windows
-from headstart.data import Item, read_sound
+from headstart.data import Item, read_sound, sound_blocks
 from headstart.errors import BackboneError
 
 SETTINGS: Final = "preprocessor_config.json"  # where transformers keeps how a network reads sounds
 WINDOW: Final = "headstart_window"  # where a configuration says how many seconds a window has, if it has no other end
 SECONDS: Final = 30
 Samples = NDArray[np.float32]
+NOTHING: Final = np.zeros(0, dtype=np.float32)
 # (T, D) numbers of one recording, window by window; where frames have features of their own, then their places: (K, 3).
 Frames = tuple[NDArray[Any], ...]
 
@@ -76,22 +87,26 @@ class SoundPreparer:
         """Decode, cut and describe."""
         return [self._prepared(self.samples(item)) for item in items]
 
+    def read_long(self, items: Sequence[Item]) -> list[Frames | LongSound]:
+        """Decode, cut and describe; of long recordings, only tell where the windows are."""
+        return [self._read_long(item) for item in items]
+
     def samples(self, item: Item) -> Samples:
         """Decode, and change what an augmented view changes."""
         samples = read_sound(item, rate=self.rate)
         return samples if self.change is None else self.change(samples)
 
-    def cost(self, prepared: Frames) -> int:
+    def cost(self, prepared: Frames | LongSound) -> int:
         """Count the frames."""
-        return sum(len(window) for window in self._windows(prepared))
+        return prepared.cost if isinstance(prepared, LongSound) else sum(map(len, self._windows(prepared)))
 
-    def collate(self, prepared: Sequence[Frames]) -> Batch:
+    def collate(self, prepared: Sequence[Frames | LongSound]) -> Batch:
         """Pad to the longest window."""
         windows = [self._windows(each) for each in prepared]
         batch = collate_frames(windows)
         if self.framing is None:
             return batch
-        return replace(batch, words=Words.join([each[-1] for each in prepared], [len(each) for each in windows]))
+        return replace(batch, words=Words.join(list(map(places_in, prepared)), [len(each) for each in windows]))
 
     def for_frames(self, per_second: float) -> "SoundPreparer":
         """Return a preparer of recordings whose frames have features of their own, about so many a second."""
@@ -106,13 +121,44 @@ class SoundPreparer:
 
     def _prepared(self, samples: Samples) -> Frames:
         parts = cut if self.framing is None else partial(cut_overlapping, stride=self.framing.stride)
-        size = self.most * self.step
-        found = parts(samples, most=size, step=self.step, least=self.least, reach=self.reach)
+        found = parts(samples, **self._sizes)
         windows = tuple(map(self.describe, found))
         return windows if self.framing is None else (*windows, self.places(windows))
 
-    def _windows(self, prepared: Frames) -> Frames:
+    def _read_long(self, item: Item) -> Frames | LongSound:
+        if self.change is not None:  # which looks at all samples
+            return self._prepared(self.samples(item))
+        found = read_or_count(item, rate=self.rate)
+        if not isinstance(found, int):
+            return self._prepared(found)
+        place = even_spans if self.framing is None else partial(overlapping_spans, stride=self.framing.stride)
+        spans = place(found, **self._sizes)
+        # How many frames a window has depends on its length alone, of which there are two at most.
+        silent = {length: self.describe(filled(NOTHING, length)) for length in {span.length for span in spans}}
+        windows = [silent[span.length] for span in spans]
+        places = None if self.framing is None else self.places(windows)
+        return LongSound(partial(self._read_windows, item, spans), tuple(map(len, windows)), places)
+
+    def _read_windows(self, item: Item, spans: Sequence[Span]) -> Iterator[NDArray[Any]]:
+        where = str(item) if isinstance(item, Path) else ""
+        parts = pieces(sound_blocks(item, rate=self.rate), [span[:2] for span in spans], where=where)
+        return described(self.describe, (filled(part, span.length) for part, span in zip(parts, spans, strict=True)))
+
+    @property
+    def _sizes(self) -> dict[str, int]:
+        return {"most": self.most * self.step, "step": self.step, "least": self.least, "reach": self.reach}
+
+    def _windows(self, prepared: Frames | LongSound) -> Frames:
+        if isinstance(prepared, LongSound):
+            return tuple(prepared.windows())
         return prepared if self.framing is None else prepared[:-1]
+
+
+def places_in(prepared: Frames | LongSound) -> Places:
+    """Return where the frames of a recording are, as it was prepared under a backbone for frames."""
+    places = prepared.places if isinstance(prepared, LongSound) else prepared[-1]
+    assert places is not None, "a backbone of whole recordings"
+    return places
 
 
 def cut(samples: Samples, *, most: int, step: int, least: int = 1, reach: int = 0) -> NDArray[np.float32]:
@@ -129,14 +175,8 @@ def cut(samples: Samples, *, most: int, step: int, least: int = 1, reach: int = 
         (W, m) consecutive samples, m `reach` more than a multiple of `step`; each row ends in at most `step` zeros, or
         as many as `least` and one frame take.
     """
-    count = max(1, ceil(len(samples) / most))
-    ends = len(samples) * np.arange(1, count + 1) // count
-    parts = np.split(samples, ends[:-1])
-    length = max(1, ceil((max(least, *map(len, parts)) - reach) / step)) * step + reach
-    windows = np.zeros((count, length), dtype=np.float32)
-    for window, part in zip(windows, parts, strict=True):
-        window[: len(part)] = part
-    return windows
+    spans = even_spans(len(samples), most=most, step=step, least=least, reach=reach)
+    return np.stack([filled(samples[span.start : span.end], span.length) for span in spans])
 
 
 def cut_overlapping(
@@ -156,10 +196,8 @@ def cut_overlapping(
         Consecutive samples, `reach` more than a multiple of `step` each. All but the last are `most` and `reach` long;
         the last has more than the overlap, and ends in zeros as those of `cut` do.
     """
-    frames = max(1, ceil((len(samples) - reach) / step))
-    starts = range(0, max(1, frames - (most // step - stride)), stride)
-    parts = [samples[start * step : start * step + most + reach] for start in starts]
-    return [cut(part, most=most + reach, step=step, least=least, reach=reach)[0] for part in parts]
+    spans = overlapping_spans(len(samples), most=most, stride=stride, step=step, least=least, reach=reach)
+    return [filled(samples[span.start : span.end], span.length) for span in spans]
 
 
 def collate_frames(prepared: Sequence[Frames]) -> Batch:

@@ -7,9 +7,10 @@ A recording becomes log-mel spectra, and these become patches of 0.975 s, one ev
 A cut is after every layer. A recording's features are the mean over its patches of the average over time and bands.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain
 from math import ceil
 from pathlib import Path
 from typing import Any, Final, final
@@ -23,10 +24,11 @@ from headstart.backbones._augment_sounds import SoundChange
 from headstart.backbones._base import Backbone, Block
 from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights
+from headstart.backbones._long import LongSound, described, pieces, read_or_count
 from headstart.backbones._sounds import Frames, Samples, collate_frames
 from headstart.backbones._source_head import source_head
 from headstart.backbones._texts import pool_tokens
-from headstart.data import Item, read_sound
+from headstart.data import Item, read_sound, sound_blocks
 from headstart.errors import BackboneError
 
 FRONT: Final[Mapping[str, Any]] = {
@@ -139,24 +141,49 @@ class PatchPreparer:
         """Decode, describe and cut into patches that overlap."""
         return [_patches(read_sound(item, rate=FRONT["sample_rate"]), self.change) for item in items]
 
-    def cost(self, prepared: Frames) -> int:
-        """Count the spectra."""
-        return sum(map(len, prepared))
+    def read_long(self, items: Sequence[Item]) -> list[Frames | LongSound]:
+        """Decode, describe and cut; of long recordings, only count the patches."""
+        return [self._read_long(item) for item in items]
 
-    def collate(self, prepared: Sequence[Frames]) -> Batch:
+    def cost(self, prepared: Frames | LongSound) -> int:
+        """Count the spectra."""
+        return prepared.cost if isinstance(prepared, LongSound) else sum(map(len, prepared))
+
+    def collate(self, prepared: Sequence[Frames | LongSound]) -> Batch:
         """Join patches into one batch, (W, 96, 64)."""
-        return collate_frames(prepared)
+        return collate_frames([tuple(each.windows()) if isinstance(each, LongSound) else each for each in prepared])
+
+    def _read_long(self, item: Item) -> Frames | LongSound:
+        if self.change is not None:  # which looks at all samples
+            return self.read([item])[0]
+        found = read_or_count(item, rate=FRONT["sample_rate"])
+        if not isinstance(found, int):
+            return _patches(found)
+        return LongSound(partial(_read_patches, item, found), (FRONT["patch_frames"],) * len(_spans(found)))
+
+
+def _spans(samples: int) -> list[tuple[int, int]]:
+    """Return the samples of each patch, of which the last may end beyond the recording."""
+    shift = FRONT["patch_hop_frames"] * FRONT["hop_samples"]
+    size = (FRONT["patch_frames"] - 1) * FRONT["hop_samples"] + FRONT["window_samples"]
+    return [(i * shift, i * shift + size) for i in range(1 + max(0, ceil((samples - size) / shift)))]
 
 
 def _patches(samples: Samples, change: SoundChange | None = None) -> Frames:
     samples = samples if change is None else change(samples)
     frames, shift, hop = FRONT["patch_frames"], FRONT["patch_hop_frames"], FRONT["hop_samples"]
-    size = (frames - 1) * hop + FRONT["window_samples"]
-    count = 1 + max(0, ceil((len(samples) - size) / (shift * hop)))
-    spectra = log_mel(np.pad(samples, (0, max(0, size + (count - 1) * shift * hop - len(samples)))))
+    spans = _spans(len(samples))
+    spectra = log_mel(np.pad(samples, (0, spans[-1][1] - len(samples))))
     if change is not None:
         change.mask(spectra, seconds=hop / FRONT["sample_rate"], rng=change.generator(samples))
-    return tuple(spectra[i * shift : i * shift + frames] for i in range(count))
+    return tuple(spectra[i * shift : i * shift + frames] for i in range(len(spans)))
+
+
+def _read_patches(item: Item, samples: int) -> Iterator[Samples]:
+    spans = _spans(samples)
+    rest: Samples = np.zeros(spans[-1][1] - samples, dtype=np.float32)
+    blocks = chain(sound_blocks(item, rate=FRONT["sample_rate"]), [rest])
+    return described(log_mel, pieces(blocks, spans, where=str(item) if isinstance(item, Path) else ""))
 
 
 def log_mel(samples: Samples) -> NDArray[np.float32]:

@@ -8,6 +8,7 @@ import click
 
 from headstart.cli._options import (
     Duration,
+    Sizes,
     json_option,
     metric_option,
     progress_bar,
@@ -35,6 +36,12 @@ from headstart.cli._options import (
     "--backbone", metavar="NAME", help="The pretrained network: timm:NAME, hf:ORG/MODEL, dir:FOLDER, starter:NAME."
 )
 @click.option("--seeds", type=click.IntRange(min=2), default=3, show_default=True, help="Draws of the labels.")
+@click.option(
+    "--sizes",
+    type=Sizes(),
+    help="The numbers of labels to try, such as 40,120,300, of few speakers in equal shares [default: about six up to "
+    "the most].",
+)
 @click.option("--most", type=click.IntRange(min=1), help="The largest number of labels to try [default: all].")
 @metric_option
 @click.option("--budget", type=Duration(), help="Time until the curve must be there, such as 20m [default: 10m].")

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli._render import _form, _row, _value
+from headstart.cli._render import LABEL, _form, _row, _value
 
 if TYPE_CHECKING:
     from headstart.pipeline import CurveResult
@@ -34,11 +34,12 @@ def curve_text(result: "CurveResult") -> str:
         values = "  ".join(f"{found.get(n, ''):<{wide[arm]}}" for arm, found in columns.items())
         lines.append(f"{n:>{first},}  {values}")
     seeds, where = len(points[0].values), "of the test part" if result.how == "test" else "held out once"
+    more = f"More {result.unit.split()[-1]}"
     lines += [
         "",
         _row("Score", f"{metric_name(result.metric)}, mean of {seeds} seeds, on {result.n_test:,} examples {where}"),
         _row("Saving", click.style(result.sentence, fg="green", bold=True)),
-        _row(f"More {result.unit.split()[-1]}", result.next_sentence),
+        _row(more if len(more) < LABEL else "More", result.next_sentence),
         _row("Time", f"{result.seconds:.1f} s with {result.backbone}"),
     ]
     if result.late > 0:

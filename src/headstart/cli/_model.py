@@ -68,7 +68,7 @@ def predict(
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal failed
-        for row in pipeline.predict(model, inputs, **options):
+        for row in pipeline.predict(model, inputs, say=partial(click.echo, err=True), **options):
             failed += "error" in row
             yield row
 

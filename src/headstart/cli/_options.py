@@ -27,6 +27,18 @@ class Duration(click.ParamType[float]):
         return float(match[1]) * UNITS[match[2]]
 
 
+class Sizes(click.ParamType[tuple[int, ...]]):
+    """Whole numbers separated by commas, such as ``40,120,300``."""
+
+    name = "N,N,..."
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        """Turn the text into numbers."""
+        if not re.fullmatch(r"\d+( *, *\d+)*", str(value).strip()):
+            self.fail(f"expected whole numbers such as 40,120,300, found {value!r}", param, ctx)
+        return tuple(int(number) for number in str(value).split(","))
+
+
 def reading_options(command: Command) -> Command:
     """Add the options that say how data is read."""
     for option in (
@@ -75,7 +87,7 @@ def metric_option(command: Command) -> Command:
         help="The score to report first. For classification accuracy, balanced_accuracy, macro_f1, log_loss, brier or "
         "auroc; for multilabel micro_f1, macro_f1, subset_accuracy, mean_average_precision or log_loss; for regression "
         "rmse, mae, r2 or spearman; for tagging entity_f1, entity_precision, entity_recall, macro_f1, partial_f1, "
-        "token_accuracy or log_loss [default: the first].",
+        "token_accuracy or log_loss; for transcription wer, cer, exact or log_loss [default: the first].",
     )(command)
 
 

@@ -96,7 +96,7 @@ def _explanation(result: "RankResult") -> list[str]:
         word = "detected" if ranking.signal.detected else click.style("not detected", fg="red", bold=True)
         how = "with labels permuted the best score is as high"
         if _kind(result) == "transcription":
-            how = "by chance the best probe hears as much more than a model that hears nothing"
+            how = "by chance alone the best probe would be as far ahead of a model that hears nothing"
         text = f"{word}: {how} with probability {ranking.signal.p_value:.2f}"
         lines.append(_row("Signal", text))
     similar = [each for each in ranking.candidates if each.similarity is not None]
@@ -105,7 +105,7 @@ def _explanation(result: "RankResult") -> list[str]:
         who = "all" if len(names) == len(similar) else ", ".join(names)
         lines.append(_row("Similarity", f"{who}: {sentence}"))
     lines += [_row("Note", note) for note in ranking.notes]
-    what = "texts" if result.task.endswith("tagging") else "examples"
+    what = {"tagging": "texts", "transcription": "recordings"}.get(_kind(result), "examples")
     lines.append(_row("Looked at", f"{ranking.n:,} training {what} in {result.seconds:.1f} s"))
     return lines
 

@@ -2,7 +2,7 @@
 
 import math
 import shlex
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -13,7 +13,7 @@ from headstart.cli._source import other_name, source_line
 from headstart.cli._transcripts import recordings_drawn, speech_lines, transcript_line
 
 if TYPE_CHECKING:
-    from headstart.data import Inspection
+    from headstart.data import Finding, Inspection
     from headstart.evaluation import Interval, Score
     from headstart.pipeline import EvaluateResult, FitResult
 
@@ -30,6 +30,7 @@ VERDICT = {
     None: "not shown: the difference to the best model without pretraining is within noise",
 }
 NOTHING_COMPARED = "not measured: there is no model without pretraining to compare with"
+MOST_ALIKE = 20
 SEVERITY = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
@@ -108,7 +109,7 @@ def _time(result: "FitResult") -> str:
 
 def _choice_lines(result: "FitResult") -> list[str]:
     outcome = result.outcome
-    settings = ", ".join(f"{name} {value}" for name, value in outcome.chosen.items())
+    settings = ", ".join(f"{name} {_setting(value)}" for name, value in outcome.chosen.items())
     chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
     form = _form(outcome.score.metric, outcome.score.value)
     lines = [_row("Chosen", click.style(chosen, bold=True))]
@@ -117,6 +118,11 @@ def _choice_lines(result: "FitResult") -> list[str]:
         table = [rung_heading(width), *(rung_line(rung, form, width) for rung in outcome.rungs)]
         lines += [_row("Tried" if number == 0 else "", line) for number, line in enumerate(table)]
     return lines
+
+
+def _setting(value: Any) -> str:
+    """Show what was chosen; of a fraction four digits."""
+    return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
 def _score_lines(score: "Score", where: str) -> list[str]:
@@ -239,20 +245,32 @@ def inspection_text(found: "Inspection", source: str) -> str:
         found.task.split("-")[-1], "classes"
     )
     counted = "" if found.task.endswith("regression") else f", {len(found.classes)} {several}"
-    lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")]
+    lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")] if found.task else []
     lines += _counts(several.capitalize(), found.classes) + _counts("Parts", found.parts)
     lines += [_row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
     lines += [_row(name.replace("_", " ").capitalize(), _short(value)) for name, value in found.summary.items()]
     order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
-    for finding in order:
-        mark = click.style(finding.severity.upper(), fg=SEVERITY[finding.severity], bold=True)
-        lines.append(f"{mark} {finding.kind} at {finding.where}: {finding.found}. {finding.fix}".rstrip())
+    lines += _findings(order)
     worst = order[0].severity if order else "none"
     closing = {
         "error": "Fix the errors first, then run this again.",
         "warning": f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL (mind the warnings)",
     }.get(worst, f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL")
     return "\n".join([*lines, closing])
+
+
+def _findings(order: Sequence["Finding"]) -> Iterator[str]:
+    """Show what was found, a line each, the first few of those that expect the same and how many more there are."""
+    alike: dict[tuple[str, str, str], list[Finding]] = {}
+    for finding in order:
+        expected, found, _ = finding.found.partition(", found")
+        alike.setdefault((finding.severity, finding.kind, expected if found else ""), []).append(finding)
+    for (severity, kind, _), some in alike.items():
+        mark = click.style(severity.upper(), fg=SEVERITY[severity], bold=True)
+        for finding in some[:MOST_ALIKE]:
+            yield f"{mark} {kind} at {finding.where}: {finding.found}. {finding.fix}".rstrip()
+        if len(some) > MOST_ALIKE:
+            yield f"... and {len(some) - MOST_ALIKE:,} more of this kind; --json lists them all."
 
 
 def _counts(title: str, counts: Mapping[str, int], most: int = 12) -> list[str]:

@@ -33,7 +33,9 @@ def speech_lines(errors: "SpeechErrors") -> Iterator[str]:
         more = ", ..." if len(listed) > _LISTED else ""
         yield f"{_WORDS.get(edit, edit):<{width}}  {n:>6}  {', '.join(listed[:_LISTED])}{more}".rstrip()
     if errors.outside:
-        yield f"Characters outside the vocabulary, each an error: {_characters(errors.outside)}."
+        n = errors.outside_recordings
+        where = f"in {n:,} {'transcript' if n == 1 else 'transcripts'}"
+        yield f"Characters outside the vocabulary ({where}), each an error: {_characters(errors.outside)}."
     yield from _group_lines(errors)
     if errors.worst:
         yield ""

@@ -19,7 +19,7 @@ from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound
 from headstart.data.documents import Document, split_words
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
 from headstart.data.readers import load
-from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_facts
+from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_blocks, sound_facts, sound_rate
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
 
 __all__ = [
@@ -56,7 +56,9 @@ __all__ = [
     "read_image",
     "read_sound",
     "read_texts",
+    "sound_blocks",
     "sound_facts",
+    "sound_rate",
     "split_words",
     "types_present",
     "united_groups",

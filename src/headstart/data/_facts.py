@@ -57,7 +57,8 @@ def notes_on_items(rows: Sequence[Row], facts: Sequence[Facts]) -> list[str]:
 def troubles(fact: SoundFacts) -> dict[str, str]:
     """Say what makes a sound hard to use that can be read, under a short name of it."""
     after = " after averaging its channels" if fact.channels > 1 else ""
-    found = {"silent": f"silent{after} (below -80 dB of full scale)"} if fact.peak < SILENT else {}
+    alone = "" if fact.peak < SILENT else " but for a constant, which nobody hears"
+    found = {"silent": f"silent{alone}{after} (below -80 dB of full scale)"} if fact.swing < SILENT else {}
     if fact.full > CLIPPED:
         found["clipped"] = f"clipped (over {CLIPPED:.1%} of the samples at full scale)"
     return found

@@ -1,12 +1,12 @@
 """Inputs for prediction: files, folders, tables and standard input, each item with its name or its error."""
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 from headstart.data._conll import CONLL_SUFFIXES
-from headstart.data._facts import opened
+from headstart.data._facts import Facts, opened
 from headstart.data._folders import files_below, name_fault
 from headstart.data._manifests import only, text_entries
 from headstart.data._rows import Names, Row
@@ -19,7 +19,12 @@ from headstart.tasks import Kind
 
 
 def load_items(
-    inputs: Sequence[str | Path], modality: Modality, *, text: str | None = None, kind: Kind = "classification"
+    inputs: Sequence[str | Path],
+    modality: Modality,
+    *,
+    text: str | None = None,
+    kind: Kind = "classification",
+    look: Callable[[str, Facts], None] | None = None,
 ) -> list[tuple[str, Item | DataError]]:
     """Read inputs for prediction; what cannot be read stands as an error in its place.
 
@@ -30,6 +35,7 @@ def load_items(
         text: The text column of tables, by default ``text``.
         kind: What the model predicts. For ``tagging`` items are `Document`, a ``.txt`` file is one, and so is each
             sentence of CoNLL columns, whose tags are not read.
+        look: Told the name of each image or sound that can be read, and the facts about it.
 
     Returns:
         In input order, the name of each input (path of a file, ``file:line`` of a text) with the item or its error.
@@ -39,10 +45,12 @@ def load_items(
     named = [(entry.where, entry) if isinstance(entry, DataError) else (_name(entry), entry) for entry in entries]
     if modality == "text":
         return [(name, entry if isinstance(entry, DataError) else _text_item(entry, kind)) for name, entry in named]
-    return [
-        (name, facts if isinstance(facts, DataError) else entry.item if isinstance(entry, Row) else entry)
-        for (name, entry), facts in zip(named, opened(entries, modality), strict=True)
-    ]
+    found: list[tuple[str, Item | DataError]] = []
+    for (name, entry), facts in zip(named, opened(entries, modality), strict=True):
+        if look is not None and not isinstance(facts, Row | DataError):
+            look(name, facts)
+        found.append((name, facts if isinstance(facts, DataError) else entry.item if isinstance(entry, Row) else entry))
+    return found
 
 
 def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Row | DataError]:

@@ -6,7 +6,7 @@ be read as what it should be is a fault of its row.
 """
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -22,6 +22,16 @@ TASKS: Final = tuple(
     f"{modality}-{kind}" for kind in KINDS for modality in PLURALS if _ONLY.get(kind, modality) == modality
 )
 _MANY_VALUES: Final = 20
+# What tasks are called in other tools.
+_ELSEWHERE: Final[Mapping[str, Kind]] = {
+    "ner": "tagging",
+    "token-classification": "tagging",
+    "entities": "tagging",
+    "asr": "transcription",
+    "automatic-speech-recognition": "transcription",
+    "speech-recognition": "transcription",
+    "speech-to-text": "transcription",
+}
 
 
 def asked_kind(task: str | None) -> Kind | None:
@@ -40,7 +50,9 @@ def asked_kind(task: str | None) -> Kind | None:
         return None
     found = next((kind for kind in KINDS if task == kind or (task in TASKS and task.endswith(f"-{kind}"))), None)
     if found is None:
-        raise OptionError(f"task {task!r} is not supported", fix=f"Choose one of: {', '.join(TASKS)}.")
+        hint = f"That is {_ELSEWHERE[task.lower()]} here. " if task.lower() in _ELSEWHERE else ""
+        kinds = f"Choose one of: {', '.join(KINDS)}; or with what it is of: {', '.join(TASKS)}."
+        raise OptionError(f"task {task!r} is not supported", fix=hint + kinds)
     return found
 
 

@@ -2,10 +2,11 @@
 
 The same voice in training and test makes a score too good. Of file names such as ``1089-134686-0000.flac`` or
 ``go_anna_07.wav`` a part is suggested where all names have the same number of them: the first with letters, else the
-first, that recurs and does not say the label itself.
+first, that recurs, does not say the label itself and has every class in two values at least.
 """
 
 import re
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
@@ -64,8 +65,16 @@ def _recurring(names: Sequence[Sequence[str]], labels: Sequence[str | None]) -> 
         different = len(set(values))
         says_label = len(set(zip(values, labels, strict=True))) == different and len(set(labels)) > 1
         counter = place > 0 and all(map(str.isdecimal, values))
-        if 2 <= different <= len(values) / _LEAST and not says_label and not counter and min(map(len, values)):
+        usable = not says_label and not counter and not _holds_a_class(values, labels)
+        if 2 <= different <= len(values) / _LEAST and usable and min(map(len, values)):
             yield place
+
+
+def _holds_a_class(values: Sequence[str], labels: Sequence[str | None]) -> bool:
+    """Whether all of a class has one value, so that no split by it is possible; transcripts are no classes."""
+    if len(set(labels)) > len(labels) / _LEAST:
+        return False
+    return min(Counter(label for label, _ in set(zip(labels, values, strict=True))).values()) < 2
 
 
 def _suggested(where: str, what: str, group: str) -> Finding:

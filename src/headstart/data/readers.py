@@ -81,7 +81,9 @@ def load(
     if reading.faults and on_error == "stop":
         first, number = reading.faults[0], len(reading.faults)
         problem = f"{first.problem} (the first of {number} faults)" if number > 1 else first.problem
-        fix = f"Run `headstart check {source}` to see all, or pass --on-error skip to leave them out."
+        fix = f"{first.fix} Or pass --on-error skip to leave it out.".lstrip()
+        if number > 1:
+            fix = f"Run `headstart check {source}` to see all, or pass --on-error skip to leave them out."
         raise DataError(problem, where=first.where, fix=fix) from first
     if not len(reading.dataset):
         first = reading.faults[0]
@@ -190,7 +192,7 @@ def _described(dataset: Dataset) -> str:
     """Say what is predicted: how many classes or labels, or which range of numbers."""
     if dataset.kind == "transcription":
         words = sum(len(text.split()) for text in dataset.labels or ())
-        return f"transcription, {words:,} words of {len(set(''.join(dataset.labels or ())))} characters"
+        return f"transcription, {words:,} words, {len(set(''.join(dataset.labels or ())))} different characters"
     if dataset.kind == "regression":
         values = sorted(dataset.labels or (), key=read_number)
         return f"regression, values from {values[0]} to {values[-1]}" if values else "regression"

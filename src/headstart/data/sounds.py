@@ -56,6 +56,7 @@ class SoundFacts:
         subtype: libsndfile's name of how samples are stored, or the dtype of an array.
         peak: The largest absolute sample after the channels are averaged; 1.0 is full scale.
         full: The share of samples at or beyond full scale.
+        swing: Half of what the samples vary by after the channels are averaged: 0 where all are one number.
     """
 
     seconds: float
@@ -65,6 +66,7 @@ class SoundFacts:
     subtype: str
     peak: float
     full: float
+    swing: float
 
     def conversions(self, *, rate: int = USUAL_RATE) -> tuple[str, ...]:
         """Say what `read_sound` does to it, apart from decoding, one phrase each.
@@ -97,9 +99,25 @@ def read_sound(item: Item, *, rate: int) -> NDArray[np.float32]:
     Raises:
         DataError: The file is missing, truncated or no sound; it is too short; not every sample is finite.
     """
+    return np.concatenate(list(sound_blocks(item, rate=rate)))
+
+
+def sound_blocks(item: Item, *, rate: int) -> Iterator[NDArray[np.float32]]:
+    """Return a sound as `read_sound` does, some seconds at a time.
+
+    Args:
+        item: A path or a `Sound`.
+        rate: Samples per second.
+
+    Yields:
+        Samples that follow each other.
+
+    Raises:
+        DataError: As for `read_sound`; a fault at the end of a file is found there.
+    """
     with _opened(item) as stream:
         blocks: Iterator[NDArray[np.float32]] = map(_average, stream.checked())
-        return np.concatenate(list(blocks if stream.rate == rate else _resampled(blocks, stream.rate, rate)))
+        yield from blocks if stream.rate == rate else _resampled(blocks, stream.rate, rate)
 
 
 def sound_facts(item: Item) -> SoundFacts:
@@ -116,13 +134,38 @@ def sound_facts(item: Item) -> SoundFacts:
     """
     with _opened(item) as stream:
         full_scale = _FULL_SCALE.get(stream.subtype, _NEARLY_FULL)
-        count, full, peak = 0, 0, 0.0
+        count, full, low, high = 0, 0, np.inf, -np.inf
         for block in stream.checked():
             count += len(block)
             full += int((np.abs(block) >= full_scale).sum())
-            peak = max(peak, float(np.abs(_average(block)).max()))
-        share = full / (count * stream.channels)
-        return SoundFacts(count / stream.rate, stream.rate, stream.channels, stream.format, stream.subtype, peak, share)
+            mean = _average(block)
+            low, high = min(low, float(mean.min())), max(high, float(mean.max()))
+        return SoundFacts(
+            seconds=count / stream.rate,
+            rate=stream.rate,
+            channels=stream.channels,
+            format=stream.format,
+            subtype=stream.subtype,
+            peak=max(-low, high),
+            full=full / (count * stream.channels),
+            swing=(high - low) / 2,
+        )
+
+
+def sound_rate(item: Item) -> int:
+    """Return how many samples per second a sound has, of a file by its header.
+
+    Args:
+        item: As for `read_sound`.
+
+    Returns:
+        The rate.
+
+    Raises:
+        DataError: As for `read_sound`, as far as it shows without decoding.
+    """
+    with _opened(item) as stream:
+        return stream.rate
 
 
 @dataclass(frozen=True)

@@ -99,7 +99,8 @@ def curve_point(arm: str, draws: Sequence[Fold], *, metric: str, seed: int) -> C
     noise = _test_noise(found, draws, seed)
     groups = drawn_groups(draws[0].y, draws[0].groups)
     units = len(draws[0].y) if groups is None else len(np.unique(groups))
-    point = point_of_values(arm, n, known, bounds=found.bounds, n_test=units, test_error=float(noise.std(ddof=1)))
+    error = float(noise.std(ddof=1))
+    point = point_of_values(arm, n, known, bounds=found.bounds, typical=found.typical, n_test=units, test_error=error)
     return replace(point, test_noise=noise)
 
 
@@ -128,7 +129,14 @@ def _point_of_parts(
 
 
 def point_of_values(
-    arm: str, n: int, values: Sequence[float], *, bounds: tuple[float, float], n_test: int, test_error: float = 0.0
+    arm: str,
+    n: int,
+    values: Sequence[float],
+    *,
+    bounds: tuple[float, float],
+    typical: tuple[float, float] | None = None,
+    n_test: int,
+    test_error: float = 0.0,
 ) -> CurvePoint:
     """Combine the scores of draws that share a test part: mean +- t_f * sqrt(s^2 / J + e^2), clipped to ``bounds``.
 
@@ -142,6 +150,7 @@ def point_of_values(
         n: Number of labels.
         values: One score per draw.
         bounds: Lowest and highest possible value.
+        typical: A metric's ``typical`` values, for draws without any spread.
         n_test: How many items, or groups, the test part has.
         test_error: e; 0 where unknown, and the interval is then about these test items only.
 
@@ -156,8 +165,10 @@ def point_of_values(
         raise OptionError(f"expected scores of at least 2 draws at {n} labels, found {J}", fix="Use more draws.")
     mean, spread, test = float(scores.mean()), float(scores.var(ddof=1)) / J if J > 1 else 0.0, test_error**2
     if spread + test < _SAME**2:
-        interval = nadeau_bengio(scores, n_train=n, n_test=0, bounds=bounds, units=n_test) if J > 1 else None
-        return CurvePoint(arm, n, mean, interval or Interval(*bounds, "one draw without spread"), tuple(values))
+        interval = Interval(*bounds, "one draw without spread")
+        if J > 1:
+            interval = nadeau_bengio(scores, n_train=n, n_test=0, bounds=bounds, typical=typical, units=n_test)
+        return CurvePoint(arm, n, mean, interval, tuple(values))
     freedom = (spread + test) ** 2 / (spread**2 / max(J - 1, 1) + test**2 / max(n_test - 1, 1))
     half = float(stats.t.ppf((1 + _LEVEL) / 2, freedom) * np.sqrt(spread + test))
     method = f"t over {J} draw{'s' * (J > 1)}" + (f" and resamples of {n_test} test units" if test else "")

@@ -14,6 +14,7 @@ The predicted class is the one of highest probability, the first of equals.
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from types import MappingProxyType
 from typing import Any, TypeAlias, final
 
@@ -221,7 +222,9 @@ def find_metric(name: str, kind: Kind = "classification") -> Metric:
     if name not in known:
         kinds = [other for other in KINDS if name in _TABLES[other]]
         found = f"{name!r}, which is one of {kinds[0]}" if kinds else f"{name!r}"
-        raise OptionError(f"expected a metric, found {found}", fix=f"Use one of {', '.join(known)}.")
+        meant = [metric for metric in known if name in metric] or get_close_matches(name, known, n=1)
+        hint = f"Did you mean {' or '.join(meant)}? " if meant else ""
+        raise OptionError(f"expected a metric, found {found}", fix=f"{hint}Use one of {', '.join(known)}.")
     return known[name]
 
 

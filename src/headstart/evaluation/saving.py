@@ -7,6 +7,7 @@ from typing import Any, Final, Literal, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
+from headstart.evaluation._names import metric_name
 from headstart.evaluation.curves import CurvePoint, by_size, metric_of, monotone, replicates
 from headstart.evaluation.intervals import Interval
 
@@ -135,7 +136,7 @@ def sentence(saving: LabelSaving, metric: str, *, unit: str = "labels") -> str:
     Returns:
         One or two sentences.
     """
-    level = f"{written_score(saving.level)} {metric.replace('_', ' ')}"
+    level = f"{written_score(saving.level)} {metric_name(metric)}"
     n, N = f"{saving.n:.0f} {unit}", f"{saving.N:.0f} {unit} from scratch"
     low, high = saving.interval.low, saving.interval.high
     if high < 1:

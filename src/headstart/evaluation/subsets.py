@@ -45,7 +45,7 @@ def sizes(n: int, n_classes: int, most: int | None = None) -> tuple[int, ...]:
 
 
 def nested_subsets(
-    y: npt.NDArray[Any], groups: npt.NDArray[Any] | None, wanted: Sequence[int], *, seed: int
+    y: npt.NDArray[Any], groups: npt.NDArray[Any] | None, wanted: Sequence[int], *, seed: int, equal: bool = False
 ) -> tuple[Indices, ...]:
     """Draw one subset of the examples per size, each inside the next, alike in classes, labels or values.
 
@@ -60,6 +60,7 @@ def nested_subsets(
         groups: Group of each example (N,), or None.
         wanted: Rising sizes, at most N.
         seed: Same seed, same subsets.
+        equal: Whether all classes have the same share, as far as each goes, and not that of its examples.
 
     Returns:
         For each size, sorted indices. Without groups there are exactly as many as wanted; with groups the length says
@@ -74,7 +75,7 @@ def nested_subsets(
     group = np.arange(len(y)) if groups is None else np.unique(groups, return_inverse=True)[1].reshape(-1)
     unit = np.random.default_rng(seed).permutation(int(group.max()) + 1)[group]  # numbered in chance order
     counts = np.stack([np.bincount(unit, column).astype(np.float64) for column in _strata(y, int(steps[0])).T], axis=1)
-    chosen = _Chosen(counts, np.bincount(unit), np.ones(len(counts), dtype=bool), groups is not None)
+    chosen = _Chosen(counts, np.bincount(unit), np.ones(len(counts), dtype=bool), groups is not None, equal)
     subsets = []
     for size in steps:
         chosen.grow(int(size))
@@ -110,12 +111,14 @@ class _Chosen:
     examples: npt.NDArray[np.signedinteger[Any]]  # in each group, (G,)
     left: npt.NDArray[np.bool_]  # whether each group is still to be had, (G,)
     whole: bool  # whether groups may be of several examples
+    equal: bool  # whether strata have equal shares
 
     def grow(self, size: int) -> None:
         """Add groups until there are about ``size`` examples."""
         if size == self.examples.sum():
             self.left[:] = False
-        has, total = np.asfortranarray(self.counts > 0), self.counts.sum(axis=0)
+        has = np.asfortranarray(self.counts > 0)
+        total = np.ones(self.counts.shape[1]) if self.equal else self.counts.sum(axis=0)
         held, room = self.counts[~self.left].sum(axis=0), size - int(self.examples[~self.left].sum())
         while self.left.any():
             pick = self._next(has, held, total, room)

@@ -141,6 +141,7 @@ class TranscriptErrors:
         left_out: Words left out, and how often; the most frequent first.
         put_in: Words put in, and how often; the most frequent first.
         outside: Characters of the transcripts that the model does not know, and how often.
+        outside_recordings: How many transcripts have such characters.
     """
 
     recordings: tuple[Alignment, ...]
@@ -149,6 +150,7 @@ class TranscriptErrors:
     left_out: tuple[tuple[str, int], ...]
     put_in: tuple[tuple[str, int], ...]
     outside: Mapping[str, int]
+    outside_recordings: int
 
 
 def transcript_errors(y: Texts, p: Outputs, *, most: int = 20) -> TranscriptErrors:
@@ -166,6 +168,7 @@ def transcript_errors(y: Texts, p: Outputs, *, most: int = 20) -> TranscriptErro
     recordings = tuple(align_words(said, heard.text) for said, heard in zip(y.tolist(), p, strict=True))
     every = [each for recording in recordings for each in recording.operations]
     found = Counter(each.edit for each in every)
+    outside, outside_recordings = _outside(y, p)
     changed, missing, added = (
         _frequent((each for each in every if each.edit == edit), most) for edit in ("substituted", "left out", "put in")
     )
@@ -175,7 +178,8 @@ def transcript_errors(y: Texts, p: Outputs, *, most: int = 20) -> TranscriptErro
         substituted=tuple((each.said, each.heard, times) for each, times in changed),
         left_out=tuple((each.said, times) for each, times in missing),
         put_in=tuple((each.heard, times) for each, times in added),
-        outside=_outside(y, p),
+        outside=outside,
+        outside_recordings=outside_recordings,
     )
 
 
@@ -227,11 +231,11 @@ def _frequent(operations: Iterable[Operation], most: int) -> list[tuple[Operatio
     return ranked[:most]
 
 
-def _outside(y: Texts, p: Outputs) -> dict[str, int]:
-    found: Counter[str] = Counter()
-    for said, heard in zip(y.tolist(), p, strict=True):
-        found.update(each for each in said if each not in heard.characters)
-    return dict(sorted(found.items(), key=lambda each: (-each[1], each[0])))
+def _outside(y: Texts, p: Outputs) -> tuple[dict[str, int], int]:
+    """How often each character occurs that the model does not know, and in how many transcripts one does."""
+    each = [Counter(x for x in said if x not in heard.characters) for said, heard in zip(y.tolist(), p, strict=True)]
+    total = sum(each, Counter[str]())
+    return dict(sorted(total.items(), key=lambda row: (-row[1], row[0]))), sum(map(bool, each))
 
 
 def _share(above: Tally, below: Tally, y: Texts, p: Outputs, counts: Counts | None) -> Score:

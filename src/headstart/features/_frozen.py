@@ -7,6 +7,9 @@ some minutes of sound, which takes a thousand times the memory of a text.
 
 Rows are stored at the end of a window only. So a pass that was interrupted leaves whole windows, and the next one cuts
 what remains into the very same batches, which give the very same bits.
+
+A recording of more than a minute runs alone, a few of its windows at a time, and these are read when their turn comes:
+memory does not follow its length (`headstart.backbones.LongSound`).
 """
 
 import math
@@ -20,10 +23,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones import Backbone, Batch
+from headstart.backbones import Backbone, Batch, LongSound, ReadsLong
 from headstart.data import Item, Modality, Sound
 from headstart.engine import Engine, Resources, keep_freed_memory
-from headstart.tasks import cut
+from headstart.tasks import cut, ragged
 
 # Measured on two cores (benchmarks/LOG.md): MobileNetV2 is fastest at 8 images a batch, MiniLM flat from 500 to 2,000
 # tokens. A GPU wants more of both. A frame of sound is a token.
@@ -33,9 +36,11 @@ TEXTS_PER_WINDOW = 2048
 TOKENS_PER_WINDOW = 16384  # where words or frames have features of their own: 16,384 of 768 values are 48 MB
 SOUNDS_PER_WINDOW, FRAMES_PER_WINDOW = 64, 16384
 READ_AHEAD = 4  # windows
-SOUNDS_AHEAD = 16  # half an hour as frames takes 60 MB
+SOUNDS_AHEAD = 16  # a minute, the most that is kept of one, takes 2 to 5 MB as frames
 FRAMES_PER_SECOND, BYTES_PER_FRAME = 50, 640  # of networks for sound; of 16-bit samples at 16 kHz
 CHARACTERS_PER_TOKEN = 4  # of English, about
+
+Join = Callable[[Iterator[NDArray[np.float32]]], Any]
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,8 @@ class Rows:
 
     Attributes:
         positions: (n,) which items of the sequence these are.
-        values: (n, V, D) one row per item and feature view, float32; (n,) objects of (rows, V, D) of a backbone that
-            gives features of words or frames.
+        values: (n, V, D) one row per item and feature view, float32; (n,) objects of (rows, V, D), or what was made of
+            them, of a backbone that gives features of words or frames.
         ends_window: Whether these are the last of their window.
     """
 
@@ -54,13 +59,21 @@ class Rows:
     ends_window: bool
 
 
-def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) -> Iterator[Rows]:
+def joined(pieces: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Return consecutive rows as one array."""
+    found = list(pieces)
+    return found[0] if len(found) == 1 else np.concatenate(found)
+
+
+def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine, join: Join = joined) -> Iterator[Rows]:
     """Run items through a frozen network.
 
     Args:
         backbone: The network; runs in evaluation mode on the device it is on.
         items: What to run, in any order of size.
         engine: Reads and prepares items ahead of the network.
+        join: What to make of the rows (rows, V, D) of an item that has several; those of a long recording come in
+            consecutive pieces, and need not be kept.
 
     Yields:
         Rows batch by batch; together they cover every item once.
@@ -70,9 +83,13 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine) ->
     cost = FRAMES_PER_WINDOW if backbone.modality == "audio" else math.inf
     if not backbone.one_row:  # rows of words wait in memory for the end of the window
         cost = max(TOKENS_PER_WINDOW, TOKENS_PER_BATCH[backbone.device.type])
-    compute = _compute if backbone.one_row else _compute_words
-    for batch in batches(backbone, items, engine=engine, most=window_size(backbone, texts=TEXTS_PER_WINDOW), cost=cost):
-        yield Rows(batch.positions, compute(backbone, batch.prepared), batch.ends_window)
+    most = window_size(backbone, texts=TEXTS_PER_WINDOW)
+    for batch in batches(backbone, items, engine=engine, most=most, cost=cost, long=True):
+        if backbone.one_row:
+            yield Rows(batch.positions, _compute(backbone, batch.prepared), batch.ends_window)
+        else:
+            pieces = _compute_words(backbone, batch.prepared)
+            yield Rows(batch.positions, ragged(map(join, pieces)), batch.ends_window)
 
 
 @dataclass(frozen=True)
@@ -91,7 +108,13 @@ class Prepared:
 
 
 def batches(
-    backbone: Backbone, items: Sequence[Item], *, engine: Engine, most: int, cost: float = math.inf
+    backbone: Backbone,
+    items: Sequence[Item],
+    *,
+    engine: Engine,
+    most: int,
+    cost: float = math.inf,
+    long: bool = False,
 ) -> Iterator[Prepared]:
     """Read items ahead and cut them into batches, window by window.
 
@@ -101,12 +124,14 @@ def batches(
         engine: Where reading runs.
         most: The number of items that fills a window.
         cost: The sum of their sizes (tokens, frames, pixels) that fills a window before that.
+        long: Whether long recordings may be left to be read later, as `LongSound`.
 
     Yields:
         Batches; together they cover every item once.
     """
     start = 0
-    for window, costs in _windows(backbone, _prepared(backbone, items, engine, most=most), most=most, cost=cost):
+    stream = _prepared(backbone, items, engine, most=most, long=long)
+    for window, costs in _windows(backbone, stream, most=most, cost=cost):
         cut = list(_batches(backbone, costs))
         for number, batch in enumerate(cut, start=1):
             positions = np.asarray(batch, dtype=np.intp) + start
@@ -132,11 +157,10 @@ def _windows(
 
 
 def _compute(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[np.float32]:
-    batch = backbone.preparer.collate(prepared).to(backbone.device)
     with torch.inference_mode():
         total, weights = torch.zeros(()), 0.0
-        for part, weight in _parts(batch, budget=TOKENS_PER_BATCH[backbone.device.type]):
-            total, weights = total + _views(backbone, part) * weight, weights + weight
+        for part, weight in _parts(backbone, prepared):
+            total, weights = total + _views(backbone, part.to(backbone.device)) * weight, weights + weight
     rows: NDArray[np.float32] = (total / weights).numpy()
     return rows
 
@@ -146,11 +170,30 @@ def _views(backbone: Backbone, batch: Batch) -> Tensor:
     return torch.stack([views[name] for name in backbone.views], dim=1).float().cpu()
 
 
-def _compute_words(backbone: Backbone, prepared: Sequence[Any]) -> NDArray[Any]:
-    """Return (n,) objects of (rows, V, D), a row for every word or frame."""
+def _compute_words(backbone: Backbone, prepared: Sequence[Any]) -> Iterator[Iterator[NDArray[np.float32]]]:
+    """Yield (rows, V, D) of each item, a row for every word or frame; of a long recording a few windows at a time."""
+    if len(prepared) == 1 and isinstance(prepared[0], LongSound):
+        yield _pieces(backbone, prepared[0])
+        return
+    batch = backbone.preparer.collate(prepared)
     with torch.inference_mode():
-        rows = in_runs(backbone, backbone.preparer.collate(prepared), partial(_views, backbone))
-    return cut(rows, [int(each[-1][-1, 2]) + 1 if len(each[-1]) else 0 for each in prepared])
+        rows = in_runs(backbone, batch, partial(_views, backbone))
+    for each in cut(rows, list(map(_count_rows, prepared))):
+        yield iter([each])
+
+
+def _count_rows(prepared: Any) -> int:
+    places = prepared.places if isinstance(prepared, LongSound) else prepared[-1]
+    assert places is not None, "a backbone of words or frames"
+    return int(places[-1, 2]) + 1 if len(places) else 0
+
+
+def _pieces(backbone: Backbone, recording: LongSound) -> Iterator[NDArray[np.float32]]:
+    """Yield the rows of its windows as `in_runs` computes them."""
+    for part in recording.batches(max(1, TOKENS_PER_BATCH[backbone.device.type] // recording.longest)):
+        with torch.inference_mode():
+            found: NDArray[np.float32] = _views(backbone, part.to(backbone.device)).numpy()
+        yield found
 
 
 def in_runs(backbone: Backbone, batch: Batch, run: Callable[[Batch], Tensor]) -> NDArray[np.float32]:
@@ -178,20 +221,31 @@ def in_runs(backbone: Backbone, batch: Batch, run: Callable[[Batch], Tensor]) ->
     return rows
 
 
-def _parts(batch: Batch, *, budget: int) -> Iterator[tuple[Batch, int]]:
+def _parts(backbone: Backbone, prepared: Sequence[Any]) -> Iterator[tuple[Batch, int]]:
     """Cut one item that alone exceeds the budget into runs of windows, so that memory does not follow its length.
 
     Its row is the average of its windows weighted by their real tokens, and so is the average of such averages.
     """
-    if batch.owner is None or len(batch.values) * row_length(batch) <= budget or int(batch.owner.max()) > 0:
-        yield batch, 1
-        return
-    size = max(1, budget // row_length(batch))
+    budget = TOKENS_PER_BATCH[backbone.device.type]
+    first = prepared[0]
+    if len(prepared) == 1 and isinstance(first, LongSound) and len(first.lengths) * first.longest > budget:
+        runs = first.batches(max(1, budget // first.longest))
+    else:
+        batch = backbone.preparer.collate(prepared)
+        if batch.owner is None or len(batch.values) * row_length(batch) <= budget or int(batch.owner.max()) > 0:
+            yield batch, 1
+            return
+        runs = _runs(batch, max(1, budget // row_length(batch)))
+    for run in runs:
+        yield run, len(run.values) * row_length(run) if run.mask is None else int(run.mask.sum())
+
+
+def _runs(batch: Batch, size: int) -> Iterator[Batch]:
+    """Cut the windows of one item into runs of so many."""
+    assert batch.owner is not None, "several windows"
     for start in range(0, len(batch.values), size):
         run = slice(start, start + size)
-        mask = None if batch.mask is None else batch.mask[run]
-        part = Batch(batch.values[run], mask, batch.owner[run])
-        yield part, len(part.values) * row_length(part) if mask is None else int(mask.sum())
+        yield Batch(batch.values[run], None if batch.mask is None else batch.mask[run], batch.owner[run])
 
 
 def row_length(batch: Batch) -> int:
@@ -199,11 +253,14 @@ def row_length(batch: Batch) -> int:
     return batch.values.shape[1] if batch.values.ndim > 1 else 1
 
 
-def _prepared(backbone: Backbone, items: Sequence[Item], engine: Engine, *, most: int) -> Iterator[Any]:
-    chunk = backbone.preparer.chunk
+def _prepared(
+    backbone: Backbone, items: Sequence[Item], engine: Engine, *, most: int, long: bool = False
+) -> Iterator[Any]:
+    preparer, chunk = backbone.preparer, backbone.preparer.chunk
+    read = preparer.read_long if long and isinstance(preparer, ReadsLong) else preparer.read
     chunks = [items[i : i + chunk] for i in range(0, len(items), chunk)]
     ahead = SOUNDS_AHEAD if backbone.modality == "audio" else max(2, READ_AHEAD * most // chunk)
-    for prepared in engine.map(backbone.preparer.read, chunks, resources=Resources(ahead=ahead)):
+    for prepared in engine.map(read, chunks, resources=Resources(ahead=ahead)):
         yield from prepared
 
 

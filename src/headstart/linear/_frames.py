@@ -1,7 +1,9 @@
 """A head for speech: a linear model of a frame and its neighbours, and the decoder that makes a text of its scores."""
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from typing import Self, final
+from itertools import chain
+from typing import Final, Self, final
 
 import numpy as np
 from scipy import special
@@ -9,6 +11,8 @@ from scipy import special
 from headstart.errors import DataError
 from headstart.linear._models import Floats, Single
 from headstart.tasks import Decoder, Greedy, Heard, Ragged
+
+BLOCK: Final = 1536  # frames scored at once, about a minute; the last bits of a matrix product can depend on its height
 
 
 @final
@@ -45,19 +49,45 @@ class FrameModel:
 
     def log_probabilities(self, X: Floats) -> Single:
         """Return log probabilities (T, K) of the frames (T, D) of one recording."""
-        reach = self.seen // 2
-        rows = np.pad(self.standardised(X), ((reach, reach), (0, 0)))
-        scores = sum(rows[c : c + len(X)] @ weights for c, weights in enumerate(self.weights))
-        found: Single = special.log_softmax(scores + self.bias, axis=1).astype(np.float32)
-        return found
+        return np.concatenate(list(self._scored([X])))
 
     def outputs(self, X: Ragged) -> Ragged:
         """Return (N,) `Heard` of the frames of N recordings, (N,) objects of (T, D)."""
         out = np.empty(len(X), dtype=object)
         for number, frames in enumerate(X):
-            found = self.log_probabilities(frames)
-            out[number] = Heard(np.exp(found), self.decoder.text(found, self.characters), self.characters)
+            out[number] = self.heard([frames])
         return out
+
+    def heard(self, pieces: Iterable[Floats]) -> Heard:
+        """Return what is heard in one recording.
+
+        Args:
+            pieces: Its frames (t, D), a few at a time; they are not kept.
+
+        Returns:
+            The same, however the frames are divided.
+        """
+        found = np.concatenate(list(self._scored(pieces)))
+        return Heard(np.exp(found), self.decoder.text(found, self.characters), self.characters)
+
+    def _scored(self, pieces: Iterable[Floats]) -> Iterator[Single]:
+        """Yield log probabilities, of a block of frames at a time however they come."""
+        reach = self.seen // 2
+        edge = np.zeros((reach, len(self.mean)), dtype=np.float32)
+        held = edge  # the frames of the next block, and their neighbours on either side
+        for piece in chain(map(self.standardised, pieces), [edge]):
+            held = np.concatenate([held, piece])
+            while len(held) >= BLOCK + 2 * reach:
+                yield self._scores(held[: BLOCK + 2 * reach])
+                held = held[BLOCK:]
+        if len(held) > 2 * reach:
+            yield self._scores(held)
+
+    def _scores(self, rows: Single) -> Single:
+        n = len(rows) - (self.seen - 1)
+        scores = sum(rows[c : c + n] @ weights for c, weights in enumerate(self.weights))
+        found: Single = special.log_softmax(scores + self.bias, axis=1).astype(np.float32)
+        return found
 
     @classmethod
     def zeros(cls, X: Ragged, characters: tuple[str, ...], *, seen: int) -> Self:

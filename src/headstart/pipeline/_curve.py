@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from itertools import pairwise
 from pathlib import Path
 from typing import Final, Literal
 
@@ -20,6 +21,7 @@ from headstart.evaluation import (
     fit_curve,
     greater_is_better,
     label_saving,
+    metric_name,
     nested_subsets,
     sentence,
     sizes,
@@ -44,11 +46,9 @@ from headstart.pipeline._pictures import check_picture, drawn
 from headstart.report import plot_curve
 from headstart.strategies import (
     Contrastive,
-    FineTune,
     Run,
     Tuning,
-    finetuning_speech,
-    finetuning_words,
+    finetuning,
     reading_for,
 )
 from headstart.tasks import Kind, Task, task_from_labels
@@ -136,6 +136,8 @@ def _check(options: CurveOptions) -> None:
     if options.seeds < FEWEST_DRAWS:
         fix = "Intervals come from the spread over seeds."
         raise OptionError(f"expected at least {FEWEST_DRAWS} seeds, found {options.seeds}", where="--seeds", fix=fix)
+    if options.sizes is not None and options.most is not None:
+        raise OptionError("expected --sizes or --most, found both", where="--sizes", fix="The last size is the most.")
 
 
 def _as_fit(options: CurveOptions) -> FitOptions:
@@ -207,12 +209,9 @@ def _rung_above(dataset: Dataset, backbone: Backbone) -> Tuning:
 
     The ladder of `headstart.search` moves more layers, less, where a class has at most 16 texts.
     """
-    if dataset.kind == "tagging":  # ten times through the documents at every size
-        return replace(finetuning_words(backbone, dataset), steps=0)
-    if dataset.kind == "transcription":
-        return replace(finetuning_speech(backbone, dataset), steps=0)
-    text_classes = dataset.modality == "text" and dataset.kind == "classification"
-    return Contrastive() if text_classes else FineTune()
+    if dataset.modality == "text" and dataset.kind == "classification":
+        return Contrastive()
+    return replace(finetuning(backbone, dataset), steps=0)  # ten times through the examples at every size
 
 
 def _subsets(
@@ -221,26 +220,45 @@ def _subsets(
     """Draw the training examples of every size, as positions in the data set; sizes that a draw lacks are left out."""
     train = dataset.take(plan.train)
     n_classes = {"regression": 1, "transcription": 1, "tagging": n_outputs // 2}.get(dataset.kind, n_outputs)
-    wanted = sizes(len(train), n_classes, options.most)
-    fewest = sizes(len(train), n_classes)[0]
-    if wanted[0] < fewest:
-        raise OptionError(
-            f"expected at least {fewest} {unit_of(dataset.kind)}, found {options.most}",
-            where="--most",
-            fix=f"Give {fewest} or more.",
-        )
+    wanted = _sizes(len(train), n_classes, options, unit_of(dataset.kind))
     y = np.asarray(task_from_labels(dataset.kind, dataset.labels or ()).encode(train.labels or ()))
     groups = None if train.groups is None else np.array(train.groups)
+    by_speaker = False
     if dataset.kind == "transcription" and groups is not None and len(np.unique(groups)) < FEW_SPEAKERS:
-        y, groups = np.unique(groups, return_inverse=True)[1], None  # whole speakers would be few sizes, far apart
-        say(f"Few groups ({y.max() + 1}), so every size has recordings of each, in equal shares.")
-    drawn = [nested_subsets(y, groups, wanted, seed=options.seed + draw) for draw in range(options.seeds)]
+        # Whole speakers would be few sizes, far apart.
+        y, groups, by_speaker = np.unique(groups, return_inverse=True)[1], None, True
+        have = np.bincount(y)
+        far = ", as far as each goes" if np.ptp(have) else ""
+        say(f"Few groups ({len(have)}), so every size has recordings of each, in equal shares{far}.")
+    drawn = [
+        nested_subsets(y, groups, wanted, seed=options.seed + draw, equal=by_speaker) for draw in range(options.seeds)
+    ]
     units = united_groups(train)
     usable = [size for size in range(len(wanted)) if all(_usable(each, size, units) for each in drawn)]
     if not usable:
         fix = "Add examples that are not copies, or from other groups."
         raise DataError("expected at least 2 separate training examples or groups", where=dataset.source, fix=fix)
     return tuple(tuple(plan.train[each[size]] for size in usable) for each in drawn)
+
+
+def _sizes(n: int, n_classes: int, options: CurveOptions, unit: str) -> tuple[int, ...]:
+    """Return the sizes asked for, or a series of them."""
+    fewest = sizes(n, n_classes)[0]
+    wanted = options.sizes or sizes(n, n_classes, options.most)
+    if wanted[0] < fewest:
+        raise OptionError(
+            f"expected at least {fewest} {unit}, found {wanted[0]}",
+            where="--most" if options.sizes is None else "--sizes",
+            fix=f"Give {fewest} or more.",
+        )
+    if wanted[-1] > n or any(more <= few for few, more in pairwise(wanted)):
+        raise OptionError(
+            f"expected rising numbers of {unit} up to the {n} of the training part, "
+            f"found {', '.join(map(str, wanted))}",
+            where="--sizes",
+            fix=f"Leave out those above {n}, and put the others in order.",
+        )
+    return wanted
 
 
 def _usable(drawn: Sequence[Indices], size: int, units: Indices) -> bool:
@@ -260,7 +278,7 @@ def _saving(
     # Of errors there is no worst, but who says nothing has as many as there are words.
     worst = SILENT if errors else table.bounds[0 if table.greater_is_better else 1]
     if all(round(point.value, 2) >= worst if errors else point.value == worst for point in points[SCRATCH]):
-        learnt = f"from scratch nothing is learnt with up to {most.n} ({worst:.2f} {metric.replace('_', ' ')})"
+        learnt = f"from scratch nothing is learnt with up to {most.n} ({worst:.2f} {metric_name(metric)})"
         return None, f"How many {unit} transfer saves cannot be told: {learnt}."
     found = label_saving(points[transfer], points[SCRATCH], metric=metric, seed=seed)
     return found, sentence(found, metric, unit=unit)
@@ -273,5 +291,5 @@ def _next_sentence(gain: Estimate | None, metric: str, *, arm: str, n: int, unit
     ends = [sign * end for end in (gain.value, gain.interval.low, gain.interval.high)]
     decimals = max(0, 1 - math.floor(math.log10(max(map(abs, ends))))) if any(ends) else 2
     value, low, high = (f"{end:+.{decimals}f}" if end else "0" for end in ends)
-    name = metric.replace("_", " ")
-    return f"{MORE} more {unit} than {n} would bring about {value} {name} ({arm}; interval {low} to {high})."
+    score = f"{value} {metric_name(metric)} ({arm}; interval {low} to {high})"
+    return f"{MORE} more {unit} than {n} would bring about {score}."

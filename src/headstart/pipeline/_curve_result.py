@@ -28,6 +28,7 @@ class CurveOptions:
             transcripts the word error rate.
         budget: Seconds until the curve must be there; ten minutes where None.
         seeds: How many draws of the training examples, at least 2.
+        sizes: The numbers of labels to try, rising; about six from the fewest to ``most`` where None.
         most: The largest number of labels, or of labelled texts with entities or transcribed recordings, tried; all of
             the training part where None.
         seed: Every random choice comes from it.
@@ -41,6 +42,7 @@ class CurveOptions:
     metric: str | None = None
     budget: float | None = None
     seeds: int = 3
+    sizes: tuple[int, ...] | None = None
     most: int | None = None
     seed: int = 0
     offline: bool = False

@@ -14,13 +14,7 @@ from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._continue import Before, Continued, open_before
-from headstart.pipeline._entities import (
-    EntityErrors,
-    note_on_unseen,
-    unquoted,
-    with_unseen,
-    without_quotes,
-)
+from headstart.pipeline._entities import EntityErrors, note_on_unseen, unquoted, with_unseen, without_quotes
 from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
@@ -37,6 +31,7 @@ from headstart.pipeline._options import (
     say_once,
     warnings_on,
 )
+from headstart.pipeline._rates import training_rates
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
 from headstart.pipeline._source import (
     check_source_options,
@@ -345,5 +340,6 @@ def _seen(dataset: Dataset, plan: Plan, lent: Dataset | None, lent_items: Sequen
         "places": list(dataset.places),
         "parts": [part.get(i, "unused") for i in range(len(dataset))],
         "groups": None if dataset.groups is None else list(dataset.groups),
+        **training_rates(dataset, plan.train),
         "left_out": [asdict(item) for item in without_quotes(dataset.left_out, dataset.kind)],
     }

@@ -20,6 +20,7 @@ from headstart.tasks import Kind, Spelling
 Say = Callable[[str], None]
 DEFAULT_BUDGET = 1800.0
 MOST_WARNINGS = 8
+MOST_LEFT_OUT = 20
 LADDER = "ladder"
 
 
@@ -194,8 +195,10 @@ def labels_of(dataset: Dataset) -> tuple[str, ...]:
 
 
 def notes_on_left_out(dataset: Dataset) -> tuple[str, ...]:
-    """Say what was left out on request."""
-    return tuple(f"Left out: {item.place}: {item.reason}" for item in dataset.left_out)
+    """Say what was left out on request, the first few by name."""
+    notes = tuple(f"Left out: {item.place}: {item.reason}" for item in dataset.left_out[:MOST_LEFT_OUT])
+    more = len(dataset.left_out) - MOST_LEFT_OUT
+    return notes if more <= 0 else (*notes, f"Left out: {more:,} more; headstart check shows them.")
 
 
 def warnings_on(dataset: Dataset, *, among: Collection[str] | None = None) -> list[str]:

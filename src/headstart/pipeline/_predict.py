@@ -14,6 +14,8 @@ from headstart.data import Document, Item, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
+from headstart.pipeline._options import Say, say_nothing
+from headstart.pipeline._rates import LowRates
 from headstart.tasks import Entity, Heard, timed_words
 
 PREDICT_AT_ONCE = 2048
@@ -33,6 +35,7 @@ def predict(
     backbone: Backbone | str | None = None,
     device: str = "auto",
     offline: bool = False,
+    say: Say = say_nothing,
 ) -> Iterator[dict[str, Any]]:
     """Predict new items, a few at a time so that memory stays bounded.
 
@@ -44,6 +47,7 @@ def predict(
         backbone: Where the backbone of a slim model lies, if not where it was.
         device: Where the network runs.
         offline: Open no connection.
+        say: Told what is odd about the inputs, one sentence at a time.
 
     Yields:
         Per item in input order ``{"input", "label", "probabilities"}``, of several labels ``{"input", "labels",
@@ -54,7 +58,9 @@ def predict(
     """
     saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
-    found = iter(load_items(inputs, saved.model.backbone.modality, text=text, kind=saved.model.task.kind))
+    modality, kind, low = saved.model.backbone.modality, saved.model.task.kind, LowRates(saved.data)
+    found = iter(load_items(inputs, modality, text=text, kind=kind, look=low.look))
+    low.tell(say)
     at_once = TRANSCRIBE_AT_ONCE if saved.model.task.kind == "transcription" else PREDICT_AT_ONCE
     while some := list(islice(found, at_once)):
         yield from _predict_some(saved, some)

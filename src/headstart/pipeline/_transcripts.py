@@ -63,6 +63,7 @@ class SpeechErrors:
         left_out: Words left out, and how often.
         put_in: Words put in, and how often.
         outside: Characters of the transcripts that training has never seen, and how often.
+        outside_recordings: How many transcripts have such characters.
         worst: The recordings with most errors.
         groups: The errors of every group, where they are marked.
         interval_over: What the interval of the score draws: ``groups`` (speakers, from five on) or ``items``.
@@ -74,6 +75,7 @@ class SpeechErrors:
     left_out: tuple[tuple[str, int], ...]
     put_in: tuple[tuple[str, int], ...]
     outside: Mapping[str, int]
+    outside_recordings: int
     worst: tuple[WorstRecording, ...]
     groups: Mapping[str, GroupErrors]
     interval_over: Literal["groups", "items"]
@@ -90,6 +92,7 @@ class SpeechErrors:
             "counts": dict(self.counts),
             **(words if texts else {}),
             "outside": dict(self.outside),
+            "outside_recordings": self.outside_recordings,
             "worst": [
                 {"place": each.place, "words": each.words, "errors": each.errors}
                 | ({"marked": each.marked} if texts else {})
@@ -159,6 +162,7 @@ def speech_errors(recordings: Sequence[HeardRecording], folds: Sequence[Fold]) -
         left_out=found.left_out,
         put_in=found.put_in,
         outside=dict(found.outside),
+        outside_recordings=found.outside_recordings,
         worst=tuple(worst),
         groups=groups,
         interval_over="groups" if over_groups else "items",

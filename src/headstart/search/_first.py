@@ -204,13 +204,20 @@ def _check_time(strategy: Strategy, backbone: Backbone, needed: float, *, left: 
 def _rung(attempt: Attempt, fit: Fitted, best: Fitted, problem: Problem) -> Rung:
     values, own = np.array(fit.fold_values), problem.own(problem.plan.train)
     n = len(own)
-    held_out, bounds = n // len(values), find_metric(problem.run.metric, problem.task.kind).bounds
+    held_out, metric = n // len(values), find_metric(problem.run.metric, problem.task.kind)
     if np.isnan(values).sum() > len(values) - 2:
-        interval = Interval(*bounds, "not defined in the inner folds")
+        interval = Interval(*metric.bounds, "not defined in the inner folds")
     else:
         groups = problem.dataset.groups
         units = n if groups is None else len({groups[i] for i in own})
-        interval = nadeau_bengio(values, n_train=n - held_out, n_test=held_out, bounds=bounds, units=units)
+        interval = nadeau_bengio(
+            values,
+            n_train=n - held_out,
+            n_test=held_out,
+            bounds=metric.bounds,
+            typical=metric.typical,
+            units=units,
+        )
     return Rung(
         name=f"{fit.model.strategy.split('(')[0]} {fit.model.backbone.name}",
         strategy=fit.model.strategy,

@@ -11,6 +11,7 @@ from headstart.backbones import Backbone
 from headstart.data import inner_folds
 from headstart.engine import free_memory
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
+from headstart.evaluation import metric_name
 from headstart.search._owed import CAUTION, Owed
 from headstart.search._problem import MIN_OUTER_FOLDS, Problem, Rung
 from headstart.search._race import Contender, Race, held_out_by, probing, race, tuning, unmeasured
@@ -304,5 +305,5 @@ def _compared(race: Race) -> str:
     if before is None or after is None:
         return ""
     form = ".3f" if max(abs(before), abs(after)) <= 1 else ".4g"
-    name = race.contender.problem.run.metric.replace("_", " ")
+    name = metric_name(race.contender.problem.run.metric)
     return f"; {name} {before:{form}} to {after:{form}} on the same items"

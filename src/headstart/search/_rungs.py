@@ -8,7 +8,7 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.search._judging import NOTHING_KNOWN, Prior
 from headstart.search._problem import Problem
-from headstart.strategies import Contrastive, FineTune, Probe, Strategy, finetuning_speech, finetuning_words
+from headstart.strategies import Contrastive, FineTune, Probe, Strategy, finetuning
 
 FEWEST: Final = 16  # labels per class up to which contrastive tuning moves all layers, at a small rate
 STEPS_PER_CLASS: Final = 10  # two classes with so few labels are learnt in half the steps that four take
@@ -48,32 +48,31 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
     """
     if not backbone.cuts:
         return []
-    text, classes = backbone.modality == "text", problem.task.kind == "classification"
-    if problem.task.kind == "tagging":
+    text, kind = backbone.modality == "text", problem.task.kind
+    if text and kind == "classification":
+        usual = [_contrastive(problem, backbone)]
+    elif kind == "tagging":
         why = "one fold holds few entities, so its gain on other data sets counts too"
-        usual = [Step(finetuning_words(backbone, problem.own_train), FINETUNED_WORDS, why)]
-    elif problem.task.kind == "transcription":
-        return _of_speech(problem, backbone)
-    elif text:
-        usual = [_contrastive(problem, backbone) if classes else Step(FineTune())]
+        usual = [Step(finetuning(backbone, problem.own_train), FINETUNED_WORDS, why)]
+    elif text or kind == "transcription":
+        usual = [Step(finetuning(backbone, problem.own_train))]
     else:
-        usual = [Step(Probe(views=VIEWS[backbone.modality])), Step(FineTune())]
-    if problem.effort == "usual":
-        return usual
-    deeper: list[Step] = []
-    half = max(1, len(backbone.cuts) // 2)
-    if text and classes:
-        deeper.append(Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=1e-4)))
-    elif not text:
-        deeper.append(Step(FineTune(last=half, views=4)))
-    return [*usual, *deeper, Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))]
+        usual = [Step(Probe(views=VIEWS[backbone.modality])), Step(finetuning(backbone, problem.own_train))]
+    return usual if problem.effort == "usual" else [*usual, *_deeper(problem, backbone)]
 
 
-def _of_speech(problem: Problem, backbone: Backbone) -> list[Step]:
-    tuned = finetuning_speech(backbone, problem.own_train)
-    if problem.effort == "usual":
-        return [Step(tuned)]
-    return [Step(tuned), Step(replace(tuned, last="all", rate=1e-4, steps=2 * tuned.steps))]
+def _deeper(problem: Problem, backbone: Backbone) -> list[Step]:
+    """List what is only worth its time where time was given."""
+    if backbone.modality == "audio":
+        tuned = finetuning(backbone, problem.own_train)
+        rate = 1e-4 if problem.task.kind == "transcription" else tuned.rate
+        return [Step(replace(tuned, last="all", rate=rate, steps=2 * tuned.steps))]
+    deepest = Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))
+    if backbone.modality == "image":
+        return [Step(FineTune(last=max(1, len(backbone.cuts) // 2), views=4)), deepest]
+    if problem.task.kind == "classification":
+        return [Step(Contrastive(last=max(1, len(backbone.cuts) - 1), rate=1e-4)), deepest]
+    return [deepest]
 
 
 def _contrastive(problem: Problem, backbone: Backbone) -> Step:

@@ -1,18 +1,18 @@
 """Strategies: ways to adapt a pretrained network, named by call strings such as ``probe(head='knn')``."""
 
 import ast
+from difflib import get_close_matches
 from typing import Any
 
 from headstart.errors import OptionError
 from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, decide_now, say_nothing
 from headstart.strategies._calibration import Temperature
+from headstart.strategies._finetuning import finetuning
 from headstart.strategies._forecast import TuningForecast, forecast
-from headstart.strategies._frames import finetuning_speech
 from headstart.strategies._reading import reading_for
 from headstart.strategies._speech import seconds_of_probe
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning
 from headstart.strategies._values import hints_of, refusal
-from headstart.strategies._words import finetuning_words
 from headstart.strategies.contrastive import Contrastive
 from headstart.strategies.finetune import FineTune
 from headstart.strategies.lora import LoRA
@@ -36,8 +36,7 @@ __all__ = [
     "TuningForecast",
     "class_weight_for",
     "decide_now",
-    "finetuning_speech",
-    "finetuning_words",
+    "finetuning",
     "forecast",
     "parse",
     "reading_for",
@@ -69,9 +68,15 @@ def parse(text: str) -> Strategy:
     call = _call(text)
     kind = STRATEGIES.get(call.func.id) if isinstance(call.func, ast.Name) else None
     if kind is None or call.args:
-        known = ", ".join(f"{name}(...)" for name in STRATEGIES)
-        raise OptionError(f"unknown strategy {text!r}", where="--strategy", fix=f"Known strategies: {known}.")
+        known = ", ".join(["ladder", *(f"{name}(...)" for name in STRATEGIES)])
+        raise OptionError(f"unknown strategy {text!r}", where="--strategy", fix=f"{_meant(call)}Known: {known}.")
     return kind(**_settings(kind, call, text))
+
+
+def _meant(call: ast.Call) -> str:
+    name = call.func.id if isinstance(call.func, ast.Name) else ""
+    close = get_close_matches(name, ["ladder", *STRATEGIES], n=1)
+    return f"Did you mean {close[0]!r}? " if close and close[0] != name else ""
 
 
 def _call(text: str) -> ast.Call:

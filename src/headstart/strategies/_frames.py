@@ -1,4 +1,4 @@
-"""What transcription needs: networks that give a row of features per frame, and how they are fine-tuned."""
+"""What transcription needs: networks that give a row of features per frame."""
 
 from itertools import pairwise
 from typing import Final
@@ -8,12 +8,9 @@ import numpy as np
 from headstart.backbones import Backbone, frame_backbone
 from headstart.data import Dataset
 from headstart.strategies._base import Run
-from headstart.strategies.finetune import FineTune
 from headstart.tasks import Task
 
 PER_SECOND: Final = (25.0, 50.0)  # frames; few, as long as what is said fits
-RATE, WIDTH = 1e-3, 192  # of the starter, on which it was measured
-STEPS: Final = 6.0  # times the square root of the number of recordings
 FAST: Final = 0.02  # share of transcripts that may not fit before more frames are taken
 
 
@@ -47,28 +44,6 @@ def reading_frames(backbone: Backbone, train: Dataset, task: Task, *, run: Run) 
 
     rate: float = run.decide(f"frames a second on {backbone.name}", choose)
     return few if rate == PER_SECOND[0] else many
-
-
-def finetuning_speech(backbone: Backbone, train: Dataset) -> FineTune:
-    """Return how a network is fine-tuned to transcribe: two thirds of its blocks, in few steps on four views.
-
-    Measured in benchmarks/LOG.md. Without other views a hundred recordings are known by heart at once. The steps grow
-    with the square root of the number of recordings, the rate falls with the width of the network.
-
-    Args:
-        backbone: The network, which has cut points.
-        train: The training recordings.
-
-    Returns:
-        The strategy.
-    """
-    return FineTune(
-        last=max(1, round(2 / 3 * (len(backbone.cuts) - 1))),
-        rate=float(np.clip(RATE * WIDTH / backbone.num_features, 1e-4, RATE)),
-        steps=int(np.clip(STEPS * len(train) ** 0.5, 30, 600)),
-        batch=16,
-        views=4,
-    )
 
 
 def _too_short(backbone: Backbone, train: Dataset, task: Task, run: Run) -> int:

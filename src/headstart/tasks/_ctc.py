@@ -131,18 +131,18 @@ def align(log_probabilities: NDArray[np.floating[Any]], text: str, characters: S
         return []
     said = " ".join(words)
     _check(said, characters, len(log_probabilities))
-    scores = np.asarray(log_probabilities, dtype=np.float64)
-    states = _best_states(np.maximum(scores, _LEAST), _Path.of(character_numbers(said, characters)))
+    states = _best_states(log_probabilities, _Path.of(character_numbers(said, characters)))
     last = np.cumsum([len(word) + 1 for word in words]) - 2  # places of the words' last characters
     first = last - [len(word) - 1 for word in words]
     begins = np.searchsorted(states, 2 * first + 1)
     ends = np.searchsorted(states, 2 * last + 1, side="right")
     middles = (ends[:-1] + begins[1:] + 1) // 2
-    cuts = [0, *middles.tolist(), len(scores)]
+    cuts = [0, *middles.tolist(), len(log_probabilities)]
     found = []
     for place, (word, begin, end) in enumerate(zip(words, begins.tolist(), ends.tolist(), strict=True)):
-        around = scores[max(cuts[place], begin - _AROUND) : min(cuts[place + 1], end + _AROUND)]
-        found.append(SpokenWord(begin, end, word, _probability(around, word, characters)))
+        around = log_probabilities[max(cuts[place], begin - _AROUND) : min(cuts[place + 1], end + _AROUND)]
+        probability = _probability(np.asarray(around, dtype=np.float64), word, characters)
+        found.append(SpokenWord(begin, end, word, probability))
     return found
 
 
@@ -200,7 +200,7 @@ def _probability(scores: NDArray[np.float64], word: str, characters: Sequence[st
     return min(1.0, float(np.exp(np.negative(losses)).sum()))
 
 
-def _best_states(scores: NDArray[np.float64], path: _Path, *, reach: int = _REACH) -> NDArray[np.intp]:
+def _best_states(scores: NDArray[np.floating[Any]], path: _Path, *, reach: int = _REACH) -> NDArray[np.intp]:
     """Return the states (T,) of the most probable path.
 
     Where each state came from is kept for a block of frames at a time, and found again from the weights before the
@@ -213,7 +213,7 @@ def _best_states(scores: NDArray[np.float64], path: _Path, *, reach: int = _REAC
     weights, before = path.before(), []
     for start in starts:
         near = _near(weights, reach, size)
-        before.append((near, weights[near]))
+        before.append((near, weights[near].copy()))  # a view would keep all of them
         after, _ = _best(scores[start : start + size], path.part(near), weights[near])
         weights = np.full(len(weights), -np.inf)
         weights[near] = after
@@ -238,9 +238,10 @@ def _near(weights: NDArray[np.float64], reach: int, frames: int) -> slice:
 
 
 def _best(
-    scores: NDArray[np.float64], path: _Path, weights: NDArray[np.float64]
+    scores: NDArray[np.floating[Any]], path: _Path, weights: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.int8]]:
     """Return the weights of the best paths after some frames, and how many states each came on in each frame."""
+    scores = np.maximum(np.asarray(scores, dtype=np.float64), _LEAST)
     steps = np.zeros((len(scores), len(weights)), dtype=np.int8)
     for step, frame in zip(steps, scores, strict=True):
         for moved, other in enumerate(path.moves(weights), start=1):

@@ -23,6 +23,9 @@ LEAST: Final = 1e-3  # a character less probable in a frame is not looked at the
 JUDGED: Final = 200  # recordings and
 FRAMES: Final = 12_000  # frames, at most, by which a decoder is chosen: some minutes of speech
 
+AT_ONCE: Final = 1024  # frames that are made numbers of Python
+FEW: Final = 10_000  # beginnings of texts that are kept without looking which are still gone on from
+
 _WIDEST: Final = 1024
 _STEEPEST: Final = 20.0
 
@@ -80,7 +83,7 @@ class Beam:
     def text(self, log_probabilities: Floats, characters: Sequence[str]) -> str:
         """Return the text of log probabilities (T, K)."""
         search = _Search(self)
-        for frame, heard in _frames(np.exp(np.asarray(log_probabilities, dtype=np.float64)), self.least):
+        for frame, heard in _frames(log_probabilities, self.least):
             search.read(frame, heard)
         return _tidy("".join(characters[number - 1] for number in search.best()))
 
@@ -115,6 +118,7 @@ class _Search:
         self._contexts, self._factors = [start], [beam.factors(start)]
         self._nodes = {-1: 0}  # by key: parent * columns + character
         self._kept = [(0, 1.0, 0.0)]
+        self._most = FEW
 
     def read(self, frame: Sequence[float], heard: Sequence[int]) -> None:
         """Go on by a frame.
@@ -151,6 +155,25 @@ class _Search:
             for key, silent, spoken in found[: self._beam.width]
             if silent + spoken > 0
         ]
+        if len(self._keys) > self._most:
+            self._forget()
+            self._most = FEW + 2 * len(self._keys)
+
+    def _forget(self) -> None:
+        """Drop the beginnings that none which is kept goes on from: most of them, in a long recording."""
+        alive = {0}
+        for node, _, _ in self._kept:
+            while node not in alive:
+                alive.add(node)
+                node = self._parents[node]
+        old = sorted(alive)  # parents come before what continues them
+        new = {node: number for number, node in enumerate(old)}
+        self._parents, self._last = [new[self._parents[node]] for node in old], [self._last[node] for node in old]
+        self._contexts, self._factors = [self._contexts[node] for node in old], [self._factors[node] for node in old]
+        continued = zip(self._parents[1:], self._last[1:], strict=True)
+        self._keys = [-1, *(parent * self._columns + number for parent, number in continued)]
+        self._nodes = {key: number for number, key in enumerate(self._keys)}
+        self._kept = [(new[node], silent, spoken) for node, silent, spoken in self._kept]
 
     def _node(self, key: int) -> int:
         node = self._nodes.get(key)
@@ -180,21 +203,24 @@ def _weight(found: tuple[int, float, float]) -> float:
     return found[1] + found[2]
 
 
-def _frames(p: NDArray[np.float64], least: float) -> Iterator[tuple[list[float], list[int]]]:
+def _frames(log_probabilities: Floats, least: float) -> Iterator[tuple[list[float], list[int]]]:
     """Yield the probabilities and the characters that matter, frame by frame.
 
     Of frames one after another in which none matters only the first is told: the others change all texts alike.
     """
-    looked = p >= least
-    looked[np.arange(len(p)), p.argmax(axis=1)] = True
-    looked[:, BLANK] = False
-    speaks = np.flatnonzero(looked.any(axis=1))
-    told = np.unique(np.concatenate([speaks, speaks + 1]))  # nor do those before the first
-    told = told[told < len(p)]
-    kept = np.where(looked, p, 0.0)[told]
-    kept[:, BLANK] = p[told, BLANK]
-    for frame, columns in zip(kept.tolist(), looked[told], strict=True):
-        yield frame, np.flatnonzero(columns).tolist()
+    spoke = False  # in the frame before: nor do those before the first character change anything
+    for start in range(0, len(log_probabilities), AT_ONCE):
+        p = np.exp(np.asarray(log_probabilities[start : start + AT_ONCE], dtype=np.float64))
+        looked = p >= least
+        looked[np.arange(len(p)), p.argmax(axis=1)] = True
+        looked[:, BLANK] = False
+        speaks: NDArray[np.bool_] = np.logical_or.reduce(looked, axis=1)
+        told = speaks | np.append(spoke, speaks[:-1])
+        spoke = bool(speaks[-1])
+        kept = np.where(looked, p, 0.0)[told]
+        kept[:, BLANK] = p[told, BLANK]
+        for frame, columns in zip(kept.tolist(), looked[told], strict=True):
+            yield frame, np.flatnonzero(columns).tolist()
 
 
 def greedy(log_probabilities: Floats, characters: Sequence[str]) -> str:

@@ -30,6 +30,10 @@ def edits(a: Sequence[Hashable], b: Sequence[Hashable]) -> int:
 def edit_path(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[Edit, int, int]]:
     """Tell which edits turn what should be there into what was found, at the least number of them.
 
+    Several paths may have as few edits. Read from the first items to the last, two are then paired wherever that takes
+    no more edits, so that a substitution goes before leaving one out and putting one in; else leaving out goes before
+    putting in. The same sequences always have the same path.
+
     Args:
         a: What should be there.
         b: What was found.
@@ -39,22 +43,29 @@ def edit_path(a: Sequence[Hashable], b: Sequence[Hashable]) -> list[tuple[Edit, 
         ``a[i]`` with ``b[j]``; ``left out`` means that ``a[i]`` is missing before ``b[j]``; ``put in`` that ``b[j]``
         is too much before ``a[i]``.
     """
+    a, b = a[::-1], b[::-1]  # the table tells how far what was read is apart; here what is still to be read
     columns = [((1 << len(a)) - 1, 0), *_columns(a, b)]
     path: list[tuple[Edit, int, int]] = []
-    i, j = len(a), len(b)
-    while i and j:
-        if columns[j][0] >> (i - 1) & 1:
-            i -= 1
-            path.append(("left out", i, j))
-        elif columns[j - 1][1] >> (i - 1) & 1:
-            j -= 1
-            path.append(("put in", i, j))
+    i, j, left = len(a), len(b), _distance(columns, len(a), len(b))
+    while i or j:
+        place = len(a) - i, len(b) - j
+        differ = i > 0 and j > 0 and a[i - 1] != b[j - 1]
+        if i and j and left == _distance(columns, i - 1, j - 1) + differ:
+            path.append(("substituted" if differ else "same", *place))
+            i, j, left = i - 1, j - 1, left - differ
+        elif i and left == _distance(columns, i - 1, j) + 1:
+            path.append(("left out", *place))
+            i, left = i - 1, left - 1
         else:
-            i, j = i - 1, j - 1
-            path.append(("same" if a[i] == b[j] else "substituted", i, j))
-    path += [("left out", place, 0) for place in reversed(range(i))]
-    path += [("put in", 0, place) for place in reversed(range(j))]
-    return path[::-1]
+            path.append(("put in", *place))
+            j, left = j - 1, left - 1
+    return path
+
+
+def _distance(columns: Sequence[tuple[int, int]], i: int, j: int) -> int:
+    """The distance of ``a[:i]`` from ``b[:j]``, by the columns of the table."""
+    (rises, falls), first = columns[j], (1 << i) - 1
+    return j + (rises & first).bit_count() - (falls & first).bit_count()
 
 
 def _columns(a: Sequence[Hashable], b: Sequence[Hashable]) -> Iterator[tuple[int, int]]:
