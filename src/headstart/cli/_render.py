@@ -102,8 +102,8 @@ def _verdict(result: "FitResult") -> str:
 def _time(result: "FitResult") -> str:
     rest = result.seconds - result.adaptation_seconds
     return (
-        f"{result.seconds:.1f} s: adaptation {result.adaptation_seconds:.1f} s, starting and measuring {rest:.1f} s "
-        f"(frozen passes {result.feature_seconds:.1f} s)"
+        f"{result.seconds:.1f} s: adaptation {result.adaptation_seconds:.1f} s, starting and measuring {rest:.1f} s; "
+        f"frozen passes of both {result.feature_seconds:.1f} s"
     )
 
 

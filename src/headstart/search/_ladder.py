@@ -306,4 +306,4 @@ def _compared(race: Race) -> str:
         return ""
     form = ".3f" if max(abs(before), abs(after)) <= 1 else ".4g"
     name = metric_name(race.contender.problem.run.metric)
-    return f"; {name} {before:{form}} to {after:{form}} on the same items"
+    return f"; {name} {before:{form}} to {after:{form}} on the same {race.n:,} items"

@@ -133,6 +133,11 @@ class Race:
         return self._metric.score(self._y, self.before), self._metric.score(self._y, self.outputs)
 
     @property
+    def n(self) -> int:
+        """How many items were looked at."""
+        return len(self._y)
+
+    @property
     def compared(self) -> str:
         """What the gain is of."""
         return {"tagging": "entity F1", "transcription": "words right"}.get(kind_of(self._y), "loss")
