@@ -75,7 +75,8 @@ def test_a_rung_is_accepted_where_what_is_to_be_learnt_needs_it():
     assert rung.accepted
     assert rung.name == f"{WORDS} toy:text"
     assert rung.reason.startswith("better: gain in loss +0.")
-    before, after = re.search(r" ± 0\.\d{3}; accuracy (0\.\d+) to ([01]\.\d+) on the same \d+ items$", rung.reason).groups()
+    shown = re.search(r" ± 0\.\d{3}; accuracy (0\.\d+) to ([01]\.\d+) on the same \d+ items$", rung.reason)
+    before, after = shown.groups()
     assert float(before) < float(after)
     assert after == f"{rung.value:.3f}"
     assert rung.value > probe.value
