@@ -14,7 +14,6 @@ A row is printed and appended as soon as it is there, and what the results file 
 """
 
 import argparse
-import json
 import sys
 import tempfile
 import time
@@ -28,7 +27,7 @@ import headstart
 from headstart import FitOptions, Reading
 
 sys.path.append(str(Path(__file__).parents[1] / "peers"))
-from machine import here
+from machine import measured, record
 
 MOST_TEST = 600  # sentences
 ARMS = ("source only", "target only", "source and target")
@@ -116,11 +115,6 @@ def fit(data: Path, model: Path, seed: int, *, source: Path | None = None, test:
     return headstart.fit(data, model, reading=Reading(task="tagging", test=test), options=options).to_dict()
 
 
-def done(results: Path, pair: str, seed: int) -> bool:
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return any((row["pair"], row["seed"]) == (pair, seed) for row in map(json.loads, lines))
-
-
 def show(row: Mapping) -> str:
     values = (f"{name} {row[name]['f1']:.3f}" for name in ARMS if name in row)
     low, high = row["gain"]["interval"]
@@ -142,11 +136,10 @@ def main() -> None:
     options = parser.parse_args()
     for seed in range(options.seeds):
         for pair in PAIRS:
-            if pair.name in (options.pair or [pair.name]) and not done(options.results, pair.name, seed):
-                row = measure(pair, seed, options) | {"finished": time.strftime("%Y-%m-%d %H:%M"), **here()}
-                options.results.parent.mkdir(parents=True, exist_ok=True)
-                with options.results.open("a", encoding="utf-8") as file:
-                    file.write(json.dumps(row) + "\n")
+            known = measured(options.results, {"pair": pair.name, "seed": seed})
+            if pair.name in (options.pair or [pair.name]) and not known:
+                row = measure(pair, seed, options)
+                record(options.results, row)
                 print(show(row), flush=True)
 
 

@@ -23,7 +23,6 @@ The peers live in an environment of their own: torch, transformers, accelerate a
 
 import argparse
 import hashlib
-import json
 import sys
 import tempfile
 import time
@@ -35,7 +34,7 @@ from scoring import scored
 from sets import MOST_TEST, SETS, Set, draw, write
 
 sys.path.append(str(Path(__file__).parents[1] / "peers"))
-from machine import here, timed
+from machine import measured, record, timed
 
 SIZES = ("100", "300", "1000", "all")
 DEFAULT_ARMS = ("huggingface", "headstart", "headstart finetune", "classical")
@@ -43,7 +42,7 @@ DEFAULT_ARMS = ("huggingface", "headstart", "headstart finetune", "classical")
 
 def cells(options: argparse.Namespace) -> Iterator[tuple[Set, str, int]]:
     """Yield what to measure: the first seed of everything first, so that an early stop leaves a whole picture."""
-    for seed in range(options.seeds):
+    for seed in options.seeds:
         for n in options.n:
             for each in SETS:
                 if each.name in (options.set or [each.name]) and not (n == "all" and seed):
@@ -52,7 +51,8 @@ def cells(options: argparse.Namespace) -> Iterator[tuple[Set, str, int]]:
 
 def measure(each: Set, n: str, seed: int, options: argparse.Namespace, progress: Callable[[], str]) -> None:
     """Measure all arms of one draw that the results do not have yet."""
-    todo = [name for name in options.arm or DEFAULT_ARMS if not done(options.results, (each.name, n, seed, name))]
+    cell, arms = {"set": each.name, "n": n, "seed": seed}, options.arm or DEFAULT_ARMS
+    todo = [name for name in arms if not measured(options.results, {**cell, "arm": name})]
     if not todo:
         return
     with tempfile.TemporaryDirectory() as name:
@@ -60,7 +60,7 @@ def measure(each: Set, n: str, seed: int, options: argparse.Namespace, progress:
         folder.mkdir()
         train, test = draw(each, options.data, n=None if n == "all" else int(n), seed=seed, most_test=options.most_test)
         write(folder, train, test)
-        about = {"set": each.name, "n": n, "seed": seed, "n_train": len(train), "n_test": len(test)}
+        about = {**cell, "n_train": len(train), "n_test": len(test)}
         about["test"] = hashlib.sha256((folder / "test.conll").read_bytes()).hexdigest()[:12]
         for arm in todo:
             scratch = Path(name) / arm
@@ -70,17 +70,8 @@ def measure(each: Set, n: str, seed: int, options: argparse.Namespace, progress:
             append(options.results, {**about, "arm": arm, **row, "threads": options.threads, **found}, progress)
 
 
-def done(results: Path, key: tuple[str, str, int, str]) -> bool:
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    rows = map(json.loads, lines)
-    return any((row["set"], row["n"], row["seed"], row["arm"]) == key for row in rows)
-
-
 def append(results: Path, row: Mapping, progress: Callable[[], str]) -> None:
-    row = {**row, "finished": time.strftime("%Y-%m-%d %H:%M"), **here()}
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    record(results, row)
     low, high = row["interval"]
     print(
         f"{progress()} {row['set']} {row['n']}, seed {row['seed']}, {row['arm']}: F1 {row['f1']:.3f} "
@@ -101,7 +92,7 @@ def main() -> None:
     parser.add_argument("--results", type=Path, required=True, help="JSON lines; made, or added to")
     parser.add_argument("--set", action="append", choices=[each.name for each in SETS], help="may be repeated")
     parser.add_argument("--n", nargs="+", default=SIZES, help="training sentences: numbers, or all")
-    parser.add_argument("--seeds", type=int, default=3, help="draws of the training part; one for all sentences")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2], help="of draws; only 0 for all sentences")
     parser.add_argument("--arm", action="append", choices=list(ARMS), help="may be repeated")
     parser.add_argument("--threads", type=int, default=2, help="of every arm")
     parser.add_argument("--most-test", type=int, default=MOST_TEST, help="test sentences of a set")

@@ -1,4 +1,4 @@
-"""Processes with a clock, and what is recorded of the machine beside every number."""
+"""Processes with a clock, files of results, and what is recorded of the machine beside every number."""
 
 import json
 import os
@@ -77,6 +77,19 @@ def here() -> dict:
     command = ["git", "describe", "--always", "--dirty"]
     commit = subprocess.run(command, cwd=Path(__file__).parent, capture_output=True, text=True, check=False)
     return {"commit": commit.stdout.strip(), "cpu": _processor(), "processors": len(os.sched_getaffinity(0))}
+
+
+def measured(results: Path, about: Mapping) -> bool:
+    """Return whether a file of results, JSON lines, has a row of all this."""
+    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
+    return any(about.items() <= json.loads(line).items() for line in lines)
+
+
+def record(results: Path, row: Mapping) -> None:
+    """Add a row to a file of results, with when and where it was measured."""
+    results.parent.mkdir(parents=True, exist_ok=True)
+    with results.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({**row, "finished": time.strftime("%Y-%m-%d %H:%M"), **here()}) + "\n")
 
 
 def _processor() -> str:

@@ -9,10 +9,8 @@ as soon as it is there, and what the results file has is not measured again.
 """
 
 import argparse
-import json
 import sys
 import tempfile
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +21,7 @@ import headstart
 from headstart.backbones import Backbone
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))  # the same subsets as against the peers
-from machine import here
+from machine import measured, record
 from subsets import subset, write
 
 
@@ -83,7 +81,7 @@ def measure(each: Set, seed: int, found: Mapping[str, str | Backbone], options: 
 def truth(data: Path, name: str, backbone: str | Backbone, about: Mapping, results: Path) -> None:
     """Fit one candidate on its own."""
     row = {**about, "what": "truth", "candidate": name}
-    if done(results, row):
+    if measured(results, row):
         return
     with tempfile.TemporaryDirectory() as folder:
         chosen = headstart.FitOptions(backbones=(backbone,), proof="none", offline=True)
@@ -96,7 +94,7 @@ def truth(data: Path, name: str, backbone: str | Backbone, about: Mapping, resul
 def ranking(data: Path, found: Mapping[str, str | Backbone], about: Mapping, results: Path) -> None:
     """Rank all candidates."""
     row = {**about, "what": "ranking"}
-    if done(results, row):
+    if measured(results, row):
         return
     options = headstart.RankOptions(backbones=tuple(found.values()), offline=True)
     result = headstart.rank(data, options=options).to_dict()
@@ -105,15 +103,8 @@ def ranking(data: Path, found: Mapping[str, str | Backbone], about: Mapping, res
     append(results, {**row, **result, "candidates": candidates})
 
 
-def done(results: Path, row: Mapping) -> bool:
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return any(row.items() <= json.loads(line).items() for line in lines)
-
-
 def append(results: Path, row: Mapping) -> None:
-    row = {**row, "finished": time.strftime("%Y-%m-%d %H:%M"), **here()}
-    with results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    record(results, row)
     value = f"{row['accuracy']:.4f} in {row['seconds']:.0f} s" if "accuracy" in row else f"{row['seconds']:.0f} s"
     print(f"{row['set']} seed {row['seed']} {row.get('candidate', 'ranking')}: {value}", flush=True)
 

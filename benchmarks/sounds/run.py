@@ -13,7 +13,6 @@ transcription it holds errors and words of every speaker, for an interval by spe
 """
 
 import argparse
-import json
 import sys
 import tempfile
 from pathlib import Path
@@ -23,7 +22,7 @@ from cases import CASES, Case, Row
 import headstart
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
-from machine import here
+from machine import measured, record
 
 
 def fitted(folder: Path, options: argparse.Namespace) -> dict:
@@ -46,27 +45,18 @@ def row_of(found: dict) -> dict:
 def measure(case: Case, rows: list[Row], tested: tuple[str, ...], options: argparse.Namespace) -> None:
     """Measure one fold, unless the results have it."""
     about = {"case": case.name, "tested": " ".join(tested), "backbone": options.backbone, "budget": options.budget}
-    if done(options.results, about):
+    if measured(options.results, about):
         return
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name) / "data"
         case.write(options.data, rows, tested, folder)
-        row = {**about, **row_of(fitted(folder, options)), **here()}
-    with options.results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+        row = {**about, **row_of(fitted(folder, options))}
+    record(options.results, row)
     low, high = row["interval"]
     score = f"{row['metric']} {row['value']:.3f} [{low:.3f}, {high:.3f}]"
     others = ", ".join(f"{other} {its['value']:.3f}" for other, its in row["baselines"].items())
     fold = f"{case.name}, tested on {' and '.join(tested)}"
     print(f"{fold}: {score}, {row['strategy']}, {row['seconds']:.0f} s; {others}", flush=True)
-
-
-def done(results: Path, about: dict) -> bool:
-    """Whether the results file has the row."""
-    if not results.exists():
-        return False
-    rows = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
-    return any(all(row.get(key) == value for key, value in about.items()) for row in rows)
 
 
 def main() -> None:

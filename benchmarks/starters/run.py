@@ -20,7 +20,6 @@ were right, so `table.py` pairs any two arms by item.
 
 import argparse
 import hashlib
-import json
 import sys
 import tempfile
 import time
@@ -38,7 +37,7 @@ from headstart.evaluation import bootstrap_interval
 from headstart.features import FeatureSource
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "peers"))
-from machine import here
+from machine import measured, record
 
 STARTERS = {"image": "starter:image-small", "audio": "starter:audio-small"}
 REFERENCES = ("mobilenetv2_100.in1k", "squeezenet1_0.in1k")
@@ -86,7 +85,7 @@ def measure(
     todo = []
     for name, network, arm in arms_of(each, options):
         about = {"set": each.name, "per_class": n, "seed": seed, "arm": name, **named(network)}
-        if not done(options.results, about):
+        if not measured(options.results, about):
             todo.append((about, arm))
     if not todo:
         return
@@ -122,16 +121,8 @@ def scored(answer: Answer) -> dict:
     }
 
 
-def done(results: Path, about: Mapping) -> bool:
-    lines = results.read_text(encoding="utf-8").splitlines() if results.exists() else []
-    return any(about.items() <= json.loads(line).items() for line in lines)
-
-
 def append(results: Path, row: Mapping, *, progress: Callable[[], str]) -> None:
-    row = {**row, "finished": time.strftime("%Y-%m-%d %H:%M"), **here()}
-    results.parent.mkdir(parents=True, exist_ok=True)
-    with results.open("a", encoding="utf-8") as file:
-        file.write(json.dumps(row) + "\n")
+    record(results, row)
     low, high = row["interval"]
     print(
         f"{progress()} {row['set']} {row['per_class']} per class, seed {row['seed']}, {row['arm']}: "

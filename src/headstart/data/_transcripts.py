@@ -7,14 +7,13 @@ case and punctuation.
 import unicodedata
 from collections.abc import Sequence
 from dataclasses import replace
-from itertools import pairwise
 from typing import Final
 
 from headstart.data._findings import Finding
 from headstart.data._rows import Found, Names, Row
 from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError
-from headstart.tasks import Spelling, plain, written
+from headstart.tasks import Spelling, frames_needed, plain, written
 
 FRAMES: Final = 50  # per second: what most networks for speech give; each tells one character at most
 _SHOWN: Final = 40  # characters
@@ -59,8 +58,7 @@ def too_long(row: Row, fact: SoundFacts) -> DataError | None:
         The fault where the transcript has more characters than the recording has frames.
     """
     text = plain(row.label or "")
-    needed = len(text) + sum(one == other for one, other in pairwise(text))  # between twins a blank
-    if needed <= FRAMES * fact.seconds:
+    if frames_needed(text) <= FRAMES * fact.seconds:
         return None
     found = f"{len(text)} characters in {fact.seconds:.2f} s"
     fix = "Check that the transcript belongs to the recording and that none of it is cut off."

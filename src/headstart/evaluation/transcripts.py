@@ -17,7 +17,6 @@ place; what is remembered of it goes with it.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final, TypeAlias, final
 from weakref import WeakKeyDictionary
 
@@ -27,7 +26,7 @@ import numpy.typing as npt
 from headstart.errors import DataError
 from headstart.evaluation._ratios import Score, ratio
 from headstart.linear import transcript_nats
-from headstart.tasks import Edit, Heard, edit_path, edits, written
+from headstart.tasks import Edit, Heard, edit_path, edits, frames_needed, written
 
 Floats: TypeAlias = npt.NDArray[np.float64]
 Counts: TypeAlias = npt.NDArray[np.float64]
@@ -211,7 +210,7 @@ def constant_transcripts(y_train: Texts, *, n_test: int) -> Outputs:
         for guess in (usual, "")
     )
     said = Counter("".join(y_train.tolist()))
-    characters, frames = tuple(sorted(said)), max(map(_frames_needed, texts.tolist()))
+    characters, frames = tuple(sorted(said)), max(map(frames_needed, texts.tolist()))
     often = np.array([len(y_train) * frames - said.total(), *(said[each] for each in characters)])
     frequencies = (often + 1 / len(often)) / (often.sum() + 1)
     probabilities = np.tile(frequencies.astype(np.float32), (frames, 1))
@@ -219,11 +218,6 @@ def constant_transcripts(y_train: Texts, *, n_test: int) -> Outputs:
     for number in range(n_test):
         answers[number] = Heard(probabilities, usual if errors <= silent else "", characters)
     return answers
-
-
-def _frames_needed(text: str) -> int:
-    """One of each character, and one between two that are the same."""
-    return len(text) + sum(a == b for a, b in pairwise(text))
 
 
 def _frequent(operations: Iterable[Operation], most: int) -> list[tuple[Operation, int]]:

@@ -44,13 +44,7 @@ from headstart.pipeline._options import (
 )
 from headstart.pipeline._pictures import check_picture, drawn
 from headstart.report import plot_curve
-from headstart.strategies import (
-    Contrastive,
-    Run,
-    Tuning,
-    finetuning,
-    reading_for,
-)
+from headstart.strategies import Contrastive, Run, Tuning, finetuning, reading_for
 from headstart.tasks import Kind, Task, task_from_labels
 
 CURVE_BUDGET: Final = 600.0

@@ -1,7 +1,7 @@
 """Fit: choose, adapt, measure and save a model for one data set."""
 
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -194,9 +194,7 @@ def fit(
         mistakes = Mistakes.of(dataset, outcome.predictions, task)
         result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
-        # The place it was made at, and the texts, are nobody's business where the model is shipped.
-        measured = result.to_dict(texts=False) | {"model": Path(output).name}
-        artifact.save(outcome.model, work.model, evaluation=measured, data=seen, contents=options.contents)
+        _save(result, work, seen=seen, contents=options.contents)
         # After the manifest, which so does not miss it where it is removed.
         mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
         work.close()
@@ -248,6 +246,12 @@ def _split(
         plan = split(dataset)
         return dataset, plan, dataset, plan
     return dataset, *with_source(dataset, lent, split, shared_groups=options.target_domain is not None)
+
+
+def _save(result: FitResult, work: PartialFolder, *, seen: Mapping[str, Any], contents: artifact.Contents) -> None:
+    """Write the model; the place it was made at, and the texts, are nobody's business where it is shipped."""
+    measured = result.to_dict(texts=False) | {"model": result.folder.name}
+    artifact.save(result.outcome.model, work.model, evaluation=measured, data=seen, contents=contents)
 
 
 def _timed(result: FitResult, run: Run, started: float) -> FitResult:

@@ -61,7 +61,7 @@ def predict(
     modality, kind, low = saved.model.backbone.modality, saved.model.task.kind, LowRates(saved.data)
     found = iter(load_items(inputs, modality, text=text, kind=kind, look=low.look))
     low.tell(say)
-    at_once = TRANSCRIBE_AT_ONCE if saved.model.task.kind == "transcription" else PREDICT_AT_ONCE
+    at_once = TRANSCRIBE_AT_ONCE if kind == "transcription" else PREDICT_AT_ONCE
     while some := list(islice(found, at_once)):
         yield from _predict_some(saved, some)
 

@@ -1,6 +1,5 @@
 """What transcription needs: networks that give a row of features per frame."""
 
-from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -8,7 +7,7 @@ import numpy as np
 from headstart.backbones import Backbone, frame_backbone
 from headstart.data import Dataset
 from headstart.strategies._base import Run
-from headstart.tasks import Task
+from headstart.tasks import Task, frames_needed
 
 PER_SECOND: Final = (25.0, 50.0)  # frames; few, as long as what is said fits
 FAST: Final = 0.02  # share of transcripts that may not fit before more frames are taken
@@ -50,6 +49,5 @@ def _too_short(backbone: Backbone, train: Dataset, task: Task, run: Run) -> int:
     """Count the recordings with fewer frames than their transcripts need."""
     assert train.labels is not None
     frames = run.features.rows_each(backbone, train)
-    # One for every character, and one between two that are equal.
-    needed = [len(text) + sum(a == b for a, b in pairwise(text)) for text in task.encode(train.labels)]
-    return int((np.asarray(needed) > frames).sum())
+    needed = np.array([frames_needed(text) for text in task.encode(train.labels)])
+    return int((needed > frames).sum())

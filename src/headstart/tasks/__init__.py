@@ -6,7 +6,7 @@ from typing import Any
 from headstart.errors import ArtifactError
 from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
 from headstart.tasks._characters import CharacterModel
-from headstart.tasks._ctc import SpokenWord, TimedWord, align, ctc_loss, timed_words
+from headstart.tasks._ctc import SpokenWord, TimedWord, align, ctc_loss, frames_needed, timed_words
 from headstart.tasks._decoders import Beam, Choice, Decoder, Greedy, choose_decoder, decoder_from, greedy
 from headstart.tasks._decoding import best_tags
 from headstart.tasks._edits import Edit, edit_path, edits
@@ -54,6 +54,7 @@ __all__ = [
     "edits",
     "entities_of",
     "flat",
+    "frames_needed",
     "greedy",
     "is_ragged",
     "join_labels",

@@ -169,6 +169,11 @@ def timed_words(heard: Heard, frame_seconds: float) -> list[TimedWord]:
     ]
 
 
+def frames_needed(text: str) -> int:
+    """Return the fewest frames that can spell a text: one per character, and a blank between two that are equal."""
+    return len(text) + sum(one == other for one, other in pairwise(text))
+
+
 def _check(said: str, characters: Sequence[str], frames: int) -> None:
     unknown = sorted(set(said) - set(characters))
     if unknown:
@@ -176,7 +181,7 @@ def _check(said: str, characters: Sequence[str], frames: int) -> None:
             f"expected a text of the characters that training has seen, found also {', '.join(map(repr, unknown))}",
             fix="Leave them out of the text.",
         )
-    needed = len(said) + sum(one == other for one, other in pairwise(said))
+    needed = frames_needed(said)
     if frames < needed:
         raise DataError(
             f"expected at least {needed} frames for {len(said)} characters, found {frames}",
