@@ -6,11 +6,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import soxr
 import torch
 import transformers
 from safetensors.torch import load_file, save_file
 
-from headstart.backbones import Backbone, load, rebuild
+from headstart.backbones import Backbone, load, rebuild, write_folder
+from headstart.backbones._transformers_conformer import levelled
 from headstart.data import Sound, read_sound
 from headstart.errors import BackboneError
 from tests.backbones.layouts import check_chain, randomise, sounds
@@ -186,6 +188,16 @@ def test_a_configuration_that_cannot_be_built_is_refused(values: dict[str, Any],
         ({"num_mel_bins": None}, 'expected a whole number from 1 for "num_mel_bins", found None'),
         ({"feature_size": 80}, 'expected "feature_size" 20, as "num_mel_bins", found 80'),
         ({"feature_extractor_type": "WhisperFeatureExtractor"}, "SeamlessM4TFeatureExtractor, found 'Whisper"),
+        (
+            {"headstart_floor": 3000},
+            'expected a number above 0 for "headstart_spread" in preprocessor_config.json, fou',
+        ),
+        ({"headstart_floor": -1, "headstart_spread": 1}, 'expected a number above 0 for "headstart_floor" in pre'),
+        (
+            {"headstart_floor": math.nan, "headstart_spread": 1},
+            '"headstart_floor" in preprocessor_config.json, found n',
+        ),
+        ({"headstart_floor": True, "headstart_spread": 1}, '"headstart_floor" in preprocessor_config.json, found True'),
     ],
 )
 def test_settings_that_do_not_belong_to_it_are_refused_with_their_place(
@@ -195,7 +207,7 @@ def test_settings_that_do_not_belong_to_it_are_refused_with_their_place(
     with pytest.raises(BackboneError) as error:
         load(f"dir:{folder}")
     assert message in str(error.value)
-    assert str(error.value).startswith(str(folder / "preprocessor_config.json"))
+    assert str(error.value).startswith(str(folder))
 
 
 def test_a_kept_recipe_with_other_settings_is_refused(tmp_path: Path) -> None:
@@ -204,6 +216,10 @@ def test_a_kept_recipe_with_other_settings_is_refused(tmp_path: Path) -> None:
     for change_, message in (
         ({"window": -1}, 'stranger: expected a whole number from 1 for "headstart_window", found -1'),
         ({"sound": {**backbone.source["sound"], "bands": 21}}, "stranger: expected frames of 40 numbers"),
+        (
+            {"quiet": {"floor": 1}},
+            'stranger: expected a number above 0 for "headstart_spread" in preproc.*, found None',
+        ),
     ):
         with pytest.raises(BackboneError, match=message):
             rebuild({**backbone.source, **change_}, {}, state, name="stranger")
@@ -220,6 +236,45 @@ def test_windows_are_as_long_as_stated_and_part_of_what_rows_are_stored_under(tm
     config = tmp_path / "config.json"
     config.write_text(config.read_text().replace('"headstart_window": 2.5', '"unused": 0'))
     assert load(f"dir:{tmp_path}").source["window"] == 1500
+
+
+def test_spectra_are_those_of_the_extractor_where_there_is_neither_silence_nor_an_even_band(tmp_path: Path) -> None:
+    folder = tiny(tmp_path / "net")
+    own = load(f"dir:{folder}")
+    other = load(f"dir:{change(folder, 'preprocessor_config.json', headstart_floor=1e-6, headstart_spread=1e-3)}")
+    loud = [Sound(np.random.default_rng(0).standard_normal(30_001).astype(np.float32), 16_000)]
+    torch.testing.assert_close(other.prepare(loud).values, own.prepare(loud).values, atol=1e-4, rtol=0)
+    assert own.preprocessing_hash != other.preprocessing_hash
+    write_folder(other, tmp_path / "written")
+    again = load(f"dir:{tmp_path / 'written'}")
+    assert again.preprocessing_hash == other.preprocessing_hash
+    assert torch.equal(again.prepare(loud).values, other.prepare(loud).values)
+
+
+def test_levelled_spectra_leave_silence_and_its_neighbourhood_small() -> None:
+    rng = np.random.default_rng(0)
+    speech, rounding = rng.normal(12, 3, (500, 1)), rng.normal(5, 1.2, (500, 1))  # logarithms of power
+    nearly = np.where(rng.random((500, 1)) < 0.01, 8.5, rounding)
+    rows = levelled(np.hstack([speech, rounding, nearly]).astype(np.float32), floor=3000, spread=1)
+    raised = np.maximum(speech, np.log(3000))
+    np.testing.assert_allclose(rows[:, :1], (raised - raised.mean()) / raised.std(ddof=1), atol=1e-5)
+    assert np.abs(rows[:, 1]).max() < 1e-4
+    assert 0 < np.abs(rows[:, 2]).max() < 0.6, "one spectrum in a hundred is no louder than it is"
+
+
+@pytest.mark.parametrize("rate", [16_000, 44_100])
+def test_a_16_bit_copy_at_a_higher_rate_sounds_the_same_to_the_starter(rate: int) -> None:
+    """Above 4 kHz there is nothing but rounding, which is another in every copy."""
+    rng = np.random.default_rng(0)
+    loudness = np.interp(np.arange(16_000), np.linspace(0, 16_000, 20), rng.uniform(0, 0.3, 20))
+    samples = (loudness * rng.standard_normal(16_000)).clip(-1, 1).astype(np.float32)
+    copy = np.round(soxr.resample(samples, 8_000, rate, quality="VHQ") * 32767) / 32768
+    backbone = load("starter:audio-small")
+    own, other = (
+        backbone.forward(backbone.prepare([Sound(each.astype(np.float32), each_rate)]))
+        for each, each_rate in ((samples, 8_000), (copy, rate))
+    )
+    assert torch.cosine_similarity(own, other).item() > 0.999
 
 
 def test_nothing_of_a_configuration_but_the_network_is_kept(tmp_path: Path) -> None:

@@ -221,6 +221,21 @@ def kaldi_mel(*, rate: int, bands: int, stride: int) -> Callable[[NDArray[np.flo
     return partial(_described, extractor)
 
 
+def kaldi_log_mel(*, rate: int, bands: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
+    """Return the spectra of `kaldi_mel` before they are normalised and joined.
+
+    Args:
+        rate: Samples per second.
+        bands: Numbers of a spectrum.
+
+    Returns:
+        A function of (n,) samples that gives (T, bands) logarithms of power, in steps of 16-bit samples.
+    """
+    kind: Callable[..., Any] = transformers.SeamlessM4TFeatureExtractor  # it carries no types
+    extractor = kind(feature_size=bands, num_mel_bins=bands, sampling_rate=rate, stride=1)
+    return partial(_described, extractor, do_normalize_per_mel_bins=False, pad_to_multiple_of=None)
+
+
 def normalised(*, rate: int) -> Callable[[NDArray[np.float32]], NDArray[np.float32]]:
     """Return the preprocessing of wav2vec 2.0, by transformers' extractor: samples with mean 0 and variance 1."""
     kind: Callable[..., Any] = transformers.Wav2Vec2FeatureExtractor  # it carries no types
@@ -254,9 +269,9 @@ def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32
     return _described(extractor, samples).T
 
 
-def _described(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:
+def _described(extractor: Any, samples: NDArray[np.float32], **options: Any) -> NDArray[np.float32]:
     rate = extractor.sampling_rate
-    found = extractor(samples, sampling_rate=rate, padding="longest", truncation=False, return_tensors="np")
+    found = extractor(samples, sampling_rate=rate, padding="longest", truncation=False, return_tensors="np", **options)
     described = found["input_values"] if "input_values" in found else found["input_features"]
     return np.asarray(described[0], dtype=np.float32)
 

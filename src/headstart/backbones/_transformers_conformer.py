@@ -6,14 +6,22 @@ that fill up a batch are hidden from attention and from the convolutions, so a r
 neighbours.
 
 The network has no positions that end, so a window is as long as config.json says (``headstart_window``, in seconds).
+
+A band in which there is nothing, as above 4 kHz in a recording of 8,000 samples a second, holds the rounding of its
+samples, and variance 1 makes that as loud as speech: another pattern in every copy. preprocessor_config.json may
+state against it ``headstart_floor``, a power below which all is silence, and ``headstart_spread``, the least
+standard deviation that is divided by.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
+from math import inf
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone, Block
@@ -22,6 +30,7 @@ from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_
 from headstart.backbones._sounds import (
     SETTINGS,
     WINDOW,
+    Samples,
     SoundPreparer,
     check_numbers,
     frames_of_window,
@@ -29,7 +38,7 @@ from headstart.backbones._sounds import (
     strip_prefix,
 )
 from headstart.backbones._texts import pool_tokens
-from headstart.backbones._transformers import kaldi_mel, sound_network
+from headstart.backbones._transformers import kaldi_log_mel, kaldi_mel, sound_network
 from headstart.backbones._transformers_chains import Network, additive, values_of
 from headstart.errors import BackboneError
 
@@ -47,6 +56,8 @@ OFF: Final[Mapping[str, Any]] = {
     **dict.fromkeys(("mask_time_prob", "mask_feature_prob", "layerdrop"), 0.0),
 }
 STATED: Final = {"rate": "sampling_rate", "bands": "num_mel_bins", "stride": "stride"}
+# What may be stated, both or neither, and what the files call it.
+QUIET: Final = {"floor": "headstart_floor", "spread": "headstart_spread"}
 HOP: Final = 160  # samples from one spectrum to the next, which its extractor does not let one choose
 FFT: Final = 400  # samples of a spectrum
 PREFIXES: Final = ("wav2vec2_bert.", "")  # with a head; the network alone
@@ -73,7 +84,7 @@ def read(folder: Path) -> Recipe:
     sound = _read_sound(folder)
     step = sound["stride"] * HOP
     window = frames_of_window(stated, step=step, rate=sound["rate"], where=str(folder / "config.json"))
-    source = {"library": "wav2vec2-bert", "config": kept, "sound": sound, "window": window}
+    source = {"library": "wav2vec2-bert", "config": kept, "sound": sound, "window": window, **_read_quiet(folder)}
     _check(source, where=str(folder))
     weights, conversions = read_weights(folder)
     inner, others = strip_prefix(weights, PREFIXES, first="feature_projection.layer_norm.weight")
@@ -125,6 +136,22 @@ def create(config: Mapping[str, Any], *, where: str) -> Network:
     return sound_network("wav2vec2-bert", {**config, **OFF}, where=where)
 
 
+def levelled(spectra: NDArray[np.float32], *, floor: float, spread: float) -> NDArray[np.float32]:
+    """Normalise spectra, so that what is next to silence stays next to nothing.
+
+    Args:
+        spectra: (T, bands) logarithms of power, T from 2.
+        floor: A power; what is below it is raised to it.
+        spread: The least standard deviation that a band is divided by.
+
+    Returns:
+        (T, bands), each band with mean 0 and variance 1, or less where it varies less than `spread`.
+    """
+    raised = np.maximum(spectra, np.float32(np.log(floor)))
+    deviations = np.maximum(raised.std(axis=0, ddof=1), np.float32(spread))
+    return np.asarray((raised - raised.mean(axis=0)) / deviations, dtype=np.float32)
+
+
 def _read_sound(folder: Path) -> dict[str, int]:
     path, stated = folder / SETTINGS, read_settings(folder, "SeamlessM4TFeatureExtractor")
     sound = {key: stated.get(theirs) for key, theirs in STATED.items()}
@@ -135,10 +162,17 @@ def _read_sound(folder: Path) -> dict[str, int]:
     return {key: int(value) for key, value in sound.items() if value is not None}
 
 
+def _read_quiet(folder: Path) -> dict[str, Any]:
+    stated = read_json(folder / SETTINGS)
+    found = {key: stated[theirs] for key, theirs in QUIET.items() if theirs in stated}
+    return {"quiet": found} if found else {}
+
+
 def _check(source: Mapping[str, Any], *, where: str) -> None:
     """Check what describes sounds: it may come from a stranger's model folder."""
     config, sound, window = source["config"], source["sound"], source["window"]
     check_numbers({**sound, "window": window}, {**STATED, "window": WINDOW}, where=where)
+    _check_quiet(source.get("quiet"), where=where)
     width, ends = config["feature_projection_input_dim"], config["max_source_positions"]
     problem = ""
     if sound["bands"] * sound["stride"] != width:
@@ -150,6 +184,16 @@ def _check(source: Mapping[str, Any], *, where: str) -> None:
         problem = f'expected a window of at most {ends} frames, its "max_source_positions", found {window}'
     if problem:
         raise BackboneError(problem, where=where, fix="Check that the files belong together.")
+
+
+def _check_quiet(quiet: Mapping[str, Any] | None, *, where: str) -> None:
+    if quiet is None:
+        return
+    for key, theirs in QUIET.items():
+        value: Any = quiet.get(key)
+        if type(value) not in (int, float) or not 0 < value < inf:
+            problem = f'expected a number above 0 for "{theirs}" in {SETTINGS}, found {value!r}'
+            raise BackboneError(problem, where=where, fix=f"State both of {' and '.join(QUIET.values())}, or neither.")
 
 
 def _switched_off(stated: Mapping[str, Any]) -> tuple[str, ...]:
@@ -164,12 +208,20 @@ def _switched_off(stated: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _preparer(source: Mapping[str, Any]) -> SoundPreparer:
-    sound, most = source["sound"], source["window"]
+    sound, quiet, most = source["sound"], source.get("quiet", {}), source["window"]
     spectra = "log of power as Kaldi's, each band with mean 0 and variance 1 over the window"
-    settings = {**sound, "window": most, "hop": HOP, "fft": FFT, "spectra": spectra}
+    settings = {**sound, **quiet, "window": most, "hop": HOP, "fft": FFT, "spectra": spectra}
     # A spectrum reaches into the next ones: with that much at the end, no samples are left over.
     more = {"least": FFT + HOP, "reach": FFT - HOP, "bands": sound["bands"]}
-    return SoundPreparer(kaldi_mel(**sound), sound["rate"], sound["stride"] * HOP, most, settings, **more)
+    return SoundPreparer(_describing(sound, quiet), sound["rate"], sound["stride"] * HOP, most, settings, **more)
+
+
+def _describing(sound: Mapping[str, int], quiet: Mapping[str, float]) -> Callable[[Samples], NDArray[np.float32]]:
+    if not quiet:
+        return kaldi_mel(**sound)
+    spectra = kaldi_log_mel(rate=sound["rate"], bands=sound["bands"])
+    width = sound["stride"] * sound["bands"]
+    return lambda samples: levelled(spectra(samples), **quiet).reshape(-1, width)
 
 
 def _blocks(network: Network) -> tuple[Block, ...]:

@@ -94,7 +94,12 @@ SOURCES: Final[Mapping[str, Form]] = {
     },
     "toy": {"name": _among("image", "text", "audio")},
 }
-ROWS: Final[Form] = {"words": _among("first", "mean"), "frames": _positive}  # where items have several rows
+# Where items have several rows, and how a Conformer hears silence.
+MAYBE: Final[Form] = {
+    "words": _among("first", "mean"),
+    "frames": _positive,
+    "quiet": dict.fromkeys(("floor", "spread"), _positive),
+}
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"transformers": (f"{ASSETS}/tokenizer.json",)}
 
 
@@ -152,8 +157,8 @@ def read(folder: Path) -> Recipe:
     _check_form(record, RECORDED, path)
     source, files, library = record["source"], record["files"], str(record["source"].get("library"))
     # An unknown library is refused when it is built.
-    rows = {name: rule for name, rule in ROWS.items() if name in source}
-    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {}), **rows}, path, "source.")
+    more = {name: rule for name, rule in MAYBE.items() if name in source}
+    _check_form(source, {"library": _kind(str), **SOURCES.get(library, {}), **more}, path, "source.")
     _check_files(folder, files, needed=(WEIGHTS, *NEEDED.get(library, ())))
     assets = {name.removeprefix(f"{ASSETS}/"): (folder / name).read_bytes() for name in files if name != WEIGHTS}
     return Recipe(source, assets, read_tensors(folder / WEIGHTS), tuple(map(str, record["notes"])))
