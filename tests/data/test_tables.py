@@ -6,7 +6,8 @@ import pyarrow.parquet as pq
 import pytest
 
 from headstart.data import load
-from headstart.data._tables import read_lines, read_table
+from headstart.data._lines import read_lines
+from headstart.data._tables import read_table
 from headstart.errors import DataError
 
 JSON_OK = b'{"text":"ok","label":"a"}\n\n'

@@ -9,8 +9,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
+from headstart.data._lines import read_whole
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row
-from headstart.data._tables import read_whole
 from headstart.data.dataset import Part
 from headstart.errors import DataError
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from headstart.data._folders import modality_of
 from headstart.data._rows import Names
-from headstart.data._tables import Table
+from headstart.data._table import Table
 from headstart.data.dataset import PLURALS, Modality
 from headstart.errors import DataError, OptionError
 from headstart.tasks import Kind

@@ -12,9 +12,9 @@ from pathlib import Path
 from typing import Final
 
 from headstart.data._findings import Finding
+from headstart.data._lines import read_lines
 from headstart.data._rows import Found, Names, Row
 from headstart.data._schemes import TAG, Scheme, marks_of, recognise, to_iob2
-from headstart.data._tables import read_lines
 from headstart.data.dataset import Part
 from headstart.data.documents import Document
 from headstart.errors import DataError, OptionError

@@ -8,10 +8,11 @@ from pathlib import Path
 from headstart.data._conll import CONLL_SUFFIXES
 from headstart.data._facts import Facts, opened
 from headstart.data._folders import files_below, name_fault
+from headstart.data._lines import split_lines
 from headstart.data._manifests import only, text_entries
 from headstart.data._rows import Names, Row
 from headstart.data._sources import find_in_file, path_fault
-from headstart.data._tables import TABLE_SUFFIXES, split_lines
+from headstart.data._tables import TABLE_SUFFIXES
 from headstart.data.dataset import PLURALS, Item, Modality
 from headstart.data.documents import Document
 from headstart.errors import DataError

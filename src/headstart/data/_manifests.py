@@ -12,10 +12,12 @@ from typing import Final
 
 from headstart.data._columns import Columns, choose_columns
 from headstart.data._conll import from_conll, is_conll
+from headstart.data._lines import Rows, read_lines, read_whole
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader, noun_of
 from headstart.data._spans import Odd, about_spans, with_spans
 from headstart.data._speakers import speaker_column
-from headstart.data._tables import Rows, Table, read_lines, read_table, read_whole
+from headstart.data._table import Table
+from headstart.data._tables import read_table
 from headstart.data.dataset import PARTS, Modality, Part
 from headstart.errors import DataError
 

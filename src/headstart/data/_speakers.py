@@ -13,7 +13,7 @@ from typing import Final
 
 from headstart.data._findings import Finding
 from headstart.data._rows import Row
-from headstart.data._tables import Table
+from headstart.data._table import Table
 
 _COLUMNS: Final = ("speaker", "speaker_id", "speakerid", "client_id", "spk", "spk_id")
 _BETWEEN: Final = re.compile("[_-]")

@@ -6,7 +6,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Literal
 
-from headstart.data._tables import write_parquet
+from headstart.data._typed import write_parquet
 from headstart.errors import DataError, OptionError
 
 
