@@ -74,6 +74,25 @@ def test_groups_without_spread_count_as_groups_and_one_group_tells_almost_nothin
     assert one.method == "Wilson with the largest possible variance, 1 group without spread"
 
 
+@pytest.mark.parametrize("rights", [(75, 75), (75, 74), (95, 40, 60)])
+def test_a_few_groups_are_never_surer_than_their_items(rights):
+    """Two speakers may score alike by luck: over them alone the interval would have hardly any width."""
+    y, groups = np.zeros(100 * len(rights), int), np.repeat(np.arange(len(rights)), 100)
+    right = np.concatenate([np.arange(100) < each for each in rights])
+    p = np.where(right[:, None], [0.9, 0.1], [0.1, 0.9])
+    found = bootstrap_interval("accuracy", y, p, groups=groups, seed=0)
+    items = bootstrap_interval("accuracy", y, p, seed=0)
+    assert found.low <= items.low < items.high <= found.high
+    assert found.low <= min(rights) / 100 or len(rights) == 2
+    assert found.method.startswith("the wider of: ")
+    assert f"{len(rights)} groups" in found.method
+    assert found.method.endswith(f"; bootstrap of {len(y)} items")
+    against = paired_interval("accuracy", y, p, np.full_like(p, 0.5), groups=groups, seed=0)
+    assert against.method.startswith("the wider of: ")
+    five = bootstrap_interval("accuracy", y, p, groups=np.arange(len(y)) // (len(y) // 5), seed=0)
+    assert five.method == "bootstrap of 5 groups"
+
+
 def test_resamples_without_a_score_are_counted_and_most_of_them_undefined_is_said():
     y, p = np.array([1] + [0] * 7), problem(8)[1]
     found = bootstrap_interval("auroc", y, p, seed=0)  # (7/8)^8 = 34 % of resamples lack class 1

@@ -216,7 +216,7 @@ def test_other_kinds_draw_few_groups():
     y, p = np.arange(60) % 2, np.tile([0.7, 0.3], (60, 1))
     y[:20] = 0
     found = bootstrap_interval("accuracy", y, p, groups=np.arange(60) // 20, seed=0)
-    assert found.method == "bootstrap of 3 groups"
+    assert found.method == "the wider of: bootstrap of 3 groups; bootstrap of 60 items"
 
 
 def test_no_error_at_all_is_neither_certain_nor_boundless():

@@ -4,6 +4,8 @@
   and the interval runs between percentiles of the scores. The model is given; the interval is about the items.
 * Recordings of fewer than five groups (speakers) are drawn one by one: so few groups, drawn again, tell next to nothing
   of others. The interval is then about these speakers, and its method says so: ``80 items of the same 3 groups``.
+* Of two to four groups of anything else, both are drawn, and the interval is the wider on each side: two groups that
+  happen to score alike are no proof that others would.
 * In cross-validation the folds share training items, so a plain t interval over folds is far too narrow. Nadeau and
   Bengio (Inference for the generalization error, 2003) widen its variance.
 * **No spread is not certainty.** Where all resamples or folds agree, both would answer with an interval of width 0.
@@ -18,7 +20,7 @@
   said; items that all agree are taken not to, and the method says so.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias, final
 
@@ -36,7 +38,7 @@ Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 _CHUNK = 1 << 22  # counts held at once
-_FEWEST_SPEAKERS = 5
+_FEWEST_GROUPS = 5
 
 
 @final
@@ -75,10 +77,13 @@ def bootstrap_interval(
         The interval of the score.
     """
     found = find_metric(metric, kind_of(y))
-    drawn = drawn_groups(y, groups)
-    scores = [found.function(y, p, counts) for counts in _resampled(len(y), drawn, seed, resamples)]
-    units = _Units.of(y, groups)
-    return _percentiles(np.concatenate(scores), bounds=found.bounds, typical=found.typical, level=level, units=units)
+
+    def drawn(groups: npt.NDArray[Any] | None) -> Interval:
+        scores = [found.function(y, p, counts) for counts in _blocks(y, groups, seed, resamples)]
+        bounds, typical, units = found.bounds, found.typical, _Units.of(y, groups)
+        return _percentiles(np.concatenate(scores), bounds=bounds, typical=typical, level=level, units=units)
+
+    return _of_few(drawn, y, groups)
 
 
 def paired_interval(
@@ -108,22 +113,19 @@ def paired_interval(
         The interval of the difference.
     """
     found = find_metric(metric, kind_of(y))
-    differences = [
-        found.function(y, p_a, counts) - found.function(y, p_b, counts)
-        for counts in _resampled(len(y), drawn_groups(y, groups), seed, resamples)
-    ]
-    return _percentiles(
-        np.concatenate(differences),
-        bounds=found.difference_bounds,
-        typical=found.typical_difference,
-        level=level,
-        units=_Units.of(y, groups),
-    )
+
+    def drawn(groups: npt.NDArray[Any] | None) -> Interval:
+        blocks = _blocks(y, groups, seed, resamples)
+        differences = [found.function(y, p_a, counts) - found.function(y, p_b, counts) for counts in blocks]
+        bounds, typical, units = found.difference_bounds, found.typical_difference, _Units.of(y, groups)
+        return _percentiles(np.concatenate(differences), bounds=bounds, typical=typical, level=level, units=units)
+
+    return _of_few(drawn, y, groups)
 
 
 def drawn_groups(y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
     """Return the groups that are drawn again; None where items are, as are recordings of fewer than five groups."""
-    if groups is None or (kind_of(y) == "transcription" and len(np.unique(groups)) < _FEWEST_SPEAKERS):
+    if groups is None or (kind_of(y) == "transcription" and len(np.unique(groups)) < _FEWEST_GROUPS):
         return None
     return groups
 
@@ -195,6 +197,24 @@ class _Units:
 
     def __str__(self) -> str:
         return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}{self.of_what}"
+
+
+def _of_few(
+    drawn: Callable[[npt.NDArray[Any] | None], Interval], y: npt.NDArray[Any], groups: npt.NDArray[Any] | None
+) -> Interval:
+    """Return the interval over groups; of a few of them, no narrower than that over items."""
+    found, whole = drawn(groups), drawn_groups(y, groups)
+    if whole is None or not 1 < len(np.unique(whole)) < _FEWEST_GROUPS:
+        return found
+    items = drawn(None)
+    method = f"the wider of: {found.method}; {items.method}"
+    return Interval(min(found.low, items.low), max(found.high, items.high), method, found.skipped + items.skipped)
+
+
+def _blocks(
+    y: npt.NDArray[Any], groups: npt.NDArray[Any] | None, seed: int, resamples: int
+) -> Iterator[npt.NDArray[np.float64]]:
+    return _resampled(len(y), drawn_groups(y, groups), seed, resamples)
 
 
 def _resampled(
