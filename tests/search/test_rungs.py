@@ -26,8 +26,8 @@ def problem(per_class: int, *, classes: int = 2, kind: str = "classification", e
     )
 
 
-def network(modality: str = "text", cuts: tuple[str, ...] = SIX) -> SimpleNamespace:
-    return SimpleNamespace(modality=modality, cuts=cuts, num_features=768)
+def network(modality: str = "text", cuts: tuple[str, ...] = SIX, *, width: int = 768) -> SimpleNamespace:
+    return SimpleNamespace(modality=modality, cuts=cuts, num_features=width)
 
 
 def named(problem: Problem, backbone: SimpleNamespace) -> list[str]:
@@ -93,6 +93,9 @@ def test_more_effort_goes_deeper():
     assert named(problem(50, effort="more"), network()) == ["contrastive()", "contrastive(last=5, rate=0.0001)", last]
     image = ["probe(views=2)", "finetune()", str(FineTune(last=3, views=4)), last]
     assert named(problem(50, effort="more"), network("image")) == image
+    seen = FineTune(last="all", rate=1e-3, steps=100, views=4, decay=1.0)
+    narrow = ["probe(views=2)", str(seen), str(replace(seen, steps=200))]
+    assert named(problem(50, effort="more"), network("image", width=368)) == narrow
     heard = FineTune(last=3, rate=7.5e-4, steps=100, views=4)
     deeper = [str(heard), str(replace(heard, last="all", steps=200))]
     assert named(problem(50, effort="more"), network("audio")) == ["probe(views=4)", *deeper]

@@ -63,10 +63,12 @@ def steps_above(problem: Problem, backbone: Backbone) -> list[Step]:
 
 def _deeper(problem: Problem, backbone: Backbone) -> list[Step]:
     """List what is only worth its time where time was given."""
+    tuned = finetuning(backbone, problem.own_train)
     if backbone.modality == "audio":
-        tuned = finetuning(backbone, problem.own_train)
         rate = 1e-4 if problem.task.kind == "transcription" else tuned.rate
         return [Step(replace(tuned, last="all", rate=rate, steps=2 * tuned.steps))]
+    if backbone.modality == "image" and tuned.last == "all":  # nothing is left to thaw
+        return [Step(replace(tuned, steps=2 * tuned.steps))]
     deepest = Step(FineTune(last="all", rate=1e-4, views=4, unfreezing="gradual"))
     if backbone.modality == "image":
         return [Step(FineTune(last=max(1, len(backbone.cuts) // 2), views=4)), deepest]
