@@ -16,7 +16,7 @@ MiniLM knows English in lower case: CoNLL-2002 Spanish shows what that costs eve
 reports; `seconds` is the wall clock of the whole processes. All arms take --threads threads. With all training
 sentences there is one seed. A row is printed and appended as soon as it is there, and what the results file has is not
 measured again: stop and go on at will. Every row holds the tallies of every test sentence, so `table.py` pairs any two
-arms.
+arms. `benchmarks/results/entities.jsonl` has rows of the whole grid, which goes on from there.
 
 The peers live in an environment of their own: torch, transformers, accelerate and sklearn-crfsuite.
 """

@@ -10,6 +10,7 @@ same network with random weights, and the same network trained from scratch in a
 
 A row is printed and appended as soon as it is there, and what the results file has is not measured again. Of a
 transcription it holds errors and words of every speaker, for an interval by speaker over all folds.
+`benchmarks/results/sounds.jsonl` has the rows behind the log.
 """
 
 import argparse

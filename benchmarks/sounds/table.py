@@ -74,18 +74,19 @@ def line(rows: Sequence[dict]) -> list[str]:
     chosen = sorted({re.sub(r"\(.*", "", row["strategy"]) for row in rows})
     seconds = np.median([row["adaptation_seconds"] for row in rows])
     tested = f"{sum(row['n'] for row in rows):,} in {len(rows)}"
-    return [rows[0]["case"], rows[0]["backbone"], tested, rows[0]["metric"], ours.show(), *others, ", ".join(chosen),
-            f"{seconds:.0f} s"]  # fmt: skip
+    about = rows[0]
+    return [about["case"], about["backbone"], f"{about['budget']:.0f} s", tested, about["metric"], ours.show(),
+            *others, ", ".join(chosen), f"{seconds:.0f} s"]  # fmt: skip
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("results", type=Path, help="JSON lines that run.py wrote")
     rows = [json.loads(text) for text in parser.parse_args().results.read_text(encoding="utf-8").splitlines()]
-    cases = defaultdict[tuple[str, str], list[dict]](list)
+    cases = defaultdict[tuple[str, str, float], list[dict]](list)
     for row in rows:
-        cases[row["case"], row["backbone"]].append(row)
-    header = ["case", "network", "tested, folds", "score", "headstart", "MFCC; ours minus it",
+        cases[row["case"], row["backbone"], row["budget"]].append(row)
+    header = ["case", "network", "budget", "tested, folds", "score", "headstart", "MFCC; ours minus it",
               "random weights, probe; pretrained probe minus it", "from scratch; ours minus it", "chosen",
               "adapted in"]  # fmt: skip
     for cells in (header, ["---"] * len(header), *map(line, cases.values())):
