@@ -37,7 +37,9 @@ def test_half_precision_takes_half_the_store_and_hardly_changes_predictions(name
         outputs.append(tuned.outputs(test, run=run))
         chosen.append(tuned.chosen)
     assert sizes[0] == 2 * sizes[1] > 0
-    np.testing.assert_allclose(outputs[1], outputs[0], atol=0.05)
+    # A dozen steps can carry one item far from where rounding moved it, on some processors further than on others.
+    assert np.abs(outputs[1] - outputs[0]).mean() < 0.02
+    assert (outputs[1].argmax(axis=1) == outputs[0].argmax(axis=1)).all()
     assert EFFECT not in chosen[0]
     assert 0 < chosen[1][EFFECT] < 0.002
 
