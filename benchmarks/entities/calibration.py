@@ -14,27 +14,20 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scoring import Span, spans
 from sets import MOST_TEST, SETS, Sentence, draw, write
 
 import headstart
 from headstart.pipeline import predict
 
 EDGES = (0, 0.4, 0.6, 0.8, 0.9, 0.97, 1 + 1e-9)
-Span = tuple[int, int, str]
 
 
 def marked(sentence: Sentence) -> set[Span]:
     """Return the entities of a sentence as characters of its words joined by spaces."""
     ends = np.cumsum([len(word) + 1 for word in sentence.words]) - 1
     starts = ends - [len(word) for word in sentence.words]
-    firsts = [i for i, tag in enumerate(sentence.tags) if tag.startswith("B-")]
-    spans = set[Span]()
-    for first in firsts:
-        last = first
-        while last + 1 < len(sentence.tags) and sentence.tags[last + 1].startswith("I-"):
-            last += 1
-        spans.add((int(starts[first]), int(ends[last]), sentence.tags[first][2:]))
-    return spans
+    return {(int(starts[first]), int(ends[end - 1]), kind) for first, end, kind in spans(sentence.tags)}
 
 
 def told(model: Path, test: Sequence[Sentence], folder: Path) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:

@@ -81,10 +81,11 @@ def read(folder: Path) -> Recipe:
     with torch.device("meta"):
         config = create(stated, where=str(folder)).config
     kept = {key: getattr(config, key) for key in NETWORK}
-    sound = _read_sound(folder)
+    settings = read_settings(folder, "SeamlessM4TFeatureExtractor")
+    sound, quiet = _sound_in(settings, where=str(folder / SETTINGS)), _quiet_in(settings)
     step = sound["stride"] * HOP
     window = frames_of_window(stated, step=step, rate=sound["rate"], where=str(folder / "config.json"))
-    source = {"library": "wav2vec2-bert", "config": kept, "sound": sound, "window": window, **_read_quiet(folder)}
+    source = {"library": "wav2vec2-bert", "config": kept, "sound": sound, "window": window, **quiet}
     _check(source, where=str(folder))
     weights, conversions = read_weights(folder)
     inner, others = strip_prefix(weights, PREFIXES, first="feature_projection.layer_norm.weight")
@@ -152,18 +153,16 @@ def levelled(spectra: NDArray[np.float32], *, floor: float, spread: float) -> ND
     return np.asarray((raised - raised.mean(axis=0)) / deviations, dtype=np.float32)
 
 
-def _read_sound(folder: Path) -> dict[str, int]:
-    path, stated = folder / SETTINGS, read_settings(folder, "SeamlessM4TFeatureExtractor")
+def _sound_in(stated: Mapping[str, Any], *, where: str) -> dict[str, int]:
     sound = {key: stated.get(theirs) for key, theirs in STATED.items()}
-    check_numbers(sound, STATED, where=str(path))
+    check_numbers(sound, STATED, where=where)
     if stated.get("feature_size", sound["bands"]) != sound["bands"]:
         problem = f'expected "feature_size" {sound["bands"]}, as "num_mel_bins", found {stated["feature_size"]!r}'
-        raise BackboneError(problem, where=str(path), fix="Copy the file again.")
+        raise BackboneError(problem, where=where, fix="Copy the file again.")
     return {key: int(value) for key, value in sound.items() if value is not None}
 
 
-def _read_quiet(folder: Path) -> dict[str, Any]:
-    stated = read_json(folder / SETTINGS)
+def _quiet_in(stated: Mapping[str, Any]) -> dict[str, Any]:
     found = {key: stated[theirs] for key, theirs in QUIET.items() if theirs in stated}
     return {"quiet": found} if found else {}
 

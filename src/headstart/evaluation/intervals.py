@@ -77,13 +77,9 @@ def bootstrap_interval(
         The interval of the score.
     """
     found = find_metric(metric, kind_of(y))
-
-    def drawn(groups: npt.NDArray[Any] | None) -> Interval:
-        scores = [found.function(y, p, counts) for counts in _blocks(y, groups, seed, resamples)]
-        bounds, typical, units = found.bounds, found.typical, _Units.of(y, groups)
-        return _percentiles(np.concatenate(scores), bounds=bounds, typical=typical, level=level, units=units)
-
-    return _of_few(drawn, y, groups)
+    bounds, typical = found.bounds, found.typical
+    bootstrap = _Bootstrap(lambda counts: found.function(y, p, counts), bounds, typical, seed, resamples, level)
+    return bootstrap.interval(y, groups)
 
 
 def paired_interval(
@@ -114,13 +110,11 @@ def paired_interval(
     """
     found = find_metric(metric, kind_of(y))
 
-    def drawn(groups: npt.NDArray[Any] | None) -> Interval:
-        blocks = _blocks(y, groups, seed, resamples)
-        differences = [found.function(y, p_a, counts) - found.function(y, p_b, counts) for counts in blocks]
-        bounds, typical, units = found.difference_bounds, found.typical_difference, _Units.of(y, groups)
-        return _percentiles(np.concatenate(differences), bounds=bounds, typical=typical, level=level, units=units)
+    def difference(counts: Floats) -> Floats:
+        return np.asarray(found.function(y, p_a, counts) - found.function(y, p_b, counts))
 
-    return _of_few(drawn, y, groups)
+    bounds, typical = found.difference_bounds, found.typical_difference
+    return _Bootstrap(difference, bounds, typical, seed, resamples, level).interval(y, groups)
 
 
 def drawn_groups(y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:
@@ -199,22 +193,30 @@ class _Units:
         return f"{self.n} {self.name if self.n != 1 else self.name.rstrip('s')}{self.of_what}"
 
 
-def _of_few(
-    drawn: Callable[[npt.NDArray[Any] | None], Interval], y: npt.NDArray[Any], groups: npt.NDArray[Any] | None
-) -> Interval:
-    """Return the interval over groups; of a few of them, no narrower than that over items."""
-    found, whole = drawn(groups), drawn_groups(y, groups)
-    if whole is None or not 1 < len(np.unique(whole)) < _FEWEST_GROUPS:
-        return found
-    items = drawn(None)
-    method = f"the wider of: {found.method}; {items.method}"
-    return Interval(min(found.low, items.low), max(found.high, items.high), method, found.skipped + items.skipped)
+@dataclass(frozen=True)
+class _Bootstrap:
+    """A score of resamples, (r, N) counts of items to (r,), within what bounds it lies, and how they are drawn."""
 
+    score: Callable[[Floats], Floats]
+    bounds: tuple[float, float]
+    typical: tuple[float, float] | None
+    seed: int
+    resamples: int
+    level: float
 
-def _blocks(
-    y: npt.NDArray[Any], groups: npt.NDArray[Any] | None, seed: int, resamples: int
-) -> Iterator[npt.NDArray[np.float64]]:
-    return _resampled(len(y), drawn_groups(y, groups), seed, resamples)
+    def interval(self, y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> Interval:
+        """Return the interval over groups; of a few of them, no narrower than that over items."""
+        whole = drawn_groups(y, groups)
+        found = self._drawn(whole, len(y), _Units.of(y, groups))
+        if whole is None or not 1 < len(np.unique(whole)) < _FEWEST_GROUPS:
+            return found
+        items = self._drawn(None, len(y), _Units.of(y, None))
+        method = f"the wider of: {found.method}; {items.method}"
+        return Interval(min(found.low, items.low), max(found.high, items.high), method, found.skipped + items.skipped)
+
+    def _drawn(self, groups: npt.NDArray[Any] | None, n_items: int, units: _Units) -> Interval:
+        scores = np.concatenate([self.score(c) for c in _resampled(n_items, groups, self.seed, self.resamples)])
+        return _percentiles(scores, bounds=self.bounds, typical=self.typical, level=self.level, units=units)
 
 
 def _resampled(
