@@ -1,0 +1,46 @@
+"""Labelled source, unlabelled target: how far apart they lie, how to adapt, and whether to.
+
+Everything here works on stored features and takes seconds. No label of the target is ever looked at.
+"""
+
+from headstart.domain_adaptation._alignment import coral, linear_transport, standardise, subspace
+from headstart.domain_adaptation._choosing import Candidate, automatic, best, candidates, clustering
+from headstart.domain_adaptation._gap import Gap, discrepancy, measure_gap, unlike_anything
+from headstart.domain_adaptation._graph import cohesion, modularity, neighbours
+from headstart.domain_adaptation._label_shift import for_shares, shares_interval, target_shares
+from headstart.domain_adaptation._refusing import Decision, decide, missing_classes
+from headstart.domain_adaptation._shallow import METHODS, MOVING, Method, Pair, nearest_prototypes
+from headstart.domain_adaptation._transport import entropic_transport
+from headstart.domain_adaptation._weights import importance_weights
+
+__all__ = [
+    "METHODS",
+    "MOVING",
+    "Candidate",
+    "Decision",
+    "Gap",
+    "Method",
+    "Pair",
+    "automatic",
+    "best",
+    "candidates",
+    "clustering",
+    "cohesion",
+    "coral",
+    "decide",
+    "discrepancy",
+    "entropic_transport",
+    "for_shares",
+    "importance_weights",
+    "linear_transport",
+    "measure_gap",
+    "missing_classes",
+    "modularity",
+    "nearest_prototypes",
+    "neighbours",
+    "shares_interval",
+    "standardise",
+    "subspace",
+    "target_shares",
+    "unlike_anything",
+]
