@@ -22,10 +22,13 @@ if TYPE_CHECKING:
     from headstart.estimators import TransferClassifier, TransferRegressor, TransferTagger, TransferTranscriber
     from headstart.model import AdaptedModel
     from headstart.pipeline import (
+        AdaptOptions,
         CurveOptions,
         FitOptions,
         RankOptions,
         Reading,
+        adapt,
+        compare,
         curve,
         evaluate,
         fit,
@@ -35,6 +38,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "AdaptOptions",
     "AdaptedModel",
     "Artifact",
     "Backbone",
@@ -48,6 +52,8 @@ __all__ = [
     "TransferRegressor",
     "TransferTagger",
     "TransferTranscriber",
+    "adapt",
+    "compare",
     "curve",
     "evaluate",
     "fit",
@@ -58,6 +64,7 @@ __all__ = [
 ]
 
 _HOME = {
+    "AdaptOptions": "pipeline",
     "AdaptedModel": "model",
     "Artifact": "artifact",
     "Backbone": "backbones",
@@ -71,6 +78,8 @@ _HOME = {
     "TransferRegressor": "estimators",
     "TransferTagger": "estimators",
     "TransferTranscriber": "estimators",
+    "adapt": "pipeline",
+    "compare": "pipeline",
     "curve": "pipeline",
     "evaluate": "pipeline",
     "fit": "pipeline",

@@ -11,6 +11,7 @@ import time
 import click
 
 from headstart import __version__
+from headstart.cli._adapt import adapt
 from headstart.cli._curve import curve
 from headstart.cli._data import cache, check
 from headstart.cli._demo import demo
@@ -33,7 +34,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, rank, fit, curve, predict, evaluate, models, cache, demo):
+for command in (check, rank, fit, curve, adapt, predict, evaluate, models, cache, demo):
     cli.add_command(command)
 
 

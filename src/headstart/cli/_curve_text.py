@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from headstart.cli._render import LABEL, _form, _row, _value
+from headstart.cli._render import LABEL, _form, _value, row
 
 if TYPE_CHECKING:
     from headstart.pipeline import CurveResult
@@ -37,11 +37,11 @@ def curve_text(result: "CurveResult") -> str:
     more = f"More {result.unit.split()[-1]}"
     lines += [
         "",
-        _row("Score", f"{metric_name(result.metric)}, mean of {seeds} seeds, on {result.n_test:,} examples {where}"),
-        _row("Saving", click.style(result.sentence, fg="green", bold=True)),
-        _row(more if len(more) < LABEL else "More", result.next_sentence),
-        _row("Time", f"{result.seconds:.1f} s with {result.backbone}"),
+        row("Score", f"{metric_name(result.metric)}, mean of {seeds} seeds, on {result.n_test:,} examples {where}"),
+        row("Saving", click.style(result.sentence, fg="green", bold=True)),
+        row(more if len(more) < LABEL else "More", result.next_sentence),
+        row("Time", f"{result.seconds:.1f} s with {result.backbone}"),
     ]
     if result.late > 0:
-        lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
-    return "\n".join([*lines, *([] if result.picture is None else [_row("Picture", str(result.picture))])])
+        lines.append(row("Note", f"The budget was exceeded by {result.late:.1f} s."))
+    return "\n".join([*lines, *([] if result.picture is None else [row("Picture", str(result.picture))])])

@@ -6,16 +6,23 @@ from typing import Any
 
 import click
 
-from headstart.cli._options import json_option, reading_options, transcripts_option
+from headstart.cli._options import json_option, progress_bar, reading, reading_options, transcripts_option
 
 
 @click.command()
 @click.argument("data")
 @click.option("--test", metavar="DATA", help="A separate test part, checked together with DATA.")
+@click.option(
+    "--target",
+    metavar="DATA",
+    help="What a model of DATA is to be used on: also say how far that lies from DATA, on the features of --backbone. "
+    "No label of it is read.",
+)
+@click.option("--backbone", metavar="NAME", help="With --target, the network [default: the one that comes with this].")
 @reading_options
 @transcripts_option
 @json_option
-def check(data: str, *, as_json: bool, **options: Any) -> None:
+def check(data: str, *, as_json: bool, target: str | None, backbone: str | None, **options: Any) -> None:
     """Say what is in DATA, what is wrong with it and what to fix.
 
     Exit status 1 where something must be fixed before `headstart fit`.
@@ -23,11 +30,27 @@ def check(data: str, *, as_json: bool, **options: Any) -> None:
     from headstart.cli._render import inspection_text
     from headstart.data import inspect
 
+    if backbone is not None and target is None:
+        raise click.UsageError("--backbone goes with --target")
+    if target is not None:
+        click.echo(_compared(data, target, backbone, options, as_json=as_json))
+        return
+
     options.pop("on_error")  # check reports every fault and never stops at one
     found = inspect(data, **options)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else inspection_text(found, data))
     if any(finding.severity == "error" for finding in found.findings):
         raise click.exceptions.Exit(1)
+
+
+def _compared(data: str, target: str, backbone: str | None, options: dict[str, Any], *, as_json: bool) -> str:
+    """Say how far a target lies from the data."""
+    from headstart import pipeline
+    from headstart.cli._adapt_text import compared_text
+
+    with progress_bar() as progress:
+        found = pipeline.compare(data, target, reading=reading(options), backbone=backbone, progress=progress)
+    return json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else compared_text(found, data, target)
 
 
 @click.group()

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from headstart.cli._render import _row
+from headstart.cli._render import row
 
 if TYPE_CHECKING:
     from headstart.pipeline import RankResult
@@ -37,12 +37,12 @@ def rank_text(result: "RankResult", *, options: Sequence[str] = ()) -> str:
     lines += [click.style(f"left out  {_why(each)}", fg="yellow") for each in failed]
     lines += ["", *_explanation(result)]
     if result.picture is not None:
-        lines.append(_row("Picture", str(result.picture)))
+        lines.append(row("Picture", str(result.picture)))
     if result.elsewhere:
         known = f"{len(result.elsewhere)} more networks of the catalogue have to be downloaded first: add --download."
-        lines.append(_row("Elsewhere", known))
+        lines.append(row("Elsewhere", known))
     if fine:
-        lines.append(_row("Next", click.style(_next(result, options), bold=True)))
+        lines.append(row("Next", click.style(_next(result, options), bold=True)))
     return "\n".join(lines)
 
 
@@ -91,22 +91,22 @@ def _explanation(result: "RankResult") -> list[str]:
     lines, ranking = [], result.ranking
     if ranking.prior is not None:
         prior = f"{ranking.prior.what}, counted {ranking.prior.weight:.2f} times beside the data"
-        lines.append(_row("Prior", prior))
+        lines.append(row("Prior", prior))
     if ranking.signal is not None:
         word = "detected" if ranking.signal.detected else click.style("not detected", fg="red", bold=True)
         how = "with labels permuted the best score is as high"
         if _kind(result) == "transcription":
             how = "by chance alone the best probe would be as far ahead of a model that hears nothing"
         text = f"{word}: {how} with probability {ranking.signal.p_value:.2f}"
-        lines.append(_row("Signal", text))
+        lines.append(row("Signal", text))
     similar = [each for each in ranking.candidates if each.similarity is not None]
     for sentence in dict.fromkeys(each.similarity.sentence for each in similar if each.similarity is not None):
         names = [each.name for each in similar if each.similarity is not None and each.similarity.sentence == sentence]
         who = "all" if len(names) == len(similar) else ", ".join(names)
-        lines.append(_row("Similarity", f"{who}: {sentence}"))
-    lines += [_row("Note", note) for note in ranking.notes]
+        lines.append(row("Similarity", f"{who}: {sentence}"))
+    lines += [row("Note", note) for note in ranking.notes]
     what = {"tagging": "texts", "transcription": "recordings"}.get(_kind(result), "examples")
-    lines.append(_row("Looked at", f"{ranking.n:,} training {what} in {result.seconds:.1f} s"))
+    lines.append(row("Looked at", f"{ranking.n:,} training {what} in {result.seconds:.1f} s"))
     return lines
 
 

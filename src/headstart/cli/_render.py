@@ -51,29 +51,27 @@ def fit_text(result: "FitResult") -> str:
     where = TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how]
     lines += _score_lines(outcome.score, where + _drawn(result, outcome.score.how))
     if result.straddling:
-        lines.append(
-            _row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)")
-        )
+        lines.append(row("", f"marked: {result.straddling} groups are on both sides of the split (--allow-straddling)"))
     lines += _baseline_lines(result)
     lines += _source_lines(result)
     lines += _continued_lines(result)
     lines += [
-        _row("Transfer", _verdict(result)),
-        _row("Time", _time(result)),
-        _row("Model", click.style(str(result.folder), bold=True)),
-        _row("Try it", _try_it(result)),
+        row("Transfer", _verdict(result)),
+        row("Time", _time(result)),
+        row("Model", click.style(str(result.folder), bold=True)),
+        row("Try it", _try_it(result)),
     ]
     if result.late > 0:
-        lines.append(_row("Note", f"The budget was exceeded by {result.late:.1f} s."))
+        lines.append(row("Note", f"The budget was exceeded by {result.late:.1f} s."))
     if result.left_out:
-        lines.append(_row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
-    lines += [_row("Note", note) for note in outcome.notes]
+        lines.append(row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
+    lines += [row("Note", note) for note in outcome.notes]
     if result.entities is not None:
         page = f"{result.folder / 'entities.html'} shows scored texts with their entities"
-        lines.append(_row("Look", f"{page} (remove it where they are private)"))
+        lines.append(row("Look", f"{page} (remove it where they are private)"))
     if result.errors is not None:
         page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
-        lines.append(_row("Look", f"{page} (remove it where they are private)"))
+        lines.append(row("Look", f"{page} (remove it where they are private)"))
     return "\n".join([*lines, *_mistakes(result, outcome.classes)])
 
 
@@ -112,11 +110,11 @@ def _choice_lines(result: "FitResult") -> list[str]:
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in outcome.chosen.items())
     chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
     form = _form(outcome.score.metric, outcome.score.value)
-    lines = [_row("Chosen", click.style(chosen, bold=True))]
+    lines = [row("Chosen", click.style(chosen, bold=True))]
     if len(outcome.rungs) > 1:
         width = max(len(rung.name) for rung in outcome.rungs)
         table = [rung_heading(width), *(rung_line(rung, form, width) for rung in outcome.rungs)]
-        lines += [_row("Tried" if number == 0 else "", line) for number, line in enumerate(table)]
+        lines += [row("Tried" if number == 0 else "", line) for number, line in enumerate(table)]
     return lines
 
 
@@ -137,11 +135,11 @@ def _score_lines(score: "Score", where: str) -> list[str]:
     main = f"{score.value:{form}}  [{score.interval.low:{form}}, {score.interval.high:{form}}]"
     better, heading = "" if greater_is_better(score.metric) else " (lower is better)", metric_name(score.metric)
     return [
-        _row(
+        row(
             heading[0].upper() + heading[1:],
             f"{click.style(main, fg='green', bold=True)}  {where.format(n=score.n)}{better}",
         ),
-        _row("", " · ".join(others)),
+        row("", " · ".join(others)),
     ]
 
 
@@ -156,7 +154,7 @@ def _baseline_lines(result: "FitResult") -> list[str]:
     for number, (name, other) in enumerate(rows):
         difference = _minus_it(other.compared, other.difference, other.difference_interval, form)
         text = f"{name:<{width}}  {_value(other.value, other.interval, form)}  {difference}, {other.seconds:.1f} s"
-        lines.append(_row("Baselines" if number == 0 else "", text))
+        lines.append(row("Baselines" if number == 0 else "", text))
     return lines
 
 
@@ -164,11 +162,11 @@ def _source_lines(result: "FitResult") -> list[str]:
     """Say what examples lent by another data set were worth."""
     use, score = result.outcome.source, result.outcome.score
     if use is None or use.other is None:
-        return [] if use is None else [_row("Source", source_line(use))]
+        return [] if use is None else [row("Source", source_line(use))]
     form = _form(score.metric, score.value)
     value = _value(use.other.value, use.other.interval, form)
     difference = _minus_it("ours", use.other.difference, use.other.difference_interval, form)
-    return [_row("Source", source_line(use)), _row("", f"{other_name(use)}  {value}  {difference}")]
+    return [row("Source", source_line(use)), row("", f"{other_name(use)}  {value}  {difference}")]
 
 
 def _minus_it(ours: str, difference: float, interval: "Interval", form: str) -> str:
@@ -185,9 +183,9 @@ def _continued_lines(result: "FitResult") -> list[str]:
     if before.interval is not None:
         text = _value(before.value, before.interval, form)
     if before.difference is None or before.difference_interval is None:
-        return [_row("Before", f"{before.model}  {text}  cross-validated on its own examples, so not paired")]
+        return [row("Before", f"{before.model}  {text}  cross-validated on its own examples, so not paired")]
     difference = _minus_it("ours", before.difference, before.difference_interval, form)
-    return [_row("Before", f"{before.model}  {text}  {difference}, on the same {before.n:,} test examples")]
+    return [row("Before", f"{before.model}  {text}  {difference}, on the same {before.n:,} test examples")]
 
 
 def _try_it(result: "FitResult") -> str:
@@ -209,9 +207,9 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
         Lines of text.
     """
     where = "on {n:,} examples" + _drawn(result, result.score.how)
-    lines = [_row("Model", model), *_score_lines(result.score, where)]
+    lines = [row("Model", model), *_score_lines(result.score, where)]
     lines += _mistakes(result, result.classes) or _class_lines(result.classes)
-    return "\n".join([*lines, *(_row("Note", note) for note in result.notes)])
+    return "\n".join([*lines, *(row("Note", note) for note in result.notes)])
 
 
 def _class_lines(classes: Mapping[str, Mapping[str, float | int | None]], what: str = "class") -> list[str]:
@@ -245,10 +243,10 @@ def inspection_text(found: "Inspection", source: str) -> str:
         found.task.split("-")[-1], "classes"
     )
     counted = "" if found.task.endswith("regression") else f", {len(found.classes)} {several}"
-    lines = [_row("Task", f"{found.task}, {found.n:,} items{counted}")] if found.task else []
+    lines = [row("Task", f"{found.task}, {found.n:,} items{counted}")] if found.task else []
     lines += _counts(several.capitalize(), found.classes) + _counts("Parts", found.parts)
-    lines += [_row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
-    lines += [_row(name.replace("_", " ").capitalize(), _short(value)) for name, value in found.summary.items()]
+    lines += [row("Note", note) for note in found.notes if not note.startswith(("Task:", "Parts:"))]
+    lines += [row(name.replace("_", " ").capitalize(), _short(value)) for name, value in found.summary.items()]
     order = sorted(found.findings, key=lambda finding: list(SEVERITY).index(finding.severity))
     lines += _findings(order)
     worst = order[0].severity if order else "none"
@@ -280,7 +278,7 @@ def _counts(title: str, counts: Mapping[str, int], most: int = 12) -> list[str]:
     shown = [f"{'space' if name == ' ' else name} {n:,}" for name, n in ranked[:most]]
     if len(ranked) > most:
         shown.append(f"and {len(ranked) - most} more down to {ranked[-1][0]} {ranked[-1][1]:,}")
-    return [_row(title, ", ".join(shown))]
+    return [row(title, ", ".join(shown))]
 
 
 def _short(value: Any) -> str:
@@ -315,7 +313,16 @@ def prediction_line(row: Mapping[str, Any]) -> str:
     return f"{probabilities or '-'}\t{named or '-'}\t{row['input']}"
 
 
-def _row(name: str, text: str) -> str:
+def row(name: str, text: str) -> str:
+    """Return a line of a screen.
+
+    Args:
+        name: In the first column.
+        text: Beside it.
+
+    Returns:
+        The line.
+    """
     return f"{name:<{LABEL - 1}} {text}"
 
 

@@ -1,8 +1,11 @@
 """The main jobs, each on one page: fit, curve, evaluate, predict. The only place that saves."""
 
+from headstart.pipeline._adapt import AdaptOptions, AdaptResult, adapt
+from headstart.pipeline._compare import CompareResult, compare
 from headstart.pipeline._continue import Continued
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
+from headstart.pipeline._domains import Compared
 from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
@@ -16,6 +19,10 @@ __all__ = [
     "CURVE_BUDGET",
     "DEFAULT_BUDGET",
     "LADDER",
+    "AdaptOptions",
+    "AdaptResult",
+    "CompareResult",
+    "Compared",
     "Continued",
     "CurveOptions",
     "CurveResult",
@@ -29,6 +36,8 @@ __all__ = [
     "Reading",
     "Say",
     "SpeechErrors",
+    "adapt",
+    "compare",
     "curve",
     "evaluate",
     "fit",

@@ -218,6 +218,12 @@ def open_before(options: FitOptions) -> Before:
         raise OptionError("the test part stays as it is with --continue-from", where="--resplit", fix="Leave it out.")
     given = _loaded(options.backbones[0], options) if options.backbones else None
     saved = artifact.load(options.continue_from, backbone=given, offline=options.offline)
+    if "test" not in saved.evaluation:
+        raise OptionError(
+            "the model was adapted to a target without labels, so there is no score to hold a new one against",
+            where="--continue-from",
+            fix="Fit the labelled examples: headstart fit DATA -o MODEL, with --source for those of the other domain.",
+        )
     return Before(saved, given or _start(saved, options))
 
 

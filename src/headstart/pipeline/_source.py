@@ -72,7 +72,7 @@ def read_source(dataset: Dataset, reading: Reading, options: FitOptions) -> tupl
     if options.source is None:
         return dataset, None
     source = _read(options.source, dataset, reading)
-    return dataset, replace(_training(source), source=Path(options.source).name)
+    return dataset, replace(training_side(source), source=Path(options.source).name)
 
 
 def with_source(
@@ -111,6 +111,20 @@ def with_source(
     if shut_out:
         notes.append(f"Left out of {source.source}, as of groups that are scored: {shut_out:,}.")
     return replace(plan, notes=(*plan.notes, *notes, *_about_names(dataset, fresh))), pooled, both
+
+
+def training_side(source: Dataset) -> Dataset:
+    """Return the training side of a source, or all of it where it has none.
+
+    Args:
+        source: Labelled examples.
+
+    Returns:
+        All that are not of its test part.
+    """
+    parts = source.parts or ()
+    rows = [i for i, part in enumerate(parts) if part != "test"]
+    return source.take(rows) if rows else source
 
 
 def said_of(source: Dataset | None) -> list[str]:
@@ -165,7 +179,7 @@ def _by_domain(dataset: Dataset, name: str) -> tuple[Dataset, Dataset]:
     if target.parts and set(target.parts) == {"test"}:
         problem = f"expected some training examples of domain {name!r}, found only its test part"
         raise DataError(problem, where=where, fix="Label a few that train, or take another domain.")
-    others = _training(dataset.take(np.flatnonzero(~here)))
+    others = training_side(dataset.take(np.flatnonzero(~here)))
     described = f"the other domains ({', '.join(sorted(set(counts) - {name}))})"
     unused = int((~here).sum()) - len(others)
     notes = [f"Target: domain {name!r}, {counts[name]:,} examples."]
@@ -188,13 +202,6 @@ def _read(path: str | Path, dataset: Dataset, reading: Reading) -> Dataset:
         problem = f"expected a source of {dataset.modality} like the data, found {source.modality}"
         raise DataError(problem, where=str(path), fix=fix)
     return source
-
-
-def _training(source: Dataset) -> Dataset:
-    """Return the training side of a source, or all of it where it has none."""
-    parts = source.parts or ()
-    rows = [i for i, part in enumerate(parts) if part != "test"]
-    return source.take(rows) if rows else source
 
 
 def _about_names(dataset: Dataset, source: Dataset) -> list[str]:
