@@ -45,12 +45,11 @@ def measure(features: Features, source: str, target: str, options: argparse.Name
     pair, truth = pair_of(features, source, target, most=options.most)
     began = time.monotonic()
     gap = measure_gap(pair.source, pair.target)
-    automatic = candidates(pair)
+    automatic = candidates(pair)  # as `headstart adapt` has it
     decision = decide(pair, automatic, gap, classes=features.classes)
     seconds = time.monotonic() - began
     tried = [each.name for each in automatic]
-    others = candidates(pair, [name for name in METHODS if name not in tried])[1:]
-    every = (*automatic, *others)
+    every = candidates(pair, list(METHODS), ways_back="all")
     plain = automatic[0].predicted
     interval = paired_interval("accuracy", truth, decision.chosen.predicted, plain, seed=0)
     return {

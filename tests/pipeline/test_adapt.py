@@ -47,7 +47,7 @@ def test_a_model_for_the_target_is_a_model_like_any_other(source, target, tmp_pa
     assert f"Target: {target}, 45 examples; no label of it is used." in said
     told = result.to_dict()
     assert set(told) == {
-        *("task", "backbone", "backbones", "chosen", "refused", "reason", "candidates", "n", "gap", "classes"),
+        *("task", "backbone", "backbones", "chosen", "refused", "reason", "back", "candidates", "n", "gap", "classes"),
         *("unlike", "seconds", "feature_seconds", "model", "notes"),
     }
     assert told["n"] == {"source": 45, "target": 45}

@@ -82,7 +82,7 @@ def compared_lines(compared: "Compared") -> list[str]:
             f"gap); kernel two-sample test p {gap.mmd_p:.3f}",
         ),
         row("Unlike", _unlike(compared)),
-        row("Classes", "share in the source, and estimated in the target (right only where classes look alike in both)"),
+        row("Classes", "share in the source, and estimated in the target (right only where classes look alike)"),
     ]
     for name, (source, target, low, high) in compared.shares.items():
         lines.append(row("", f"{name:22} {source:6.3f}  {target:6.3f} [{low:.3f}, {high:.3f}]"))

@@ -19,7 +19,7 @@ where classes are clusters in the source, where that can be looked up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
@@ -50,7 +50,8 @@ class Candidate:
         predicted: Its probabilities on the target, (M, C).
         modularity: Of its answers, among neighbours.
         better: Probability that its modularity is above that of the head as it is; 0.5 for that head itself.
-        back: Balanced share of the source's labels that come out right on the way there and back.
+        back: Balanced share of the source's labels that come out right on the way there and back; None where that was
+            not walked.
     """
 
     name: str
@@ -59,7 +60,7 @@ class Candidate:
     predicted: Double
     modularity: float
     better: float
-    back: float
+    back: float | None
 
 
 def automatic(pair: Pair) -> tuple[str, ...]:
@@ -91,20 +92,28 @@ def clustering(pair: Pair) -> float:
     return float(modularity(y, nearest, n_classes=pair.n_classes)[0]) / highest if highest > 0 else 0.0
 
 
-def candidates(pair: Pair, names: Sequence[str] | None = None) -> tuple[Candidate, ...]:
+def candidates(
+    pair: Pair,
+    names: Sequence[str] | None = None,
+    *,
+    strength: float | None = None,
+    ways_back: Literal["none", "all"] = "none",
+) -> tuple[Candidate, ...]:
     """Adapt in several ways, and judge each.
 
     Args:
         pair: Source and target; examples of a group are no neighbours.
         names: Of ways, `automatic` ones where None; ``none`` is always among them.
+        strength: Of the penalty of all heads; chosen by the source's held-out loss where None.
+        ways_back: Whose way back is walked: that of the head as it is, which `decide` asks for, or of all.
 
     Returns:
         The candidates, the head as it is first.
     """
-    judge, strength = _Judge.of(pair), strength_of(pair)
+    judge, strength = _Judge.of(pair), strength_of(pair) if strength is None else strength
     names = automatic(pair) if names is None else names
     wanted = [NONE, *(name for name in dict.fromkeys(names) if name != NONE)]
-    found = [_candidate(name, METHODS[name](), pair, strength) for name in wanted]
+    found = [_candidate(name, pair, strength, back=ways_back == "all" or name == NONE) for name in wanted]
     draws = [judge.modularity(each.predicted.argmax(axis=1)) for each in found]
     return tuple(_judged(each, own, draws[0]) for each, own in zip(found, draws, strict=True))
 
@@ -149,13 +158,19 @@ class _Judge:
         return modularity(labels[self.chosen], self.nearest, n_classes=self.n_classes, weights=self.weights)
 
 
-def _candidate(name: str, method: Method, pair: Pair, strength: float) -> Candidate:
+def _candidate(name: str, pair: Pair, strength: float, *, back: bool) -> Candidate:
+    method = METHODS[name]()
     head = method.fit(pair, strength=strength)
     predicted = head.probabilities(pair.target)
-    back = method.fit(pair.turned(predicted.argmax(axis=1)), strength=strength)
-    right = back.probabilities(pair.source).argmax(axis=1) == pair.y
-    balanced = float(np.mean([right[pair.y == number].mean() for number in np.unique(pair.y)]))
-    return Candidate(name, head, strength, predicted, modularity=0.0, better=0.5, back=balanced)
+    right = _back(method, pair, predicted.argmax(axis=1), strength) if back else None
+    return Candidate(name, head, strength, predicted, modularity=0.0, better=0.5, back=right)
+
+
+def _back(method: Method, pair: Pair, labels: Integers, strength: float) -> float:
+    """Adapt back from labels of the target, and see how much of the source comes out right."""
+    head = method.fit(pair.turned(labels), strength=strength)
+    right = head.probabilities(pair.source).argmax(axis=1) == pair.y
+    return float(np.mean([right[pair.y == number].mean() for number in np.unique(pair.y)]))
 
 
 def _judged(candidate: Candidate, own: Double, plain: Double) -> Candidate:

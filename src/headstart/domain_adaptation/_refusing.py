@@ -99,6 +99,8 @@ def missing_classes(pair: Pair, top: Candidate, plain: Candidate) -> tuple[int, 
 
 def _another_task(plain: Candidate, gap: Gap, pair: Pair) -> str:
     """Say that the source's labels do not find the way to the target and back, if so."""
+    if plain.back is None:
+        return ""
     chance = 1 / len(np.unique(pair.y))
     found, unlike = (plain.back - chance) / (1 - chance), len(gap.unlike) / len(pair.target)
     if not (found < LOST or (found < FEW_BACK and unlike > 0.5)):

@@ -14,7 +14,7 @@ from headstart.features import FeatureSource, Progress, silent
 from headstart.model import AdaptedModel
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import load_all, names_for
-from headstart.pipeline._domains import Compared, Domains, compare_domains, pair_of, read_domains
+from headstart.pipeline._domains import Compared, Domains, compare_domains, read_domains, under
 from headstart.pipeline._options import (
     FitOptions,
     Reading,
@@ -95,12 +95,12 @@ class AdaptResult:
             "chosen": self.decision.chosen.name,
             "refused": self.decision.refused,
             "reason": self.decision.reason,
+            "back": self.candidates[0].back,
             "candidates": [
                 {
                     "name": each.name,
                     "modularity": each.modularity,
                     "better": each.better,
-                    "back": each.back,
                     "changed": float((each.predicted.argmax(axis=1) != plain).mean()),
                 }
                 for each in self.candidates
@@ -111,16 +111,6 @@ class AdaptResult:
             "model": str(self.folder),
             "notes": list(self.notes),
         }
-
-
-@dataclass(frozen=True, eq=False)
-class _Under:
-    """Both domains under one network."""
-
-    backbone: Backbone
-    pair: Pair
-    view: Literal["last", "mean"]
-    loss: float
 
 
 def adapt(
@@ -164,15 +154,16 @@ def adapt(
         run = Run(FeatureSource(progress=progress), seed=options.seed, progress=progress, say=say)
         task = task_from_labels(domains.source.kind, labels_of(domains.source))
         loaded = load_all(names_for(domains.source.modality, named.backbones), domains.source.modality, named, say=say)
-        under = [_under(domains, backbone, task, run) for backbone in loaded]
-        best = min(under, key=lambda each: each.loss)
-        found = candidates(best.pair, None if options.method == AUTO else [options.method])
+        networks = [under(domains, backbone, task, run=run) for backbone in loaded]
+        best = min(networks, key=lambda each: each.loss)
+        names = None if options.method == AUTO else [options.method]
+        found = candidates(best.pair, names, strength=best.strength)
         compared = compare_domains(domains, best.pair, found[0].head, task)
         decision = _decision(found, best.pair, compared, task, options)
         result = AdaptResult(
             task=domains.source.task,
             backbone=best.backbone.name,
-            losses={each.backbone.name: each.loss for each in under},
+            losses={each.backbone.name: each.loss for each in networks},
             decision=decision,
             candidates=found,
             compared=compared,
@@ -207,10 +198,6 @@ def _checked(options: AdaptOptions) -> FitOptions:
     )
     check_options(named)
     return named
-
-
-def _under(domains: Domains, backbone: Backbone, task: Task, run: Run) -> _Under:
-    return _Under(backbone, *pair_of(domains, backbone, task, run=run))
 
 
 def _decision(

@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 from headstart.backbones import Backbone
-from headstart.domain_adaptation import METHODS, strength_of
+from headstart.domain_adaptation import METHODS
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._candidates import load_one, names_for
-from headstart.pipeline._domains import Compared, compare_domains, pair_of, read_domains
+from headstart.pipeline._domains import Compared, compare_domains, read_domains, under
 from headstart.pipeline._options import Reading, labels_of
 from headstart.strategies import Run
 from headstart.tasks import task_from_labels
@@ -63,6 +63,6 @@ def compare(
     loaded = load_one(name, modality, offline=offline, device=device)
     task = task_from_labels(domains.source.kind, labels_of(domains.source))
     run = Run(FeatureSource(progress=progress), seed=seed, progress=progress)
-    pair, _, _ = pair_of(domains, loaded, task, run=run)
-    head = METHODS["none"]().fit(pair, strength=strength_of(pair))
-    return CompareResult(loaded.name, compare_domains(domains, pair, head, task))
+    found = under(domains, loaded, task, run=run)
+    head = METHODS["none"]().fit(found.pair, strength=found.strength)
+    return CompareResult(loaded.name, compare_domains(domains, found.pair, head, task))

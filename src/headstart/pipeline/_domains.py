@@ -120,8 +120,27 @@ def read_domains(
     return replace(domains, source=training_side(domains.source))
 
 
-def pair_of(domains: Domains, backbone: Backbone, task: Task, *, run: Run) -> tuple[Pair, View, float]:
-    """Return the features of both domains.
+@dataclass(frozen=True, eq=False)
+class Under:
+    """Both domains under one network.
+
+    Attributes:
+        backbone: The network.
+        pair: The features.
+        view: Which view of them: the one that a probe prefers on the source.
+        strength: Of the probe's penalty, chosen on the source.
+        loss: Of the probe, cross-validated on the source.
+    """
+
+    backbone: Backbone
+    pair: Pair
+    view: View
+    strength: float
+    loss: float
+
+
+def under(domains: Domains, backbone: Backbone, task: Task, *, run: Run) -> Under:
+    """Compute the features of both domains, and fit a probe on the source.
 
     Args:
         domains: Source and target.
@@ -130,7 +149,7 @@ def pair_of(domains: Domains, backbone: Backbone, task: Task, *, run: Run) -> tu
         run: The store and the seed.
 
     Returns:
-        The features, the view of them that a probe prefers on the source, and its cross-validated loss there.
+        The features, and what the probe chose.
     """
     source = domains.source
     fitted = Probe().fit(backbone, source, task, run=run)
@@ -146,7 +165,7 @@ def pair_of(domains: Domains, backbone: Backbone, task: Task, *, run: Run) -> tu
         seed=run.seed,
         groups=(groups[0], groups[1]),
     )
-    return pair, view, fitted.loss
+    return Under(backbone, pair, view, float(fitted.chosen["strength"]), fitted.loss)
 
 
 def compare_domains(domains: Domains, pair: Pair, head: LinearModel, task: Task) -> Compared:
