@@ -30,11 +30,11 @@ def adapt_text(result: "AdaptResult") -> str:
     lines.append(row("Why", decision.reason))
     lines += compared_lines(result.compared)
     lines.append(row("Looked at", "modularity of the answers, probability that it is above none's, answers changed"))
-    plain = result.candidates[0].predicted.argmax(axis=1)
     for each in result.candidates:
-        changed = float((each.predicted.argmax(axis=1) != plain).mean())
         mark = "*" if each is decision.chosen else " "
-        lines.append(row("", f"{mark} {each.name:22} {each.modularity:7.3f} {each.better:6.2f} {changed:6.0%}"))
+        lines.append(
+            row("", f"{mark} {each.name:22} {each.modularity:7.3f} {each.better:6.2f} {result.changed(each):6.0%}")
+        )
     lines += [
         row("Not known", "how right it is on the target: label some and run the second command below"),
         row("Time", f"{result.seconds:.1f} s, frozen passes {result.feature_seconds:.1f} s of them"),

@@ -15,8 +15,8 @@ from headstart.cli._options import json_option, progress_bar, reading, reading_o
 @click.option(
     "--target",
     metavar="DATA",
-    help="What a model of DATA is to be used on: also say how far that lies from DATA, on the features of --backbone. "
-    "No label of it is read.",
+    help="What a model of DATA is to be used on: say how far that lies from DATA instead, on the features of "
+    "--backbone. No label of it is read.",
 )
 @click.option("--backbone", metavar="NAME", help="With --target, the network [default: the one that comes with this].")
 @reading_options

@@ -17,6 +17,7 @@ from headstart.errors import DataError
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Single: TypeAlias = npt.NDArray[np.float32]
 Double: TypeAlias = npt.NDArray[np.float64]
+Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 LEAST: Final = 1e-10
 """Of the largest variance along a principal axis: less is rounding, and is not divided by."""
@@ -148,6 +149,12 @@ def principal_axes(X: Floats, k: int) -> Double:
         return np.asarray(vectors[:, ::-1][:, :k])
     _, _, axes = np.linalg.svd(centred, full_matrices=False)
     return np.asarray(axes[:k].T)
+
+
+def squared_distances(rows: Floats, among: Floats) -> Floats:
+    """Return the squared distances (N, M) of rows (N, D) to others (M, D), in their own precision."""
+    lengths, theirs = np.square(rows).sum(axis=1), np.square(among).sum(axis=1)
+    return np.asarray(np.maximum(lengths[:, None] + theirs - 2 * rows @ among.T, 0))
 
 
 def power(covariance: Double, exponent: float) -> Double:

@@ -19,17 +19,14 @@ where classes are clusters in the source, where that can be looked up.
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal, TypeAlias, final
+from typing import Final, Literal, final
 
 import numpy as np
-import numpy.typing as npt
 
+from headstart.domain_adaptation._alignment import Double, Integers
 from headstart.domain_adaptation._graph import modularity, neighbours
 from headstart.domain_adaptation._shallow import METHODS, MOVING, Method, Pair, strength_of
 from headstart.linear import LinearModel
-
-Double: TypeAlias = npt.NDArray[np.float64]
-Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 
 NONE: Final = "none"
 CONFIDENCE: Final = 0.95  # one-sided, as rungs of the ladder have it
@@ -46,7 +43,6 @@ class Candidate:
     Attributes:
         name: Of the way, as in `METHODS`.
         head: Reads features of the target.
-        strength: Of its penalty, the same for all: that of the head as it is.
         predicted: Its probabilities on the target, (M, C).
         modularity: Of its answers, among neighbours.
         better: Probability that its modularity is above that of the head as it is; 0.5 for that head itself.
@@ -56,7 +52,6 @@ class Candidate:
 
     name: str
     head: LinearModel
-    strength: float
     predicted: Double
     modularity: float
     better: float
@@ -163,7 +158,7 @@ def _candidate(name: str, pair: Pair, strength: float, *, back: bool) -> Candida
     head = method.fit(pair, strength=strength)
     predicted = head.probabilities(pair.target)
     right = _back(method, pair, predicted.argmax(axis=1), strength) if back else None
-    return Candidate(name, head, strength, predicted, modularity=0.0, better=0.5, back=right)
+    return Candidate(name, head, predicted, modularity=0.0, better=0.5, back=right)
 
 
 def _back(method: Method, pair: Pair, labels: Integers, strength: float) -> float:

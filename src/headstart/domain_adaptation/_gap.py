@@ -10,24 +10,26 @@ from typing import Any, Final, Self, TypeAlias, final
 import numpy as np
 import numpy.typing as npt
 
-from headstart.data import make_folds
-from headstart.domain_adaptation._alignment import check_pair, principal_axes
+from headstart.domain_adaptation._alignment import (
+    Double,
+    Floats,
+    Integers,
+    Single,
+    check_pair,
+    principal_axes,
+    squared_distances,
+)
+from headstart.domain_adaptation._weights import AXES, FOLDS, along_axes, told_apart
 from headstart.evaluation import Interval, auroc, bootstrap_interval
-from headstart.linear import Standardiser, cross_validate
+from headstart.linear import Standardiser
 
-Floats: TypeAlias = npt.NDArray[np.floating[Any]]
-Double: TypeAlias = npt.NDArray[np.float64]
-Single: TypeAlias = npt.NDArray[np.float32]
-Integers: TypeAlias = npt.NDArray[np.intp]
 Groups: TypeAlias = npt.NDArray[Any]
 
-AXES: Final = 64
 MOST_ROWS: Final = 2000  # of each domain
 KERNEL_ROWS: Final = 1000  # of each domain: the kernel takes the square of it
 PERMUTATIONS: Final = 200
 NEIGHBOURS: Final = 5
 FAR: Final = 0.99  # of the source's own examples are nearer to others
-FOLDS: Final = 5
 TRIFLE: Final = 0.55  # an AUC; the interval holds 0.5 too seldom, because folds share what they train on
 BANDWIDTHS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the median squared distance
 
@@ -39,12 +41,10 @@ class Pooled:
 
     Attributes:
         rows: (2 n, k), those of the source first.
-        chosen: Which rows of the source, then which of the target these are, (n,) each.
         units: The group of every row as a number; rows of different domains share none.
     """
 
     rows: Single
-    chosen: tuple[Integers, Integers]
     units: Integers
 
     @classmethod
@@ -56,9 +56,7 @@ class Pooled:
         n = min(len(source), len(target), most)
         chosen = tuple(np.sort(generator.permutation(len(rows))[:n]) for rows in (source, target))
         both = np.concatenate([source[chosen[0]], target[chosen[1]]])
-        standard = Standardiser.fit(both).transform(both)
-        turned = standard @ principal_axes(standard, min(AXES, n // 2, both.shape[1]))
-        return cls(turned.astype(np.float32), (chosen[0], chosen[1]), _units(chosen, groups))
+        return cls(along_axes(both, n // 2), _units(chosen, groups))
 
     @property
     def domain(self) -> Integers:
@@ -124,7 +122,9 @@ def measure_gap(
     check_pair(source, target)
     pooled = Pooled.of(source, target, groups=groups, seed=seed, most=MOST_ROWS)
     auc, interval, error = _told_apart(pooled, seed)
-    few = Pooled.of(source, target, groups=groups, seed=seed, most=KERNEL_ROWS)
+    few = pooled
+    if len(pooled.rows) > 2 * KERNEL_ROWS:
+        few = Pooled.of(source, target, groups=groups, seed=seed, most=KERNEL_ROWS)
     mmd, p = discrepancy(few.rows, few.units, seed=seed)
     return Gap(
         auc=auc,
@@ -190,8 +190,7 @@ def _told_apart(pooled: Pooled, seed: int) -> tuple[float, Interval, float]:
     n_splits = min(FOLDS, *(len(np.unique(groups[y == side])) for side in (0, 1)))
     if n_splits < 2:  # one speaker of each side: whatever tells the two apart may be the speakers
         groups, n_splits = np.arange(len(y)), min(FOLDS, len(y) // 2)
-    folds = make_folds(y, groups=groups, n_splits=n_splits, seed=seed)
-    outputs = cross_validate(pooled.rows, y, folds, n_classes=2).outputs
+    outputs = told_apart(pooled.rows, y, groups=groups, n_splits=n_splits, seed=seed)
     several = groups if len(np.unique(groups)) < len(y) else None
     interval = bootstrap_interval("auroc", y, outputs, groups=several, seed=seed, resamples=500)
     error = float(((outputs[:, 1] > 0.5) != y).mean())
@@ -201,8 +200,7 @@ def _told_apart(pooled: Pooled, seed: int) -> tuple[float, Interval, float]:
 def _kernel(rows: Floats) -> Double:
     """Sum of Gaussian kernels (n, n) around the median squared distance; zeros on the diagonal."""
     wide = rows.astype(np.float64)
-    lengths = np.square(wide).sum(axis=1)
-    squared = np.maximum(lengths[:, None] + lengths - 2 * wide @ wide.T, 0.0)
+    squared = squared_distances(wide, wide)
     median = float(np.median(squared[np.triu_indices(len(rows), 1)])) or 1.0
     kernel = sum(np.exp(-squared / (median * width)) for width in BANDWIDTHS)
     kernel = np.asarray(kernel / len(BANDWIDTHS))
@@ -212,13 +210,10 @@ def _kernel(rows: Floats) -> Double:
 
 def _distances(rows: Single, among: Single, k: int, *, block: int = 1000) -> Double:
     """Return the mean distance (N,) of rows to their k nearest among others."""
-    lengths = np.square(among).sum(axis=1)
     means = []
     for start in range(0, len(rows), block):
-        some = rows[start : start + block]
-        squared = np.square(some).sum(axis=1)[:, None] + lengths - 2 * some @ among.T
-        nearest = np.partition(squared, k - 1, axis=1)[:, :k]
-        means.append(np.sqrt(np.maximum(nearest, 0.0)).mean(axis=1))
+        nearest = np.partition(squared_distances(rows[start : start + block], among), k - 1, axis=1)[:, :k]
+        means.append(np.sqrt(nearest).mean(axis=1))
     return np.concatenate(means).astype(np.float64)
 
 

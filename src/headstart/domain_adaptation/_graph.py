@@ -10,10 +10,9 @@ from typing import Any, Final, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
-from headstart.domain_adaptation._alignment import Double, Floats
+from headstart.domain_adaptation._alignment import Double, Floats, Integers
 from headstart.linear import Standardiser
 
-Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Groups: TypeAlias = npt.NDArray[Any]
 
 NEIGHBOURS: Final = 10

@@ -8,13 +8,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, final
 
 import numpy as np
 import numpy.typing as npt
 
 from headstart.domain_adaptation._alignment import (
     Floats,
+    Integers,
     Single,
     coral,
     linear_transport,
@@ -34,7 +35,6 @@ from headstart.linear import (
     fit_standardised,
 )
 
-Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 ROUNDS: Final = 2
 
 

@@ -4,7 +4,7 @@ from typing import Final
 
 import numpy as np
 
-from headstart.domain_adaptation._alignment import Double, Floats, Single, check_pair
+from headstart.domain_adaptation._alignment import Floats, Single, check_pair, squared_distances
 from headstart.errors import OptionError
 
 MOST: Final = 5000  # rows of a domain: the plan has the product of both
@@ -42,14 +42,9 @@ def entropic_transport(source: Floats, target: Floats, *, blur: float) -> Single
         )
     import ot  # it looks for every array library there is, which takes a second
 
-    cost = _squared_distances(source, target)
+    squared = squared_distances(source.astype(np.float64), target.astype(np.float64))
+    cost = squared / (float(np.median(squared)) or 1.0)
     masses = [np.full(len(rows), 1 / len(rows)) for rows in (source, target)]
     plan = ot.sinkhorn(*masses, cost, blur, numItermax=STEPS, stopThr=ENOUGH, warn=False)
     carried = plan / plan.sum(axis=1, keepdims=True)
     return np.asarray(carried @ target, dtype=np.float32)
-
-
-def _squared_distances(source: Floats, target: Floats) -> Double:
-    here, there = source.astype(np.float64), target.astype(np.float64)
-    squared = np.square(here).sum(axis=1)[:, None] + np.square(there).sum(axis=1) - 2 * here @ there.T
-    return np.asarray(np.maximum(squared, 0.0) / (float(np.median(squared)) or 1.0))

@@ -1,11 +1,11 @@
-"""Which examples of the source look like the target: weights from a classifier of domains."""
+"""A classifier of domains, and from it which examples of the source look like the target."""
 
 from typing import Final
 
 import numpy as np
 
 from headstart.data import make_folds
-from headstart.domain_adaptation._alignment import Double, Floats, check_pair, principal_axes
+from headstart.domain_adaptation._alignment import Double, Floats, Integers, Single, check_pair, principal_axes
 from headstart.linear import Standardiser, cross_validate
 
 AXES: Final = 64
@@ -33,12 +33,41 @@ def importance_weights(source: Floats, target: Floats, *, seed: int) -> Double:
     """
     check_pair(source, target)
     both = np.concatenate([source, target])
-    standard = Standardiser.fit(both).transform(both)
-    rows = standard @ principal_axes(standard, min(AXES, len(both) // 2, both.shape[1]))
+    rows = along_axes(both, len(both) // 2)
     y = np.repeat([0, 1], [len(source), len(target)])
     n_splits = min(FOLDS, len(source), len(target))
-    folds = make_folds(y, groups=np.arange(len(y)), n_splits=n_splits, seed=seed)
-    outputs = cross_validate(rows.astype(np.float32), y, folds, n_classes=2).outputs[: len(source)]
+    outputs = told_apart(rows, y, groups=np.arange(len(y)), n_splits=n_splits, seed=seed)[: len(source)]
     odds = outputs[:, 1] / np.maximum(outputs[:, 0], 1e-6)
     odds = np.minimum(odds, MOST * odds.mean())
     return np.asarray(odds / odds.mean())
+
+
+def along_axes(both: Floats, most: int) -> Single:
+    """Standardise rows of both domains together and turn them to their first principal axes.
+
+    Args:
+        both: (N, D).
+        most: No more axes than this, than `AXES`, or than D.
+
+    Returns:
+        (N, k).
+    """
+    standard = Standardiser.fit(both).transform(both)
+    return np.asarray(standard @ principal_axes(standard, min(AXES, most, both.shape[1])), dtype=np.float32)
+
+
+def told_apart(rows: Single, y: Integers, *, groups: Integers, n_splits: int, seed: int) -> Double:
+    """Return the held-out answers of a classifier of domains.
+
+    Args:
+        rows: (N, k).
+        y: 0 for the source, 1 for the target, (N,).
+        groups: Numbers of what is never on both sides of a fold, (N,).
+        n_splits: How many folds.
+        seed: Of the folds.
+
+    Returns:
+        (N, 2) probabilities.
+    """
+    folds = make_folds(y, groups=groups, n_splits=n_splits, seed=seed)
+    return cross_validate(rows, y, folds, n_classes=2).outputs

@@ -85,9 +85,13 @@ class AdaptResult:
     feature_seconds: float
     notes: tuple[str, ...] = field(default=())
 
+    def changed(self, candidate: Candidate) -> float:
+        """Return the share of the target's answers that a candidate gives otherwise than the head as it is."""
+        plain = self.candidates[0].predicted.argmax(axis=1)
+        return float((candidate.predicted.argmax(axis=1) != plain).mean())
+
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart adapt --json`` prints it."""
-        plain = self.candidates[0].predicted.argmax(axis=1)
         return {
             "task": self.task,
             "backbone": self.backbone,
@@ -101,7 +105,7 @@ class AdaptResult:
                     "name": each.name,
                     "modularity": each.modularity,
                     "better": each.better,
-                    "changed": float((each.predicted.argmax(axis=1) != plain).mean()),
+                    "changed": self.changed(each),
                 }
                 for each in self.candidates
             ],
