@@ -54,16 +54,22 @@ class Features:
 def read(each: Set, root: Path, weights: Path) -> Features:
     """Read a set and compute what features of it are missing."""
     keep_freed_memory()
-    dataset, domain = _dataset(each, root)
-    name = each.backbone
-    if name.startswith("weights:"):
-        name = f"dir:{weights / name.removeprefix('weights:')}"
-    X = FeatureSource().features(backbones.load(name, offline=True), dataset)
+    dataset, domain = dataset_of(each, root)
+    X = FeatureSource().features(network_of(each, weights), dataset)
     classes, y = np.unique(np.array(dataset.labels), return_inverse=True)
     return Features(X, y, np.array(domain), tuple(classes.tolist()))
 
 
-def _dataset(each: Set, root: Path) -> tuple[Dataset, tuple[str, ...]]:
+def network_of(each: Set, weights: Path) -> backbones.Backbone:
+    """Load the network of a set."""
+    name = each.backbone
+    if name.startswith("weights:"):
+        name = f"dir:{weights / name.removeprefix('weights:')}"
+    return backbones.load(name, offline=True)
+
+
+def dataset_of(each: Set, root: Path) -> tuple[Dataset, tuple[str, ...]]:
+    """Read a set, and the domain of every example."""
     if isinstance(each.folder, str):
         dataset = data.load(root / each.folder)
         return dataset, (dataset.groups if each.group else dataset.domains) or ()

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from headstart.domain_adaptation import METHODS, importance_weights, nearest_prototypes
-from headstart.linear import fit_standardised
+from headstart.domain_adaptation import METHODS, importance_weights
+from headstart.linear import fit_standardised, nearest_prototypes
 from tests.domain_adaptation.domains import moved_classes
 
 

@@ -9,7 +9,7 @@ from headstart.domain_adaptation._gap import Gap, discrepancy, measure_gap, unli
 from headstart.domain_adaptation._graph import cohesion, modularity, neighbours
 from headstart.domain_adaptation._label_shift import for_shares, shares_interval, target_shares
 from headstart.domain_adaptation._refusing import Decision, decide, missing_classes
-from headstart.domain_adaptation._shallow import METHODS, MOVING, Method, Pair, nearest_prototypes, strength_of
+from headstart.domain_adaptation._shallow import METHODS, MOVING, Method, Pair, strength_of
 from headstart.domain_adaptation._transport import entropic_transport
 from headstart.domain_adaptation._weights import importance_weights
 
@@ -36,7 +36,6 @@ __all__ = [
     "measure_gap",
     "missing_classes",
     "modularity",
-    "nearest_prototypes",
     "neighbours",
     "shares_interval",
     "standardise",

@@ -14,7 +14,6 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.domain_adaptation._alignment import (
-    Floats,
     Integers,
     Single,
     coral,
@@ -33,9 +32,8 @@ from headstart.linear import (
     cross_validate,
     fit_logistic,
     fit_standardised,
+    nearest_prototypes,
 )
-
-ROUNDS: Final = 2
 
 
 @final
@@ -255,28 +253,6 @@ class Prototypes(Method):
         weights = np.repeat([0.5 / len(moved), 0.5 / len(labels)], [len(moved), len(labels)])
         both = np.concatenate([moved, pair.target])
         return _weighted(both, np.concatenate([pair.y, labels]), weights, pair, strength=strength)
-
-
-def nearest_prototypes(rows: Floats, probabilities: Floats) -> Integers:
-    """Label rows by the nearest of the means that probabilities give the classes.
-
-    Args:
-        rows: (M, D).
-        probabilities: (M, C).
-
-    Returns:
-        (M,) class numbers.
-    """
-    centred = rows - rows.mean(axis=0)
-    unit = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
-    weights: npt.NDArray[Any] = np.asarray(probabilities, dtype=np.float64)
-    labels = weights.argmax(axis=1)
-    for _ in range(ROUNDS):
-        means = weights.T @ unit
-        means /= np.maximum(np.linalg.norm(means, axis=1, keepdims=True), 1e-12)
-        labels = (unit @ means.T).argmax(axis=1)
-        weights = np.eye(weights.shape[1])[labels]
-    return np.asarray(labels)
 
 
 def _weighted(

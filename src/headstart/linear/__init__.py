@@ -36,6 +36,7 @@ from headstart.linear._choice import (
 from headstart.linear._fitting import TargetScale, fit_labels, fit_logistic, fit_nearest_mean, fit_ridge
 from headstart.linear._frames import FrameModel
 from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser
+from headstart.linear._prototypes import nearest_prototypes
 from headstart.linear._solver import ClassWeight
 from headstart.linear._speech import (
     STEPS,
@@ -96,6 +97,7 @@ __all__ = [
     "frames_seen",
     "held_out_loss",
     "item_losses",
+    "nearest_prototypes",
     "numbers_of",
     "parameters_of",
     "seconds_per_frame",

@@ -9,11 +9,13 @@ from headstart.strategies._base import Fitted, Run, Strategy, class_weight_for, 
 from headstart.strategies._calibration import Temperature
 from headstart.strategies._finetuning import finetuning
 from headstart.strategies._forecast import TuningForecast, forecast
+from headstart.strategies._mixing import information, mixed_agreement
 from headstart.strategies._reading import reading_for
 from headstart.strategies._speech import seconds_of_probe
 from headstart.strategies._tuning import TUNING_FOLDS, Tuned, Tuning
 from headstart.strategies._values import hints_of, refusal
 from headstart.strategies.contrastive import Contrastive
+from headstart.strategies.deep_adaptation import DeepAdaptation, DeepMethod
 from headstart.strategies.finetune import FineTune
 from headstart.strategies.lora import LoRA
 from headstart.strategies.probe import Probe
@@ -23,6 +25,8 @@ __all__ = [
     "STRATEGIES",
     "TUNING_FOLDS",
     "Contrastive",
+    "DeepAdaptation",
+    "DeepMethod",
     "FineTune",
     "Fitted",
     "LoRA",
@@ -38,6 +42,8 @@ __all__ = [
     "decide_now",
     "finetuning",
     "forecast",
+    "information",
+    "mixed_agreement",
     "parse",
     "reading_for",
     "say_nothing",

@@ -85,6 +85,8 @@ class Material:
         train: The examples.
         task: What their labels mean.
         held_out: (m,) which examples only say when to stop.
+        target: The same copy with examples of a target, which have no labels; None where there are none.
+        target_hashes: Of these examples.
     """
 
     thawed: Thawed
@@ -93,6 +95,8 @@ class Material:
     train: Dataset
     task: Task
     held_out: NDArray[np.intp] = field(default_factory=lambda: np.empty(0, dtype=np.intp))
+    target: Thawed | None = None
+    target_hashes: tuple[str, ...] = ()
 
     @property
     def inside(self) -> NDArray[np.intp]:
@@ -212,7 +216,7 @@ class Tuning(Strategy):
         """Return how many views of each item are trained on; texts have one."""
         return self.reading_of(backbone).views
 
-    def tune(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Tuned:
+    def tune(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run, target: Dataset | None = None) -> Tuned:
         """Train on all the examples given.
 
         Args:
@@ -220,6 +224,7 @@ class Tuning(Strategy):
             train: Labelled examples.
             task: What their labels mean.
             run: What the strategy may use.
+            target: Examples without labels, for strategies that adapt to them.
 
         Returns:
             The model.
@@ -232,11 +237,17 @@ class Tuning(Strategy):
         assert train.labels is not None
         earlier = [strategy.tune(backbone, lent, task, run=run) for strategy, lent in before]
         views = self.gather(start, train, run=run)
+        others = None if target is None else self.gather(start, target, run=run)
         began = time.monotonic()
         taught = earlier[-1].model.backbone if earlier else start  # the same up to the cut
         thawed = Thawed(taught.copy(after=cut), cut, views, run.features.rows_each(start, train))
         X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
+        if target is not None:
+            others, each = self.gather(start, target, run=run), run.features.rows_each(start, target)
+            material = replace(
+                material, target=replace(thawed, views=others, rows_each=each), target_hashes=target.hashes
+            )
         network, head, chosen = self.learn(material, run=run)
         trained = start.thawed_names(cut)
         copy = replace(network)  # drops what was remembered of the weights before
@@ -321,10 +332,11 @@ def train_thawed(
     settings: Settings,
     run: Run,
     held_out: Callable[[], float] | None = None,
+    stage: str = "",
 ) -> Trained:
     """Run the training loop, with a checkpoint folder of this training's own where the run has one."""
     # Only checkpoints need it, and it hashes the whole network.
-    fingerprint = "" if run.folder is None else _fingerprint(strategy, material, run)
+    fingerprint = "" if run.folder is None else _fingerprint(strategy, material, run, stage)
     return train(
         module,
         groups,
@@ -344,7 +356,7 @@ def _folder(root: Path, fingerprint: str) -> Path:
     return root / "training" / fingerprint[:16]
 
 
-def _fingerprint(strategy: Tuning, material: Material, run: Run) -> str:
+def _fingerprint(strategy: Tuning, material: Material, run: Run, stage: str) -> str:
     """Hash what the losses depend on besides settings and trained weights."""
     backbone = material.thawed.backbone
     facts = [
@@ -357,5 +369,7 @@ def _fingerprint(strategy: Tuning, material: Material, run: Run) -> str:
         material.held_out.tolist(),
         run.seed,
         run.metric,
+        list(material.target_hashes),
+        stage,
     ]
     return hashlib.sha256(json.dumps(facts).encode()).hexdigest()

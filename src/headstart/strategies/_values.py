@@ -23,6 +23,7 @@ RANGES: Final[dict[str, Range]] = {
     "rate": (lambda value: 0 < value < inf, "above 0"),
     "smoothing": SHARE,
     "steps": (lambda value: value >= 0, "from 0"),
+    "weight": (lambda value: 0 <= value < inf, "from 0"),
     "views": (lambda value: 1 <= value <= 16, "from 1 to 16"),
 }
 

@@ -147,12 +147,13 @@ class FineTune(ByLoss):
 
 
 class Both(nn.Module):
-    """Backbone and head as one module, for the training loop."""
+    """Backbone and head as one module, for the training loop, and what else trains with them."""
 
-    def __init__(self, backbone: nn.Module, head: nn.Module) -> None:
+    def __init__(self, backbone: nn.Module, head: nn.Module, alignment: nn.Module | None = None) -> None:
         super().__init__()
         self.backbone = backbone
         self.head = head
+        self.alignment = alignment
 
 
 @final
