@@ -13,6 +13,7 @@ A row is printed and appended as soon as it is there; what the results file has 
 import argparse
 import sys
 import time
+from collections.abc import Callable, Iterator
 from itertools import permutations
 from pathlib import Path
 
@@ -28,6 +29,7 @@ from machine import describe, measured, record
 
 OURS = ("headstart", "torch", "scikit-learn", "pot")
 FOLDS = 5
+Measure = Callable[[Features, str, str, argparse.Namespace], dict]
 
 
 def pair_of(features: Features, source: str, target: str, *, most: int) -> tuple[Pair, np.ndarray]:
@@ -68,32 +70,43 @@ def measure(features: Features, source: str, target: str, options: argparse.Name
     }
 
 
-def run(each: Set, options: argparse.Namespace) -> None:
-    """Measure the pairs of one set that the results do not have."""
+def rows_of(each: Set, options: argparse.Namespace, found_in: Measure, **more: int) -> Iterator[dict]:
+    """Measure and record the pairs of one set that the results do not have."""
     features = read(each, options.data, options.weights)
     for source, target in permutations(sorted(set(features.domain)), 2):
-        cell = {"set": each.name, "source": source, "target": target, "most": options.most}
+        cell = {"set": each.name, "source": source, "target": target, "most": options.most, **more}
         if (each.sources and source not in each.sources) or measured(options.results, cell):
             continue
-        row = cell | measure(features, source, target, options)
+        row = cell | found_in(features, source, target, options)
         record(options.results, row | describe(sys.executable, OURS))
+        yield row
+
+
+def run(each: Set, options: argparse.Namespace) -> None:
+    """Measure the pairs of one set, and print what is chosen."""
+    for row in rows_of(each, options, measure):
         found = row["accuracy"]
         print(
-            f"{each.name} {source} > {target}: none {found['none']:.3f}, chosen {row['chosen']} "
+            f"{each.name} {row['source']} > {row['target']}: none {found['none']:.3f}, chosen {row['chosen']} "
             f"{found[row['chosen']]:.3f}, best of automatic {max(found[name] for name in row['automatic']):.3f}, "
             f"{row['seconds']:.1f} s{'; refused: ' + row['reason'] if row['refused'] else ''}",
             flush=True,
         )
 
 
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+def parser_of(description: str) -> argparse.ArgumentParser:
+    """Return the options that all benchmarks on features of pairs have."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--data", type=Path, default=Path("../shared/data"), help="folder with the sets")
     parser.add_argument("--weights", type=Path, default=Path("../shared/weights"), help="folder with MobileNetV2")
     parser.add_argument("--results", type=Path, required=True, help="JSON lines; made, or added to")
     parser.add_argument("--set", action="append", choices=[each.name for each in SETS], help="may be repeated")
     parser.add_argument("--most", type=int, default=2000, help="examples of a domain")
-    options = parser.parse_args()
+    return parser
+
+
+def main() -> None:
+    options = parser_of(str(__doc__)).parse_args()
     for each in SETS:
         if each.name in (options.set or [each.name]):
             run(each, options)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from headstart.pipeline._adapting import KNOWN
 from tests.pipeline.test_adapt import pictures
 
 QUICK = ("--backbone", "toy:image")
@@ -31,6 +32,7 @@ def test_a_refusal_stands_first(run, domains, tmp_path):
     assert status == 0
     assert out.strip().splitlines()[0] == "Not adapted: the model is that of the source."
     assert "cannot be told apart" in out
+    assert "headstart rank SOURCE" in out
 
 
 def test_json_is_one_document(run, domains, tmp_path):
@@ -64,3 +66,25 @@ def test_a_backbone_alone_is_wrong_usage(run, domains):
     status, _, err = run("check", domains[0], *QUICK)
     assert status == 2
     assert "--backbone goes with --target" in err
+
+
+def test_every_way_is_in_the_help(run):
+    out = run("adapt", "--help")[1]
+    words = set(out.replace(",", " ").replace(";", " ").replace(".", " ").split())
+    assert set(KNOWN) <= words
+
+
+def test_what_was_asked_for_is_a_next_step(run, domains, tmp_path):
+    source, target = domains
+    words = ("adapt", source, "--target", target, *QUICK, "--offline", "--method", "standardise")
+    status, out, err = run(*words, "-o", tmp_path / "m", "--ask", "3")
+    assert status == 0, err
+    table = tmp_path / "m.ask.csv"
+    assert table.exists()
+    assert f"--labelled {table}" in out
+    lines = table.read_text(encoding="utf-8").splitlines()
+    filled = [lines[0], *(line + "sky" for line in lines[1:])]
+    table.write_text("\n".join(filled), encoding="utf-8")
+    status, out, err = run(*words, "-o", tmp_path / "n", "--labelled", table)
+    assert status == 0, err
+    assert any(line.startswith("Labels") for line in out.splitlines())

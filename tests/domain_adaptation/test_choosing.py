@@ -6,7 +6,18 @@ import networkx
 import numpy as np
 import pytest
 
-from headstart.domain_adaptation import METHODS, MOVING, automatic, best, candidates, clustering, modularity, neighbours
+from headstart.domain_adaptation import (
+    METHODS,
+    MOVING,
+    WEIGHING,
+    automatic,
+    best,
+    candidates,
+    clustering,
+    joined,
+    modularity,
+    neighbours,
+)
 from tests.domain_adaptation.domains import moved_classes, rows
 
 
@@ -126,3 +137,17 @@ def test_clusters_of_single_speakers_are_no_clusters_of_classes():
     pair, _ = moved_classes()
     speakers = replace(pair, groups=(pair.y, None))
     assert clustering(speakers) < 0
+
+
+def test_heads_made_elsewhere_are_judged_on_the_same_neighbours():
+    pair, _ = moved_classes()
+    found = candidates(pair, ["none", "coral"])
+    again = joined(found, pair, {"other": (found[1].head, found[1].predicted)})
+    assert [each.name for each in again] == ["none", "coral", "other"]
+    assert again[2].modularity == pytest.approx(found[1].modularity)
+    assert again[2].better == found[1].better
+
+
+def test_words_have_candidates_of_their_own():
+    pair, _ = moved_classes()
+    assert automatic(replace(pair, words=True)) == WEIGHING

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from headstart.domain_adaptation import discrepancy, measure_gap, unlike_anything
+from headstart.domain_adaptation import class_shifts, discrepancy, measure_gap, unlike_anything
 from headstart.errors import DataError
 from tests.domain_adaptation.domains import rows
 
@@ -101,3 +101,35 @@ def test_what_is_like_nothing_in_the_source_is_named_farthest_first():
 def test_widths_that_differ_are_refused():
     with pytest.raises(DataError, match="features of one width"):
         measure_gap(rows(20, 4), rows(20, 5))
+
+
+def test_a_class_that_moved_is_told_from_those_that_stayed():
+    X = rows(600, 8)
+    y = np.arange(600) % 3
+    X[np.arange(600), y] += 4
+    target = X[300:].copy()
+    target[y[300:] == 1] += np.float32(3)
+    shifts = class_shifts(X[:300], y[:300], target, y[300:], n_classes=4)
+    assert shifts[1] > 3 * max(shifts[0], shifts[2])
+    assert np.isnan(shifts[3])
+    few = np.where(y[300:] == 2, 0, y[300:])
+    few[:4] = 2
+    assert np.isnan(class_shifts(X[:300], y[:300], target, few, n_classes=3)[2])
+
+
+def test_the_shift_is_in_spreads_of_the_class():
+    rng = np.random.default_rng(0)
+    source = rng.normal(size=(4000, 4)).astype(np.float32)
+    target = source + np.float32(1)
+    y = np.zeros(4000, dtype=int)
+    # Four axes moved by one deviation each: a distance of 2, over a root mean square distance of 2.
+    assert class_shifts(source, y, target, y, n_classes=1)[0] == pytest.approx(1, abs=0.05)
+
+
+def test_a_large_source_is_looked_at_in_part():
+    X = rows(12000, 4)
+    target = X[:500] + np.float32(0)
+    target[:20] += 60
+    found = unlike_anything(X, target)
+    assert set(range(20)) <= set(found[:20].tolist())
+    assert len(found) < 40

@@ -64,6 +64,28 @@ def test_a_target_of_another_task():
     assert "100% of the target is like nothing in the source" in found.reason
 
 
+def test_a_target_far_from_a_source_whose_classes_are_no_clusters():
+    pair, _ = moved_classes(n=300, n_classes=2, width=20)
+    generator = np.random.default_rng(0)
+    # A line tells the classes apart, which lie beside each other in one cloud.
+    rows = generator.normal(size=(300, 20))
+    rows[:, 0] += 2.2 * (2 * pair.y - 1)
+    far = rows[generator.permutation(300)] + 25 * np.eye(20)[1]
+    mixed = replace(pair, source=rows.astype(np.float32), target=far.astype(np.float32))
+    found = decided(mixed)
+    assert found.refused
+    assert found.chosen.name == "none"
+    assert found.reason.startswith("100% of the target is like nothing in the source, and classes are no clusters")
+
+
+def test_a_target_that_the_network_cannot_read():
+    pair, _ = moved_classes(seed=2)
+    gap = measure_gap(pair.source, pair.target)
+    found = decide(pair, candidates(pair), gap, classes=NAMES, unread="It knows no such language.")
+    assert found.refused
+    assert found.reason == "It knows no such language. Take a network that knows it."
+
+
 def test_a_gap_that_does_not_matter():
     pair, _ = moved_classes(width=12, moved=0.0, stretched=1.0)
     target = pair.target.copy()

@@ -23,13 +23,24 @@ from headstart.cli._options import (
 @click.option("-o", "--output", required=True, metavar="MODEL", help="The model folder to make.")
 @click.option(
     "--method",
-    default="auto",
+    "methods",
+    multiple=True,
+    default=("auto",),
     show_default=True,
     metavar="NAME",
-    help="auto chooses without labels of the target, or refuses to adapt and says why. Or one by name: none, "
-    "standardise, coral, linear_transport, subspace, entropic_transport, importance_weighting, label_shift or "
-    "prototypes.",
+    help="auto chooses without labels of the target, or refuses to adapt and says why. One by name alone is applied: "
+    "on frozen features none, standardise, coral, linear_transport, subspace, entropic_transport, "
+    "importance_weighting, label_shift or prototypes; training the last blocks finetune, deep_coral, mmd, dann, cdan, "
+    "mcc, shot, adabn or tent. May be repeated: beside auto, those named are chosen among too.",
 )
+@click.option(
+    "--ask",
+    type=click.IntRange(min=0),
+    default=0,
+    metavar="N",
+    help="Write the N examples of the target whose labels would tell the most to MODEL.ask.csv.",
+)
+@click.option("--labelled", metavar="FILE", help="That file with labels filled in: they check the choice.")
 @backbone_option
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
@@ -53,14 +64,15 @@ def adapt(
 
     The head of the source is adapted to the target on frozen features, in seconds, in the way whose answers follow the
     target's own structure best; or it is left as it is, and the reason is said. The model is a model folder like any
-    other.
+    other, with a page that shows both domains before and after: MODEL/adaptation.html.
     """
     from headstart import pipeline
     from headstart.cli._adapt_text import adapt_text
 
     read = reading(options)
     chosen = pipeline.AdaptOptions(
-        **{**options, "backbones": tuple(options["backbones"])}, contents="slim" if slim else "whole"
+        **{**options, "backbones": tuple(options["backbones"]), "methods": tuple(options["methods"])},
+        contents="slim" if slim else "whole",
     )
     with progress_bar() as progress:
         result = pipeline.adapt(

@@ -1,5 +1,6 @@
 """What `headstart adapt` and `headstart check --target` show."""
 
+import math
 import shlex
 from typing import TYPE_CHECKING
 
@@ -30,19 +31,44 @@ def adapt_text(result: "AdaptResult") -> str:
     lines.append(row("Why", decision.reason))
     lines += compared_lines(result.compared)
     lines.append(row("Looked at", "modularity of the answers, probability that it is above none's, answers changed"))
-    for each in result.candidates:
+    for each in result.adapted.candidates:
         mark = "*" if each is decision.chosen else " "
         lines.append(
-            row("", f"{mark} {each.name:22} {each.modularity:7.3f} {each.better:6.2f} {result.changed(each):6.0%}")
+            row(
+                "",
+                f"{mark} {each.name:22} {each.modularity:7.3f} {each.better:6.2f} {result.adapted.changed(each):6.0%}",
+            )
         )
+    if decision.chosen is result.adapted.candidates[0]:
+        lines.append(row("Better", "another network may do more: headstart rank SOURCE, then --backbone NAME"))
     lines += [
-        row("Not known", "how right it is on the target: label some and run the second command below"),
+        *_label_lines(result),
         row("Time", f"{result.seconds:.1f} s, frozen passes {result.feature_seconds:.1f} s of them"),
         row("Model", click.style(str(result.folder), bold=True)),
         row("Try it", f"headstart predict {model} INPUT"),
         row("", f"headstart evaluate {model} LABELLED"),
+        row("Look", f"{model}/adaptation.html: both domains before and after"),
     ]
     return "\n".join(lines)
+
+
+def _label_lines(result: "AdaptResult") -> list[str]:
+    """Say what labels of the target told, or how to come by some."""
+    asked = result.adapted.asked
+    if asked is not None:
+        gain = ""
+        if asked.gain is not None:
+            value, low, high = asked.gain
+            gain = f"; accuracy on the target by estimate {value:+.3f} [{low:+.3f}, {high:+.3f}]"
+        told = f"{asked.n} given; {asked.rival} against the head as it is: {asked.better} better, {asked.worse} worse"
+        return [row("Labels", told + gain)]
+    lines = [row("Not known", "how right it is on the target: label some and run the second command below")]
+    if result.asked is not None:
+        table = shlex.quote(str(result.asked))
+        lines.append(
+            row("Ask", f"fill in {table}, and repeat the command with --labelled {table} --overwrite, without --ask")
+        )
+    return lines
 
 
 def compared_text(result: "CompareResult", source: str, target: str) -> str:
@@ -82,10 +108,12 @@ def compared_lines(compared: "Compared") -> list[str]:
             f"gap); kernel two-sample test p {gap.mmd_p:.3f}",
         ),
         row("Unlike", _unlike(compared)),
-        row("Classes", "share in the source, and estimated in the target (right only where classes look alike)"),
+        row("Classes", "share in the source, estimated in the target (right only where classes look alike), moved by"),
     ]
     for name, (source, target, low, high) in compared.shares.items():
-        lines.append(row("", f"{name:22} {source:6.3f}  {target:6.3f} [{low:.3f}, {high:.3f}]"))
+        shift = compared.shifts[name]
+        moved = "" if math.isnan(shift) else f"  {shift:.2f} of its spread"
+        lines.append(row("", f"{name:22} {source:6.3f}  {target:6.3f} [{low:.3f}, {high:.3f}]{moved}"))
     return lines
 
 

@@ -13,6 +13,7 @@ from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
 from headstart.data._sides import may_train
 from headstart.data._stratify import types_present
+from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
@@ -26,6 +27,7 @@ __all__ = [
     "FOLDS",
     "IMAGE_SUFFIXES",
     "SOUND_SUFFIXES",
+    "TABLE_SUFFIXES",
     "Dataset",
     "Document",
     "Finding",
@@ -55,6 +57,7 @@ __all__ = [
     "read_entities",
     "read_image",
     "read_sound",
+    "read_table",
     "read_texts",
     "sound_blocks",
     "sound_facts",

@@ -61,7 +61,7 @@ class Table:
             raise DataError(
                 f"expected a column {name!r}, found {', '.join(map(repr, self.columns))}",
                 where=self.path.name,
-                fix=f"Name the right one with {option} NAME, or add a header line with it.",
+                fix=f"Name the right one with {option} NAME, or add a header line with it." if option else "Add it.",
             )
         return self.columns[name]
 

@@ -17,7 +17,7 @@ Labelling the target by its own clusters (`prototypes`) raises modularity whatev
 where classes are clusters in the source, where that can be looked up.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal, final
 
@@ -25,7 +25,7 @@ import numpy as np
 
 from headstart.domain_adaptation._alignment import Double, Integers
 from headstart.domain_adaptation._graph import modularity, neighbours
-from headstart.domain_adaptation._shallow import METHODS, MOVING, Method, Pair, strength_of
+from headstart.domain_adaptation._shallow import METHODS, MOVING, WEIGHING, Method, Pair, strength_of
 from headstart.linear import LinearModel
 
 NONE: Final = "none"
@@ -61,12 +61,16 @@ class Candidate:
 def automatic(pair: Pair) -> tuple[str, ...]:
     """Name the ways that are chosen among: `MOVING`, and `prototypes` where classes are clusters in the source.
 
+    On words these are `WEIGHING`.
+
     Args:
         pair: Source and target.
 
     Returns:
         Names from `METHODS`.
     """
+    if pair.words:
+        return WEIGHING
     return (*MOVING, "prototypes") if clustering(pair) >= CLUSTERED else MOVING
 
 
@@ -111,6 +115,27 @@ def candidates(
     found = [_candidate(name, pair, strength, back=ways_back == "all" or name == NONE) for name in wanted]
     draws = [judge.modularity(each.predicted.argmax(axis=1)) for each in found]
     return tuple(_judged(each, own, draws[0]) for each, own in zip(found, draws, strict=True))
+
+
+def joined(
+    found: Sequence[Candidate], pair: Pair, others: Mapping[str, tuple[LinearModel, Double]]
+) -> tuple[Candidate, ...]:
+    """Judge heads that were made elsewhere, on features of their own, beside those that are there.
+
+    Args:
+        found: What `candidates` returned.
+        pair: Source and target, under the frozen network: all are judged on its neighbours.
+        others: By name, heads and their probabilities on the target, (M, C).
+
+    Returns:
+        All candidates.
+    """
+    if not others:
+        return tuple(found)
+    judge = _Judge.of(pair)
+    plain = judge.modularity(found[0].predicted.argmax(axis=1))
+    made = [Candidate(name, head, p, modularity=0.0, better=0.5, back=None) for name, (head, p) in others.items()]
+    return (*found, *(_judged(each, judge.modularity(each.predicted.argmax(axis=1)), plain) for each in made))
 
 
 def best(found: Sequence[Candidate]) -> Candidate:

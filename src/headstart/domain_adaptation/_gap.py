@@ -26,9 +26,11 @@ from headstart.linear import Standardiser
 Groups: TypeAlias = npt.NDArray[Any]
 
 MOST_ROWS: Final = 2000  # of each domain
+MOST_REFERENCES: Final = 5000  # rows of the source among which neighbours are looked up
 KERNEL_ROWS: Final = 1000  # of each domain: the kernel takes the square of it
 PERMUTATIONS: Final = 200
 NEIGHBOURS: Final = 5
+FEWEST: Final = 5  # rows of a class that have a mean worth naming
 FAR: Final = 0.99  # of the source's own examples are nearer to others
 TRIFLE: Final = 0.55  # an AUC; the interval holds 0.5 too seldom, because folds share what they train on
 BANDWIDTHS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)  # times the median squared distance
@@ -167,12 +169,13 @@ def unlike_anything(source: Floats, target: Floats) -> Integers:
     """Find target rows whose neighbours in the source are farther than those of nearly all of the source's own rows.
 
     Args:
-        source: Rows of the source, (N, D).
+        source: Rows of the source, (N, D); above `MOST_REFERENCES` every so many of them is looked at.
         target: Rows of the target, (M, D).
 
     Returns:
         Their positions in the target, the farthest first.
     """
+    source = source[:: -(-len(source) // MOST_REFERENCES)]
     standardiser = Standardiser.fit(source)
     here = standardiser.transform(source)
     axes = principal_axes(here, min(AXES, len(here) // 2, here.shape[1])).astype(np.float32)
@@ -182,6 +185,34 @@ def unlike_anything(source: Floats, target: Floats) -> Integers:
     far = _distances(other, own, k)
     order = np.argsort(-far, kind="stable")
     return np.asarray(order[far[order] > limit])
+
+
+def class_shifts(source: Floats, y: Integers, target: Floats, answers: Integers, *, n_classes: int) -> Double:
+    """Return how far every class seems to have moved, in the spread that it has in the source.
+
+    Args:
+        source: Rows of the source, (N, D).
+        y: Their class numbers, (N,).
+        target: Rows of the target, (M, D).
+        answers: Class numbers that a head gives them, (M,); where it errs, so does this.
+        n_classes: C, how many classes there are.
+
+    Returns:
+        (C,) distances between the means of a class in both domains over the root mean square distance of its source
+        rows to theirs, along the principal axes of the source; NaN for a class with fewer than `FEWEST` rows in either.
+    """
+    standardiser = Standardiser.fit(source)
+    here = standardiser.transform(source)
+    axes = principal_axes(here, min(AXES, len(here) // 2, here.shape[1])).astype(np.float32)
+    here, there = here @ axes, standardiser.transform(target) @ axes
+    shifts = np.full(n_classes, np.nan)
+    for number in range(n_classes):
+        own, other = here[y == number], there[answers == number]
+        if min(len(own), len(other)) >= FEWEST:
+            mean = own.mean(axis=0)
+            spread = float(np.sqrt(np.square(own - mean).sum(axis=1).mean()))
+            shifts[number] = float(np.linalg.norm(other.mean(axis=0) - mean)) / max(spread, 1e-12)
+    return shifts
 
 
 def _told_apart(pooled: Pooled, seed: int) -> tuple[float, Interval, float]:

@@ -10,7 +10,7 @@ from typing import Final, final
 
 import numpy as np
 
-from headstart.domain_adaptation._choosing import NONE, Candidate, best
+from headstart.domain_adaptation._choosing import CLUSTERED, NONE, Candidate, best, clustering
 from headstart.domain_adaptation._gap import Gap
 from headstart.domain_adaptation._graph import cohesion, neighbours
 from headstart.domain_adaptation._label_shift import shares_interval
@@ -20,6 +20,7 @@ RARE: Final = 0.25  # of its share in the source: one of two classes that is rar
 LOOSE: Final = 0.2  # of the median cohesion: answers of a class that hang together less are strays from others
 LOST: Final = 0.3  # of what lies between guessing and all right: fewer labels find the way there and back
 FEW_BACK: Final = 0.5  # the same, where most of the target is like nothing in the source
+MOSTLY: Final = 0.4  # of the target; then it counts as far away
 
 
 @final
@@ -40,7 +41,7 @@ class Decision:
     missing: tuple[int, ...] = ()
 
 
-def decide(pair: Pair, found: Sequence[Candidate], gap: Gap, *, classes: Sequence[str]) -> Decision:
+def decide(pair: Pair, found: Sequence[Candidate], gap: Gap, *, classes: Sequence[str], unread: str = "") -> Decision:
     """Choose among candidates, or refuse to adapt.
 
     Args:
@@ -48,6 +49,7 @@ def decide(pair: Pair, found: Sequence[Candidate], gap: Gap, *, classes: Sequenc
         found: What `headstart.domain_adaptation.candidates` returned.
         gap: Between the two.
         classes: Names of the classes, for the reason.
+        unread: Why the network cannot read the target, where that is known.
 
     Returns:
         The decision.
@@ -56,12 +58,14 @@ def decide(pair: Pair, found: Sequence[Candidate], gap: Gap, *, classes: Sequenc
     top = best(found)
     if gap.within_noise:
         return Decision(plain, refused=True, reason=_no_gap(gap))
+    if unread:
+        return Decision(plain, refused=True, reason=f"{unread} Take a network that knows it.")
     missing = missing_classes(pair, top, plain)
     if missing:
         names = ", ".join(repr(classes[number]) for number in missing)
         why = f"The target seems to have none of {names}: adapting would find some all the same."
         return Decision(plain, refused=True, reason=why, missing=missing)
-    if why := _another_task(plain, gap, pair):
+    if why := _another_task(plain, gap, pair) or _unlike(gap, pair):
         return Decision(plain, refused=True, reason=why)
     if top is plain:
         return Decision(plain, refused=False, reason=_no_better(found))
@@ -76,7 +80,8 @@ def missing_classes(pair: Pair, top: Candidate, plain: Candidate) -> tuple[int, 
     """Name the classes that seem to be missing from the target.
 
     One of two classes is, where its share by maximum likelihood is far below that in the source, its interval
-    included; one of several, where the answers of that class are strays among those of others.
+    included; one of several, where the answers of that class are strays among those of others. Of words nothing is
+    said: most tags are rare in any domain.
 
     Args:
         pair: Source and target.
@@ -86,6 +91,8 @@ def missing_classes(pair: Pair, top: Candidate, plain: Candidate) -> tuple[int, 
     Returns:
         Class numbers.
     """
+    if pair.words:
+        return ()
     present = np.flatnonzero(np.bincount(pair.y, minlength=pair.n_classes))
     if len(present) == 2:
         _, high = shares_interval(plain.predicted, pair.shares, seed=pair.seed)
@@ -103,12 +110,23 @@ def _another_task(plain: Candidate, gap: Gap, pair: Pair) -> str:
         return ""
     chance = 1 / len(np.unique(pair.y))
     found, unlike = (plain.back - chance) / (1 - chance), len(gap.unlike) / len(pair.target)
-    if not (found < LOST or (found < FEW_BACK and unlike > 0.5)):
+    if not (found < LOST or (found < FEW_BACK and unlike > MOSTLY)):
         return ""
     return (
         f"Labels that the source gives the target do not lead back: {plain.back:.0%} of the source's come out right, "
         f"by chance {chance:.0%}, and {unlike:.0%} of the target is like nothing in the source. "
         "Is it the same task? If so, label a few of the target."
+    )
+
+
+def _unlike(gap: Gap, pair: Pair) -> str:
+    """Say that nothing tells whether answers are right: far away, and classes are no clusters even in the source."""
+    unlike = len(gap.unlike) / len(pair.target)
+    if unlike <= MOSTLY or (held := clustering(pair)) >= CLUSTERED:
+        return ""
+    return (
+        f"{unlike:.0%} of the target is like nothing in the source, and classes are no clusters even there ({held:.2f} "
+        f"of 1, {CLUSTERED} wanted): nothing tells whether answers are right. Is it the same task? If so, label some."
     )
 
 
@@ -121,7 +139,7 @@ def _no_gap(gap: Gap) -> str:
 
 
 def _no_better(found: Sequence[Candidate]) -> str:
-    tried = ", ".join(each.name for each in found if each.name != NONE)
+    tried = ", ".join(each.name for each in found if each.name != NONE) or "none was left to look at"
     return (
         f"No way of adapting ({tried}) follows the target's own structure better, beyond noise, than the head as it is."
     )

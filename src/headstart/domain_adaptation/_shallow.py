@@ -50,6 +50,7 @@ class Pair:
         class_weight: ``balanced`` gives every class the same total weight.
         seed: Of every random choice.
         groups: Groups of the source, (N,), and of the target, (M,), each or None.
+        words: Whether rows are words, nearly all of them outside of entities.
     """
 
     source: Single
@@ -60,6 +61,7 @@ class Pair:
     class_weight: ClassWeight = "none"
     seed: int = 0
     groups: tuple[npt.NDArray[Any] | None, npt.NDArray[Any] | None] = (None, None)
+    words: bool = False
 
     @property
     def shares(self) -> npt.NDArray[np.float64]:
@@ -278,3 +280,7 @@ METHODS: Final[dict[str, type[Method]]] = {
 
 MOVING: Final = ("none", "standardise", "coral", "linear_transport")
 """Those that are chosen among on any data: with more, choosing without labels of the target gets worse."""
+
+WEIGHING: Final = ("none", "importance_weighting")
+"""Those that are chosen among on words: where entities are commoner in one domain than in the other, moving features so
+that their means agree turns entities into other words, and shares of tags by likelihood are off."""

@@ -7,9 +7,10 @@ climb looks at the time. Any call string is taken, ``finetune(last=2)`` too. Wra
 cross-validation runs the network once.
 """
 
+from headstart.estimators._adapter import TransferAdapter
 from headstart.estimators._classifier import TransferClassifier
 from headstart.estimators._regressor import TransferRegressor
 from headstart.estimators._tagger import TransferTagger
 from headstart.estimators._transcriber import TransferTranscriber
 
-__all__ = ["TransferClassifier", "TransferRegressor", "TransferTagger", "TransferTranscriber"]
+__all__ = ["TransferAdapter", "TransferClassifier", "TransferRegressor", "TransferTagger", "TransferTranscriber"]

@@ -60,10 +60,10 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc]  # sc
         labels = column(column_or_1d(y, warn=True), "y")
         check_classification_targets(labels)
         self.classes_, numbers = np.unique(labels, return_inverse=True)
-        dataset = dataset_of(X, self.modality, labels=list(map(_class_name, numbers)), groups=groups)
+        dataset = dataset_of(X, self.modality, labels=list(map(class_name, numbers)), groups=groups)
         if len(self.classes_) < 2:
             raise DataError(f"expected at least 2 classes, found 1 class: {self.classes_[0]!r}", where="y")
-        self._choose(dataset, Classification(_class_names(len(self.classes_))))
+        self._choose(dataset, Classification(class_names(len(self.classes_))))
         return self
 
     def _fit_indicators(self, X: Iterable[Item], y: ArrayLike, groups: ArrayLike | None) -> None:
@@ -72,9 +72,9 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc]  # sc
             found = indicators[~np.isin(indicators, (0, 1))][0]
             raise DataError(f"expected one label per item or a matrix of zeros and ones, found {found}", where="y")
         self.classes_ = np.arange(indicators.shape[1])
-        labels = [join_labels(_class_name(int(column)) for column in np.flatnonzero(row)) for row in indicators]
+        labels = [join_labels(class_name(int(column)) for column in np.flatnonzero(row)) for row in indicators]
         dataset = dataset_of(X, self.modality, labels=labels, groups=groups, kind="multilabel")
-        self._choose(dataset, MultiLabel(_class_names(len(self.classes_))))
+        self._choose(dataset, MultiLabel(class_names(len(self.classes_))))
 
     def predict_proba(self, X: Iterable[Item]) -> NDArray[np.float64]:
         """Return class or label probabilities.
@@ -108,10 +108,11 @@ class TransferClassifier(ClassifierMixin, Transfer):  # type: ignore[misc]  # sc
         return tags
 
 
-def _class_name(number: int) -> str:
-    """Name a class so that names sort like the labels do."""
+def class_name(number: int) -> str:
+    """Name a class so that names sort like the labels do, because data sets have names and not numbers."""
     return f"{number:06d}"
 
 
-def _class_names(count: int) -> tuple[str, ...]:
-    return tuple(map(_class_name, range(count)))
+def class_names(count: int) -> tuple[str, ...]:
+    """Return the names of so many classes, in order."""
+    return tuple(map(class_name, range(count)))

@@ -1,11 +1,12 @@
 """The main jobs, each on one page: fit, curve, evaluate, predict. The only place that saves."""
 
 from headstart.pipeline._adapt import AdaptOptions, AdaptResult, adapt
+from headstart.pipeline._adapting import Adapted, adapt_domains, check_methods
 from headstart.pipeline._compare import CompareResult, compare
 from headstart.pipeline._continue import Continued
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
-from headstart.pipeline._domains import Compared
+from headstart.pipeline._domains import Compared, Domains
 from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
@@ -21,11 +22,13 @@ __all__ = [
     "LADDER",
     "AdaptOptions",
     "AdaptResult",
+    "Adapted",
     "CompareResult",
     "Compared",
     "Continued",
     "CurveOptions",
     "CurveResult",
+    "Domains",
     "EntityErrors",
     "EvaluateResult",
     "Example",
@@ -37,6 +40,8 @@ __all__ = [
     "Say",
     "SpeechErrors",
     "adapt",
+    "adapt_domains",
+    "check_methods",
     "compare",
     "curve",
     "evaluate",

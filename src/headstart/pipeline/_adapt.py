@@ -1,20 +1,23 @@
 """Adapt: a labelled source, an unlabelled target, and a model for it, or the reason why there is no better one."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Literal
 
 from headstart import artifact
 from headstart.backbones import Backbone
-from headstart.domain_adaptation import METHODS, Candidate, Decision, Pair, candidates, decide
+from headstart.domain_adaptation import Asked, Candidate, Decision, worth_asking
 from headstart.errors import OptionError
+from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
-from headstart.model import AdaptedModel
 from headstart.partial import PartialFolder
+from headstart.pipeline._adapting import AUTO, Adapted, Labelled, adapt_domains, check_methods
+from headstart.pipeline._asking import read_asked, write_asked
 from headstart.pipeline._candidates import load_all, names_for
-from headstart.pipeline._domains import Compared, Domains, compare_domains, read_domains, under
+from headstart.pipeline._domains import Compared, Domains, read_domains
+from headstart.pipeline._maps import write_adaptation_page
 from headstart.pipeline._options import (
     FitOptions,
     Reading,
@@ -25,10 +28,8 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
-from headstart.strategies import Run
+from headstart.strategies import Run, reading_for
 from headstart.tasks import Task, task_from_labels
-
-AUTO: Final = "auto"
 
 
 @dataclass(frozen=True)
@@ -38,8 +39,11 @@ class AdaptOptions:
     Attributes:
         source_domain: Of one data set with a column ``domain``, the labelled domain.
         target_domain: Of the same, the domain to adapt to.
-        method: A name from `headstart.domain_adaptation.METHODS`, applied whatever is known of it; ``auto`` chooses,
-            or refuses.
+        methods: Names from `headstart.domain_adaptation.METHODS` and `headstart.strategies.DeepMethod`. One alone is
+            applied whatever is known of it; ``auto`` chooses among a few on frozen features, and those that are named
+            beside it, or refuses.
+        ask: How many examples of the target to write into a table for labelling: those that tell the most.
+        labelled: That table, with labels: the choice is checked by them.
         backbones: Addresses of the candidates, or loaded ones; by default those that need no network.
         seed: Every random choice comes from it.
         offline: Open no connection.
@@ -49,7 +53,9 @@ class AdaptOptions:
 
     source_domain: str | None = None
     target_domain: str | None = None
-    method: str = AUTO
+    methods: tuple[str, ...] = (AUTO,)
+    ask: int = 0
+    labelled: str | Path | None = None
     backbones: tuple[str | Backbone, ...] = ()
     seed: int = 0
     offline: bool = False
@@ -63,58 +69,76 @@ class AdaptResult:
 
     Attributes:
         task: Modality and kind.
-        backbone: The network, chosen by the source's held-out loss among several.
-        losses: That loss of every candidate.
-        decision: Which head is shipped, and why.
-        candidates: All heads that were looked at.
-        compared: How far apart the domains lie.
+        adapted: The choice, the candidates, the gap.
         folder: The model folder.
         seconds: From the start to the saved model.
         feature_seconds: Of these, spent in frozen passes.
+        asked: The table of examples to label, where it was asked for.
         notes: What was inferred or left out.
     """
 
     task: str
-    backbone: str
-    losses: Mapping[str, float]
-    decision: Decision
-    candidates: Sequence[Candidate]
-    compared: Compared
+    adapted: Adapted
     folder: Path
     seconds: float
     feature_seconds: float
+    asked: Path | None = None
     notes: tuple[str, ...] = field(default=())
 
-    def changed(self, candidate: Candidate) -> float:
-        """Return the share of the target's answers that a candidate gives otherwise than the head as it is."""
-        plain = self.candidates[0].predicted.argmax(axis=1)
-        return float((candidate.predicted.argmax(axis=1) != plain).mean())
+    @property
+    def decision(self) -> Decision:
+        """Which head is shipped, and why."""
+        return self.adapted.decision
+
+    @property
+    def compared(self) -> Compared:
+        """How far apart the domains lie."""
+        return self.adapted.compared
+
+    @property
+    def backbone(self) -> str:
+        """The network, chosen by the source's held-out loss among several."""
+        return self.adapted.best.backbone.name
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart adapt --json`` prints it."""
+        adapted, decision = self.adapted, self.decision
         return {
             "task": self.task,
             "backbone": self.backbone,
-            "backbones": dict(self.losses),
-            "chosen": self.decision.chosen.name,
-            "refused": self.decision.refused,
-            "reason": self.decision.reason,
-            "back": self.candidates[0].back,
-            "candidates": [
-                {
-                    "name": each.name,
-                    "modularity": each.modularity,
-                    "better": each.better,
-                    "changed": self.changed(each),
-                }
-                for each in self.candidates
-            ],
+            "backbones": dict(adapted.losses),
+            "chosen": decision.chosen.name,
+            "refused": decision.refused,
+            "reason": decision.reason,
+            "back": adapted.candidates[0].back,
+            "candidates": [self._told(each) for each in adapted.candidates],
+            "left_out": adapted.trained.left_out,
             **self.compared.to_dict(),
+            "labelled": _told(adapted.asked),
+            "ask": self.asked and str(self.asked),
             "seconds": self.seconds,
             "feature_seconds": self.feature_seconds,
             "model": str(self.folder),
             "notes": list(self.notes),
         }
+
+    def _told(self, each: Candidate) -> dict[str, Any]:
+        told = {
+            "name": each.name,
+            "modularity": each.modularity,
+            "better": each.better,
+            "changed": self.adapted.changed(each),
+        }
+        return told | self.adapted.trained.scores.get(each.name, {})
+
+
+def _told(asked: Asked | None) -> dict[str, Any] | None:
+    if asked is None:
+        return None
+    gain: Mapping[str, Any] = {}
+    if asked.gain is not None:
+        gain = {"gain": asked.gain[0], "interval": list(asked.gain[1:])}
+    return {"n": asked.n, "rival": asked.rival, "better": asked.better, "worse": asked.worse, **gain}
 
 
 def adapt(
@@ -129,12 +153,12 @@ def adapt(
     say: Say = say_nothing,
     started: float | None = None,
 ) -> AdaptResult:
-    """Make a model for a target of which no label is known.
+    """Make a model for a target of which no label is known, or but a few.
 
     Args:
         source: Labelled data; or one data set with a column ``domain``, where the options name two of them.
         target: What the model will be used on, as `headstart.predict` takes it; labels there are not read.
-        output: The model folder to make.
+        output: The model folder to make; work goes on in ``<output>.partial`` until it is whole.
         reading: How the source is read.
         options: What to try and how.
         overwrite: ``model`` replaces an existing model folder, and nothing else.
@@ -149,38 +173,46 @@ def adapt(
     reading, options = reading or Reading(), options or AdaptOptions()
     named = _checked(options)
     work = PartialFolder(Path(output), overwrite=overwrite)
+    table = _free(Path(output), options)
     domains = read_domains(source, target, reading=reading, names=(options.source_domain, options.target_domain))
-    notes = _notes(domains)
+    task = task_from_labels(domains.source.kind, labels_of(domains.source))
+    labelled = _labelled(domains, task, options)
+    notes = _notes(domains, labelled)
     for note in notes:
         say(note)
     work.open({"data": domains.source.fingerprint + domains.target.fingerprint, "options": comparable(named)})
     try:
-        run = Run(FeatureSource(progress=progress), seed=options.seed, progress=progress, say=say)
-        task = task_from_labels(domains.source.kind, labels_of(domains.source))
+        run = Run(
+            FeatureSource(progress=progress),
+            seed=options.seed,
+            progress=progress,
+            metric=DEFAULT_METRICS[task.kind],
+            say=say,
+            folder=work.folder,
+            decide=work.decide,
+        )
         loaded = load_all(names_for(domains.source.modality, named.backbones), domains.source.modality, named, say=say)
-        networks = [under(domains, backbone, task, run=run) for backbone in loaded]
-        best = min(networks, key=lambda each: each.loss)
-        names = None if options.method == AUTO else [options.method]
-        found = candidates(best.pair, names, strength=best.strength)
-        compared = compare_domains(domains, best.pair, found[0].head, task)
-        decision = _decision(found, best.pair, compared, task, options)
+        networks = reading_for(loaded, domains.source, task, run=run)
+        adapted = adapt_domains(domains, networks, task, methods=options.methods, labelled=labelled, run=run)
         result = AdaptResult(
             task=domains.source.task,
-            backbone=best.backbone.name,
-            losses={each.backbone.name: each.loss for each in networks},
-            decision=decision,
-            candidates=found,
-            compared=compared,
+            adapted=adapted,
             folder=Path(output),
             seconds=time.monotonic() - started,
             feature_seconds=run.features.seconds,
+            asked=table,
             notes=notes,
         )
-        strategy = f"adapt(method={decision.chosen.name!r})"
-        model = AdaptedModel(best.backbone, decision.chosen.head, task, best.view, strategy)
-        measured = result.to_dict() | {"model": Path(output).name}
-        artifact.save(model, work.model, evaluation=measured, data=_seen(domains), contents=options.contents)
-        work.close()
+        measured = result.to_dict() | {"model": Path(output).name, "ask": table and table.name}
+        seen = _seen(domains, labelled)
+        artifact.save(adapted.model, work.model, evaluation=measured, data=seen, contents=options.contents)
+        write_adaptation_page(adapted, domains, task, work.model, title=Path(output).name, run=run)
+        if table is not None:
+            known = None if labelled is None else labelled.rows
+            rows = worth_asking(adapted.candidates, options.ask, seed=options.seed, known=known)
+            write_asked(table, domains.target, rows, then=work.close)
+        else:
+            work.close()
     finally:
         work.leave()
     return replace(result, seconds=time.monotonic() - started)
@@ -188,12 +220,18 @@ def adapt(
 
 def _checked(options: AdaptOptions) -> FitOptions:
     """Refuse an unknown method; the rest is checked as `fit` checks it."""
-    if options.method not in (AUTO, *METHODS):
-        known = ", ".join((AUTO, *METHODS))
-        raise OptionError(f"unknown method {options.method!r}", where="--method", fix=f"Known: {known}.")
+    check_methods(options.methods)
+    if options.labelled is not None and options.methods == ("none",):
+        raise OptionError(
+            "labels compare the head as it is with another, found --method none alone",
+            where="--labelled",
+            fix="Name another method, or none.",
+        )
+    if options.ask < 0:
+        raise OptionError(f"expected a number from 0, found {options.ask}", where="--ask")
     named = FitOptions(
         backbones=options.backbones,
-        strategy=f"adapt(method={options.method!r})",
+        strategy=f"adapt(methods={options.methods!r}, ask={options.ask}, labelled={str(options.labelled)!r})",
         seed=options.seed,
         offline=options.offline,
         device=options.device,
@@ -204,29 +242,46 @@ def _checked(options: AdaptOptions) -> FitOptions:
     return named
 
 
-def _decision(
-    found: Sequence[Candidate], pair: Pair, compared: Compared, task: Task, options: AdaptOptions
-) -> Decision:
-    if options.method == AUTO:
-        return decide(pair, found, compared.gap, classes=task.classes)
-    chosen = next(each for each in found if each.name == options.method)
-    return Decision(chosen, refused=False, reason=f"{options.method} was asked for (--method).")
+def _free(output: Path, options: AdaptOptions) -> Path | None:
+    """Return where the examples to label go, before anything is computed for a place that is taken."""
+    if not options.ask:
+        return None
+    table = output.with_name(f"{output.name}.ask.csv")
+    if table.exists():
+        problem = "the file of examples to label is there already, and may hold labels"
+        raise OptionError(problem, where=str(table), fix=f"Give it back with --labelled {table}, or move it.")
+    return table
 
 
-def _notes(domains: Domains) -> tuple[str, ...]:
+def _labelled(domains: Domains, task: Task, options: AdaptOptions) -> Labelled | None:
+    """Read the labels of the target that were given, if any."""
+    if options.labelled is None and not options.ask:
+        return None
+    if task.kind != "classification":
+        where = "--ask" if options.labelled is None else "--labelled"
+        fix = "Label some texts, and run headstart fit --source."
+        raise OptionError(f"labels of single examples need classes, found {task.kind}", where=where, fix=fix)
+    if options.labelled is None:
+        return None
+    return read_asked(Path(options.labelled), domains.target, task)
+
+
+def _notes(domains: Domains, labelled: Labelled | None) -> tuple[str, ...]:
     """Say what was read, and which items are in both domains."""
     source, target = domains.source, domains.target
     notes = [*source.notes, *notes_on_left_out(source), *notes_on_left_out(target)]
-    notes.append(f"Target: {target.source}, {len(target):,} examples; no label of it is used.")
+    used = "no label of it is used" if labelled is None else f"of it {len(labelled.rows)} labels check the choice"
+    notes.append(f"Target: {target.source}, {len(target):,} examples; {used}.")
     both = len(set(source.hashes) & set(target.hashes))
     if both:
         notes.append(f"Items that are in both domains: {both:,}.")
     return tuple(notes)
 
 
-def _seen(domains: Domains) -> dict[str, Any]:
+def _seen(domains: Domains, labelled: Labelled | None) -> dict[str, Any]:
     """Which items the model was fitted on, so that later scores can say what it has seen."""
     source, target = domains.source, domains.target
+    chosen_by = [] if labelled is None else [target.hashes[row] for row in labelled.rows]
     return {
         "source": Path(source.source).name,
         "fingerprint": source.fingerprint,
@@ -236,6 +291,6 @@ def _seen(domains: Domains) -> dict[str, Any]:
         "places": list(source.places),
         "parts": ["train"] * len(source),
         "groups": None if source.groups is None else list(source.groups),
-        "target": {"source": Path(target.source).name, "items": list(target.hashes)},
+        "target": {"source": Path(target.source).name, "items": list(target.hashes), "labelled": chosen_by},
         "left_out": [asdict(item) for item in (*source.left_out, *target.left_out)],
     }

@@ -6,11 +6,12 @@ from typing import Any
 
 from headstart.backbones import Backbone
 from headstart.domain_adaptation import METHODS
+from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._candidates import load_one, names_for
 from headstart.pipeline._domains import Compared, compare_domains, read_domains, under
 from headstart.pipeline._options import Reading, labels_of
-from headstart.strategies import Run
+from headstart.strategies import Run, reading_for
 from headstart.tasks import task_from_labels
 
 
@@ -62,7 +63,9 @@ def compare(
     name = names_for(modality, () if backbone is None else (backbone,))[0]
     loaded = load_one(name, modality, offline=offline, device=device)
     task = task_from_labels(domains.source.kind, labels_of(domains.source))
-    run = Run(FeatureSource(progress=progress), seed=seed, progress=progress)
-    found = under(domains, loaded, task, run=run)
-    head = METHODS["none"]().fit(found.pair, strength=found.strength)
-    return CompareResult(loaded.name, compare_domains(domains, found.pair, head, task))
+    run = Run(
+        FeatureSource(progress=progress), seed=seed, progress=progress, metric=DEFAULT_METRICS[domains.source.kind]
+    )
+    found = under(domains, reading_for([loaded], domains.source, task, run=run)[0], task, run=run)
+    plain = METHODS["none"]().fit(found.pair, strength=found.strength).probabilities(found.pair.target)
+    return CompareResult(loaded.name, compare_domains(domains, found, plain, task))

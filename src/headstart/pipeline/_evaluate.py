@@ -124,6 +124,9 @@ def evaluate(
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:
+    chosen_by = set(saved.data.get("target", {}).get("labelled", ()))
+    if asked := sum(item in chosen_by for item in dataset.hashes):
+        return (f"By {asked} of these {len(dataset)} items the model was chosen: the score is not that of new items.",)
     trained = {h for h, part in zip(saved.data["items"], saved.data["parts"], strict=True) if part == "train"}
     trained.update(saved.data.get("lent", {}).get("items", ()))
     seen = sum(item in trained for item in dataset.hashes)

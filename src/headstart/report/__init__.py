@@ -1,9 +1,20 @@
 """Pictures and pages for reports; every plot is drawn here."""
 
 from headstart.report._curves import plot_curve
+from headstart.report._domains import DomainMap, Table, write_domains
 from headstart.report._entities import TaggedText, write_entities
 from headstart.report._excerpts import HeardRecording
 from headstart.report._rankings import plot_ranking
 from headstart.report._transcripts import write_transcripts
 
-__all__ = ["HeardRecording", "TaggedText", "plot_curve", "plot_ranking", "write_entities", "write_transcripts"]
+__all__ = [
+    "DomainMap",
+    "HeardRecording",
+    "Table",
+    "TaggedText",
+    "plot_curve",
+    "plot_ranking",
+    "write_domains",
+    "write_entities",
+    "write_transcripts",
+]

@@ -13,6 +13,7 @@ TEMPERATURE: Final = 2.5  # of class confusion
 WIDTHS: Final = (0.25, 0.5, 1.0, 2.0, 4.0)  # of the kernels, in mean squared distances
 HIDDEN: Final = 256  # of the discriminator
 MOST_PRODUCTS: Final = 4096  # of features and classes; above, random products of so many stand for them
+TINY: Final = 1e-30  # below it a share has no logarithm
 STEEPNESS: Final = 10.0  # with which the reversed gradient grows
 
 
@@ -86,8 +87,8 @@ def class_confusion(seen: Seen) -> Tensor:
     Returns:
         The mean share, over classes, of what is confused with other classes.
     """
-    p = functional.softmax(seen.target_scores.float() / TEMPERATURE, dim=1)
-    weights = 1 + torch.exp(-entropy(p.detach()))
+    cooled = seen.target_scores.float() / TEMPERATURE
+    p, weights = functional.softmax(cooled, dim=1), 1 + torch.exp(-entropy(cooled.detach()))
     weights = weights * len(p) / weights.sum()
     together = (p * weights[:, None]).T @ p
     together = together / together.sum(dim=1, keepdim=True)
@@ -95,15 +96,16 @@ def class_confusion(seen: Seen) -> Tensor:
     return confused / p.shape[1]
 
 
-def entropy(probabilities: Tensor) -> Tensor:
-    """Return the entropy (N,) of rows of probabilities, in nats."""
-    each: Tensor = torch.special.entr(probabilities)
-    return each.sum(dim=1)
+def entropy(scores: Tensor) -> Tensor:
+    """Return the entropy (N,) in nats of the answers that scores (N, C) give; its gradient is finite for sure ones."""
+    logs = functional.log_softmax(scores.float(), dim=1)
+    each: Tensor = logs.exp() * logs
+    return -each.sum(dim=1)
 
 
 def unsure(scores: Tensor) -> Tensor:
     """Return the mean entropy of the answers that scores (N, C) give: what TENT minimises."""
-    return entropy(functional.softmax(scores.float(), dim=1)).mean()
+    return entropy(scores).mean()
 
 
 def uninformative(scores: Tensor) -> Tensor:
@@ -117,9 +119,8 @@ def uninformative(scores: Tensor) -> Tensor:
     Returns:
         Minus the mutual information of examples and answers.
     """
-    p = functional.softmax(scores.float(), dim=1)
-    mean = p.mean(dim=0, keepdim=True)
-    return entropy(p).mean() - entropy(mean).mean()
+    mean = functional.softmax(scores.float(), dim=1).mean(dim=0)
+    return entropy(scores).mean() + (mean * mean.clamp_min(TINY).log()).sum()
 
 
 class _Reversed(torch.autograd.Function):

@@ -4,7 +4,7 @@ Statistics of a whole domain are the means over its batches, drawn without regar
 one class would each vary too little.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from headstart.backbones import Backbone
 from headstart.errors import OptionError
 from headstart.linear import LinearModel, nearest_prototypes
 from headstart.strategies._base import Run
@@ -28,6 +29,11 @@ ROUNDS: Final = 5  # of pseudo-labels
 PSEUDO: Final = 0.3  # weight of their loss
 SURE_RATE: Final = 1e-3
 NORMS: Final = (_BatchNorm, nn.LayerNorm, nn.GroupNorm)
+NEEDS: Final[Mapping[str, tuple[tuple[type[nn.Module], ...], str]]] = {
+    "adabn": ((_BatchNorm,), "BatchNorm statistics"),
+    "tent": (NORMS, "gain and bias of normalising layers"),
+}
+"""What these move, and what that is called."""
 
 
 def with_statistics(material: Material, target: Thawed, *, run: Run) -> LinearModel:
@@ -42,9 +48,6 @@ def with_statistics(material: Material, target: Thawed, *, run: Run) -> LinearMo
 
     Returns:
         The head.
-
-    Raises:
-        OptionError: The blocks that train have no BatchNorm.
     """
     estimate(material.thawed, run=run)
     head = fit_probe(material, material.thawed.all_features(progress=run.progress), run=run)
@@ -99,18 +102,11 @@ def made_sure(strategy: Tuning, material: Material, head: LinearHead, *, setting
         head: Of the source; left as it is.
         settings: All but steps and rate.
         run: The seed.
-
-    Raises:
-        OptionError: The blocks that train have no normalising layer with gain and bias.
     """
     target = _target(material)
-    looks, own = Looks.of(target, ROWS_AT_ONCE, run.seed + 1), {id(p) for p in _affine(target)}
-    if not own:
-        raise OptionError(
-            "tent moves gain and bias of normalising layers, and the blocks that train have none",
-            where=target.backbone.name,
-            fix="Thaw more blocks, or choose another method.",
-        )
+    layers = _layers(target.backbone, target.cut, NORMS)
+    own = {id(parameter) for layer in layers for parameter in layer.parameters(recurse=False)}
+    looks = Looks.of(target, ROWS_AT_ONCE, run.seed + 1)
     module = Both(target.backbone.network, head)
     group = Group("normalising layers", {name: p for name, p in module.named_parameters() if id(p) in own})
     norms = _batch_norms(target)
@@ -135,18 +131,9 @@ def estimate(thawed: Thawed, *, run: Run) -> None:
 
     Args:
         thawed: The copy, with the domain's activations.
-        run: The seed, and where progress is told.
-
-    Raises:
-        OptionError: There is no BatchNorm.
+        run: Where progress is told.
     """
     norms = _batch_norms(thawed)
-    if not norms:
-        raise OptionError(
-            "adabn moves BatchNorm statistics, and the blocks that train have none",
-            where=thawed.backbone.name,
-            fix="Thaw more blocks, or choose another method.",
-        )
     looks = Looks.of(replace(thawed, views=replace(thawed.views, sources=thawed.views.sources[:1])), ROWS_AT_ONCE, 0)
     momenta = [norm.momentum for norm in norms]
     for norm in norms:
@@ -167,19 +154,37 @@ def _target(material: Material) -> Thawed:
     return material.target
 
 
-def _modules(thawed: Thawed) -> list[nn.Module]:
-    backbone = thawed.backbone
-    if thawed.cut is None:
-        return list(backbone.network.modules())
-    parts = [*(module for block in backbone.after(thawed.cut) for module in block.modules), *backbone.tail_modules]
-    return list(dict.fromkeys(inner for part in parts for inner in part.modules()))
+def check_layers(backbone: Backbone, cut: str | None, method: str) -> None:
+    """Refuse a network whose blocks after a cut have no layers of the kind that a method moves.
+
+    Args:
+        backbone: The network.
+        cut: The frozen boundary; None where all of it trains.
+        method: A name from `NEEDS`.
+
+    Raises:
+        OptionError: There is none.
+    """
+    kinds, what = NEEDS[method]
+    layers = _layers(backbone, cut, kinds)
+    tensors = [each for layer in layers for each in (layer.buffers if method == "adabn" else layer.parameters)()]
+    if not tensors:
+        raise OptionError(
+            f"{method} moves {what}, and the blocks that train have none",
+            where=backbone.name,
+            fix="Thaw more blocks, or choose another method.",
+        )
+
+
+def _layers(backbone: Backbone, cut: str | None, kinds: tuple[type[nn.Module], ...]) -> list[nn.Module]:
+    """Return the layers of some kinds in the blocks after a cut and the tail, each once."""
+    parts: list[nn.Module] = [backbone.network]
+    if cut is not None:
+        parts = [*(module for block in backbone.after(cut) for module in block.modules), *backbone.tail_modules]
+    inside = dict.fromkeys(inner for part in parts for inner in part.modules())
+    return [module for module in inside if isinstance(module, kinds)]
 
 
 def _batch_norms(thawed: Thawed) -> list[_BatchNorm]:
-    found = (module for module in _modules(thawed) if isinstance(module, _BatchNorm))
-    return [norm for norm in found if norm.track_running_stats]
-
-
-def _affine(thawed: Thawed) -> list[nn.Parameter]:
-    norms = (module for module in _modules(thawed) if isinstance(module, NORMS))
-    return [parameter for norm in norms for parameter in norm.parameters(recurse=False)]
+    found = _layers(thawed.backbone, thawed.cut, (_BatchNorm,))
+    return [norm for norm in found if isinstance(norm, _BatchNorm) and norm.track_running_stats]

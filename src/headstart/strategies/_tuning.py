@@ -64,10 +64,21 @@ class Tuned:
         Returns:
             (N, K) outputs of the model, or (N,) objects of those of words.
         """
+        return self.model.head.outputs(self.features(dataset, run=run))
+
+    def features(self, dataset: Dataset, *, run: Run) -> NDArray[np.float32]:
+        """Compute what the head reads, as `outputs` does.
+
+        Args:
+            dataset: N items.
+            run: The store.
+
+        Returns:
+            (N, D) features, or (N,) objects of those of words.
+        """
         views = boundary_once(run, self.start, dataset, cut=self.cut, precision=self.precision)
         thawed = Thawed(self.model.backbone, self.cut, views, run.features.rows_each(self.start, dataset))
-        features = thawed.all_features(progress=run.progress)
-        return self.model.head.outputs(features)
+        return thawed.all_features(progress=run.progress)
 
     def cooled(self, temperature: Temperature) -> "Tuned":
         """Return the same model with its scores divided by a temperature."""
@@ -243,11 +254,9 @@ class Tuning(Strategy):
         thawed = Thawed(taught.copy(after=cut), cut, views, run.features.rows_each(start, train))
         X = thawed.all_features(progress=run.progress)
         material = Material(thawed, np.asarray(task.encode(train.labels)), X, train, task)
-        if target is not None:
-            others, each = self.gather(start, target, run=run), run.features.rows_each(start, target)
-            material = replace(
-                material, target=replace(thawed, views=others, rows_each=each), target_hashes=target.hashes
-            )
+        if target is not None and others is not None:
+            beside = replace(thawed, views=others, rows_each=run.features.rows_each(start, target))
+            material = replace(material, target=beside, target_hashes=target.hashes)
         network, head, chosen = self.learn(material, run=run)
         trained = start.thawed_names(cut)
         copy = replace(network)  # drops what was remembered of the weights before

@@ -11,6 +11,7 @@ from functools import partial
 from typing import Final, Literal, final
 
 import numpy as np
+import torch
 from torch import Tensor, nn
 
 from headstart.backbones import Backbone, Flips
@@ -29,8 +30,8 @@ from headstart.strategies._domain_losses import (
 from headstart.strategies._head import LinearHead
 from headstart.strategies._looks import Looks, standardised
 from headstart.strategies._precision import auto_precision
-from headstart.strategies._source_free import informed, made_sure, with_statistics
-from headstart.strategies._thawed import Thawed, rows_and_views
+from headstart.strategies._source_free import NEEDS, check_layers, informed, made_sure, with_statistics
+from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views
 from headstart.strategies._tuning import Last, Material, Tuning, train_thawed
 from headstart.strategies.finetune import (
     SMOOTHING,
@@ -74,7 +75,8 @@ class DeepAdaptation(Tuning):
             everything.
         rate: Learning rate of the head and the last block (AdamW).
         steps: Batches of either domain; 0 stands for five epochs of the source, at least 30 and at most 300 batches.
-        batch: Examples of either domain per batch; more where there are many classes.
+            ``shot`` then takes as many of the target alone, or five epochs of it, ``tent`` one epoch.
+        batch: Examples of either domain per batch; more where there are many classes. Of the target alone they are 64.
         decay: Rate of a block over that of the next one.
         weight: Of the loss that both domains share.
         views: Views of each image or recording that are stored at the cut.
@@ -96,7 +98,7 @@ class DeepAdaptation(Tuning):
     def work(self, n: int, *, classes: int = 2) -> tuple[int, int]:
         """Return steps and examples of the source per step: two of every class, or more."""
         size = min(max(self.batch, 2 * classes), n)
-        return self.steps or int(np.clip(EPOCHS * n / size, *STEPS)), size
+        return self.steps or _steps(n, size), size
 
     def check_task(self, task: Task) -> None:
         """Refuse a task without classes.
@@ -114,6 +116,20 @@ class DeepAdaptation(Tuning):
                 fix="Choose a method for features, such as coral.",
             )
 
+    def check_network(self, backbone: Backbone) -> None:
+        """Refuse a network that this method cannot train, before anything is computed.
+
+        Args:
+            backbone: The pretrained network.
+
+        Raises:
+            BackboneError: It has no cut points, or fewer blocks than are to be thawed.
+            OptionError: The method moves BatchNorm or normalising layers, and the blocks that train have none.
+        """
+        cut = self.cut_of(backbone)
+        if self.method in NEEDS:
+            check_layers(backbone, cut, self.method)
+
     def learn(self, material: Material, *, run: Run) -> tuple[Backbone, Head, Facts]:
         """Train with both domains in view.
 
@@ -125,7 +141,7 @@ class DeepAdaptation(Tuning):
             The trained network, the head, and what was done.
 
         Raises:
-            OptionError: There is no target, or no BatchNorm where its statistics are to move.
+            OptionError: There is no target.
         """
         target = material.target
         if target is None:
@@ -133,13 +149,14 @@ class DeepAdaptation(Tuning):
                 f"{self.method} needs examples of a target", where="--method", fix="Use headstart adapt --target."
             )
         backbone = material.thawed.backbone
+        self.check_network(backbone)
         backbone.network.eval()
         if self.method == "adabn":
             return backbone, with_statistics(material, target, run=run), {}
         head = probed_head(material, run=run)
         assert isinstance(head, LinearHead)
         facts = self._joint(material, target, head, run=run)
-        settings = self._settings(target.views.n, material, run)
+        settings = self._settings(self.steps or _steps(target.views.n, ROWS_AT_ONCE), material, run)
         if self.method == "shot":
             informed(self, material, head, self.groups(target), settings=settings, run=run)
         elif self.method == "tent":
@@ -150,7 +167,8 @@ class DeepAdaptation(Tuning):
     def _joint(self, material: Material, target: Thawed, head: LinearHead, *, run: Run) -> Facts:
         """Train on the source, and on both where the method has a loss for it."""
         thawed, n, objective = material.thawed, len(material.y), Objective.of(material, head, run=run)
-        settings, size = self._settings(n, material, run), self.work(n, classes=material.task.n_outputs)[1]
+        steps, size = self.work(n, classes=material.task.n_outputs)
+        settings = self._settings(steps, material, run)
         align = JOINT.get(self.method, lambda *_: None)(thawed.backbone.num_features, material.task.n_outputs, run.seed)
         device, batches = thawed.backbone.device, epochs(n, size, run.seed)
         looks = Looks.of(target, size, run.seed + 1)
@@ -166,7 +184,8 @@ class DeepAdaptation(Tuning):
             other = looks.features(step)
             standard, share = partial(standardised, head), step / settings.steps
             seen = Seen(standard(features), standard(other), scores, head(other), share)
-            return taught + self.weight * align(seen)
+            with torch.autocast(device.type, enabled=False):  # small differences of large sums
+                return taught + self.weight * align(seen)
 
         judge = align.to(device) if isinstance(align, nn.Module) else None
         module, groups = Both(thawed.backbone.network, head, judge), [*self.groups(thawed), head_group(head)]
@@ -180,7 +199,10 @@ class DeepAdaptation(Tuning):
         """Return the groups of the blocks that train, input to output."""
         return [in_backbone(group) for group in layer_wise(layers_after(thawed), decay=self.decay, weight_decay=0.01)]
 
-    def _settings(self, n: int, material: Material, run: Run) -> Settings:
-        steps = self.work(n, classes=material.task.n_outputs)[0]
+    def _settings(self, steps: int, material: Material, run: Run) -> Settings:
         precision = auto_precision(material.thawed.backbone.device)
         return Settings(steps=steps, rate=self.rate, precision=precision, seed=run.seed)
+
+
+def _steps(n: int, size: int) -> int:
+    return int(np.clip(EPOCHS * n / size, *STEPS))

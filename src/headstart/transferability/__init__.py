@@ -23,7 +23,7 @@ from headstart.transferability._prior import Prior
 from headstart.transferability._probe import probe
 from headstart.transferability._ranking import Ranked, Ranking, Signal, rank
 from headstart.transferability._scatter import h_score
-from headstart.transferability._similarity import Similarity
+from headstart.transferability._similarity import Similarity, text_similarity
 from headstart.transferability._source import leep, nce, share_of_entropy
 from headstart.transferability._spectrum import Spectrum
 from headstart.transferability._tokens import word_rows
@@ -57,5 +57,6 @@ __all__ = [
     "rank",
     "score_view",
     "share_of_entropy",
+    "text_similarity",
     "word_rows",
 ]
