@@ -106,6 +106,33 @@ def test_a_rung_the_deadline_cannot_hold_is_not_tried_and_says_what_it_needs(mon
     assert (rung.predicted_seconds, rung.predicted_megabytes, rung.value) == (4100.0, 7.0, None)
 
 
+def test_a_rung_that_takes_too_long_is_tried_with_fewer_steps_and_that_is_replayed(monkeypatch):
+    asked: list[int] = []
+
+    def by_steps(strategy, *_, **__):
+        asked.append(strategy.steps)
+        return TuningForecast(0.0, float(strategy.steps), 7.0)  # four trainings of a second a step
+
+    monkeypatch.setattr(_ladder, "forecast", by_steps)
+    whole, decisions, said = replace(TINY, steps=240), Decisions(), []
+    outcome = go(topics(60), whole, decide=decisions, deadline=time.monotonic() + 600, say=said.append)
+    assert asked == [240, 120]
+    rung = outcome.rungs[1]
+    assert rung.strategy == str(replace(whole, steps=120))
+    assert rung.predicted_seconds == 480.0
+    assert rung.value is not None
+    (note,) = [line for line in said if "fewer steps" in line]
+    assert note.startswith(f"{whole}: it may take 960 s and 5")
+    asked.clear()
+    again = go(topics(60), whole, decide=decisions, deadline=time.monotonic() + 6000)
+    assert again.rungs[1].strategy == rung.strategy
+    assert asked == []
+    short = go(topics(60), whole, deadline=time.monotonic() + 60)
+    assert short.rungs[1].strategy == str(whole)
+    assert short.rungs[1].reason.startswith("not tried: it may take 960 s and ")
+    assert short.rungs[1].predicted_seconds == 960.0
+
+
 def test_a_rung_that_memory_cannot_hold_is_not_tried_and_that_is_replayed(monkeypatch):
     monkeypatch.setattr(_ladder, "forecast", lambda *_, **__: TuningForecast(0.0, 1.0, 1234.5, 1e9))
     decisions, known = Decisions(), []

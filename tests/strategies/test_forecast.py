@@ -14,6 +14,7 @@ from headstart.engine import LocalEngine
 from headstart.errors import TrainingError
 from headstart.features import FeatureSource, Inputs
 from headstart.strategies import Contrastive, FineTune, LoRA, Run, Scratch, _forecast, forecast
+from headstart.strategies._forecast import _typical
 from headstart.strategies._thawed import Thawed
 from tests.strategies.small import live, pictures, topics, toy
 
@@ -135,3 +136,15 @@ def test_a_step_that_memory_cannot_hold_is_a_training_error():
         ),
     ):
         forecast(FineTune(last=1), toy(train), train, run=Run(FeatureSource()))
+
+
+def test_a_sample_has_all_sizes_in_their_proportion():
+    texts = tuple("word " * (1000 if i == 0 else 1 + i % 50) for i in range(100))
+    train = Dataset("text", texts, tuple(map(str, range(100))), labels=("a", "b") * 50)
+    chosen = _typical(train, 10)
+    assert len(set(chosen.tolist())) == 10
+    assert 0 not in chosen
+    sizes = np.array([len(texts[i]) for i in chosen])
+    assert sizes.mean() == pytest.approx(np.median([len(text) for text in texts]), rel=0.15)
+    same = Dataset("image", tuple(range(9)), tuple(map(str, range(9))))
+    assert _typical(same, 3).tolist() == [1, 4, 7]

@@ -46,6 +46,9 @@ def test_a_held_batch_gives_any_rows_but_all_windows_at_once():
     found = held.batch(np.array([2, 0]))
     assert torch.equal(found.values, values[[2, 0]])
     assert torch.equal(found.mask, mask[[2, 0]])
+    short = Held(Batch(values, mask & (torch.arange(3) < 2)), np.array([2, 2, 3, 2])).batch(np.array([0, 1]))
+    assert torch.equal(short.values, values[:2, :2])  # without the padding that only others need
+    assert short.mask.shape == (2, 2)
     windows = Held(Batch(values, mask, torch.tensor([0, 0, 1, 1])), np.array([6, 6]))
     assert windows.batch(np.arange(2)).values is values
     assert len(windows) == 2

@@ -28,6 +28,9 @@ from headstart.strategies import (
 )
 
 STOPPING: Final = "Stopping here; the best so far will be measured and saved. Press Ctrl-C again to stop at once."
+LATE: Final = " s are left"  # how a reason ends that more time would mend
+SHARES: Final = (0.5, 0.25)  # of the steps
+FEWEST_STEPS: Final = 60
 AS_IT_IS: Final = Temperature()
 
 
@@ -128,10 +131,9 @@ class Climb:
 
     def _try(self, attempt: Attempt) -> bool:
         """Predict, cross-validate as far as needed, and train the rung if it is better."""
-        decide, name = self.problem.run.decide, f"{attempt.step.strategy} on {self.start.name}"
-        why_not: str = decide(f"left out: {name}", lambda: self._why_not(attempt))
-        if why_not:
+        if why_not := self._why_none_fits(attempt):
             return self._refuse(attempt, f"not tried: {why_not}")
+        decide, name = self.problem.run.decide, f"{attempt.step.strategy} on {self.start.name}"
         self._announce(attempt)
         found: list[Best | None] = []
 
@@ -164,6 +166,35 @@ class Climb:
         self._report(attempt, accepted=False, reason=reason)
         return False
 
+    def _why_none_fits(self, attempt: Attempt) -> str:
+        """Say why a rung cannot be tried, or nothing; where all its steps take too long, it is tried with fewer."""
+        run, whole, first = self.problem.run, attempt.step, ""
+        expected: Expected | None = None
+        for step in self._ever_shorter(whole):
+            attempt.step = step
+            name = f"{step.strategy} on {self.start.name}"
+            why_not: str = run.decide(f"left out: {name}", lambda: self._why_not(attempt))
+            if not why_not:
+                if first:
+                    run.say(f"{whole.strategy}: {first}. So it is tried with fewer steps.")
+                return ""
+            first, expected = first or why_not, expected or attempt.expected
+            if not why_not.endswith(LATE):
+                break
+        attempt.step, attempt.expected = whole, expected
+        return first
+
+    def _ever_shorter(self, step: Step) -> Iterator[Step]:
+        """Yield a rung as it is, then with ever fewer steps, as long as these are worth taking."""
+        yield step
+        if not isinstance(step.strategy, Tuning):
+            return
+        steps = step.strategy.work(len(self.problem.own_train), classes=self.problem.task.n_outputs)[0]
+        for share in SHARES:
+            if steps * share >= FEWEST_STEPS:
+                fewer: Tuning = replace(step.strategy, steps=round(steps * share))  # type: ignore[type-var]  # a dataclass
+                yield replace(step, strategy=fewer)
+
     def _why_not(self, attempt: Attempt) -> str:
         """Say why a rung cannot be tried, or nothing."""
         run, strategy = self.problem.run, attempt.step.strategy
@@ -182,7 +213,7 @@ class Climb:
             return ""
         left = run.deadline - time.monotonic() - self._owed.all - attempt.expected.scoring_seconds
         if attempt.expected.seconds > left:
-            return f"it may take {attempt.expected.seconds:.0f} s and {max(0.0, left):.0f} s are left"
+            return f"it may take {attempt.expected.seconds:.0f} s and {max(0.0, left):.0f}{LATE}"
         return ""
 
     def _expect(self, step: Step) -> Expected:

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import device_time, keep_freed_memory
-from headstart.features import Inputs, LiveActivations
+from headstart.features import Inputs, LiveActivations, rough_size
 from headstart.strategies._base import Run
 from headstart.strategies._precision import auto_precision
 from headstart.strategies._speech import seconds_of_probe, seconds_per_recording
@@ -23,6 +23,7 @@ from headstart.training import in_precision, within_memory
 
 SECONDS_PER_UPDATE: Final = 2.2e-9  # per parameter, of the fused optimiser on two cores
 BYTES_PER_PARAMETER: Final = 16  # weight, gradient, and two moments of the optimiser
+FORWARD: Final = 0.5  # of a step, what a pass without gradient takes at most; a third was measured
 FEW: Final = 8  # items whose frozen part is timed
 
 
@@ -82,13 +83,13 @@ def forecast(strategy: Tuning, backbone: Backbone, train: Dataset, *, run: Run) 
 def _forecast(strategy: Tuning, backbone: Backbone, train: Dataset, run: Run) -> TuningForecast:
     start, cut, n = strategy.start_from(backbone, run=run), strategy.cut_of(backbone), len(train)
     steps, size = strategy.work(n, classes=len(set(train.labels or ())))
-    sample = train.take(np.linspace(0, n - 1, min(size, n)).astype(np.intp))
+    sample = train.take(_typical(train, min(size, n)))
     reading = strategy.reading_of(start)
     per_item, megabytes = _gathering(start, sample, cut, run)
     step = _step(start, sample, cut, run)
-    # The steps, the features before them, and the checks between.
-    passes = steps + (n + strategy.checked(n)) / max(1, len(sample))
-    training = passes * step.seconds
+    # The steps, the features before them, and the checks between; the latter two run forward alone.
+    others = (n + strategy.checked(n)) / max(1, len(sample))
+    passes, training = steps + others, (steps + FORWARD * others) * step.seconds
     if train.kind == "transcription":
         training += passes * len(sample) * seconds_per_recording(start, train, run=run)
         training += seconds_of_probe(start, train, run=run) if strategy.from_probe else 0.0
@@ -103,6 +104,13 @@ def _forecast(strategy: Tuning, backbone: Backbone, train: Dataset, run: Run) ->
     rows = missing(run, start, train, cut=cut, reading=reading)
     stored = rows * megabytes * np.dtype(reading.precision).itemsize / 4
     return TuningForecast(rows * per_item, training, memory, stored)
+
+
+def _typical(train: Dataset, size: int) -> NDArray[np.intp]:
+    """Choose as many items as a step has, of all sizes in their proportion: one long document would stand for many."""
+    sizes = np.array([rough_size(item, train.modality) for item in train.items])
+    order = np.argsort(sizes, kind="stable")
+    return np.sort(order[((np.arange(size) + 0.5) * len(order) / size).astype(np.intp)])
 
 
 def _gathering(backbone: Backbone, sample: Dataset, cut: str | None, run: Run) -> tuple[float, float]:

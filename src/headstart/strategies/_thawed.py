@@ -129,7 +129,11 @@ class Held:
         """Return the rows; all of them where items have several windows."""
         if self.held.owner is not None or len(rows) == len(self):
             return self.held
-        return self.held.at(torch.from_numpy(rows).to(self.held.values.device))
+        some = self.held.at(torch.from_numpy(rows).to(self.held.values.device))
+        longest = int(self.sizes[rows].max())
+        if some.mask is None or bool(some.mask[:, longest:].any()):
+            return some
+        return replace(some, values=some.values[:, :longest], mask=some.mask[:, :longest])
 
 
 @final
