@@ -3,7 +3,7 @@
 Everything here works on stored features and takes seconds. No label of the target is ever looked at.
 """
 
-from headstart.domain_adaptation._alignment import coral, linear_transport, principal_axes, standardise, subspace
+from headstart.domain_adaptation._alignment import coral, linear_transport, standardise, subspace
 from headstart.domain_adaptation._asking import Asked, after_asking, rival, worth_asking
 from headstart.domain_adaptation._choosing import CLUSTERED, Candidate, automatic, best, candidates, clustering, joined
 from headstart.domain_adaptation._gap import Gap, class_shifts, discrepancy, measure_gap, unlike_anything
@@ -12,7 +12,7 @@ from headstart.domain_adaptation._label_shift import for_shares, shares_interval
 from headstart.domain_adaptation._refusing import Decision, decide, missing_classes
 from headstart.domain_adaptation._shallow import METHODS, MOVING, WEIGHING, Method, Pair, strength_of
 from headstart.domain_adaptation._transport import entropic_transport
-from headstart.domain_adaptation._weights import importance_weights
+from headstart.domain_adaptation._weights import along_axes, importance_weights
 
 __all__ = [
     "CLUSTERED",
@@ -26,6 +26,7 @@ __all__ = [
     "Method",
     "Pair",
     "after_asking",
+    "along_axes",
     "automatic",
     "best",
     "candidates",
@@ -44,7 +45,6 @@ __all__ = [
     "missing_classes",
     "modularity",
     "neighbours",
-    "principal_axes",
     "rival",
     "shares_interval",
     "standardise",

@@ -13,7 +13,7 @@ import numpy as np
 from scipy.stats import binomtest
 
 from headstart.domain_adaptation._alignment import Integers
-from headstart.domain_adaptation._choosing import NONE, Candidate
+from headstart.domain_adaptation._choosing import NONE, Candidate, as_it_is
 from headstart.domain_adaptation._refusing import Decision
 
 CHANCE: Final = 0.05  # one-sided: so rarely may a coin that is tossed for each label say as much for adapting
@@ -68,7 +68,7 @@ def worth_asking(found: Sequence[Candidate], n: int, *, seed: int, known: Intege
         that the first few are a fair draw too; then, where these are too few, those on which the two are the least
         sure.
     """
-    plain, other = _plain(found).predicted, rival(found).predicted
+    plain, other = as_it_is(found).predicted, rival(found).predicted
     differ = np.flatnonzero(plain.argmax(axis=1) != other.argmax(axis=1))
     done = np.empty(0, dtype=np.intp) if known is None else known
     drawn = np.random.default_rng(seed).permutation(differ)
@@ -98,7 +98,7 @@ def after_asking(
     Returns:
         The decision, and what the labels say.
     """
-    plain, other = _plain(found), _compared(decision, found)
+    plain, other = as_it_is(found), _compared(decision, found)
     said = _count(plain, other, rows, y)
     better, worse = said.better, said.worse
     told = (
@@ -117,10 +117,6 @@ def after_asking(
 def _by_chance(more: int, less: int) -> float:
     """Return how often a fair coin, tossed for each of both, would fall on the first side at least so often."""
     return float(binomtest(more, more + less, alternative="greater").pvalue)
-
-
-def _plain(found: Sequence[Candidate]) -> Candidate:
-    return next(each for each in found if each.name == NONE)
 
 
 def _compared(decision: Decision, found: Sequence[Candidate]) -> Candidate:

@@ -138,6 +138,11 @@ def joined(
     return (*found, *(_judged(each, judge.modularity(each.predicted.argmax(axis=1)), plain) for each in made))
 
 
+def as_it_is(found: Sequence[Candidate]) -> Candidate:
+    """Return the head of the source as it is, which is always among candidates."""
+    return next(each for each in found if each.name == NONE)
+
+
 def best(found: Sequence[Candidate]) -> Candidate:
     """Choose: the highest modularity, where its gain over the head as it is lies beyond noise.
 
@@ -147,7 +152,7 @@ def best(found: Sequence[Candidate]) -> Candidate:
     Returns:
         The choice; the head as it is in doubt.
     """
-    plain = next(each for each in found if each.name == NONE)
+    plain = as_it_is(found)
     top = max(found, key=lambda each: each.modularity)
     return top if top.better >= CONFIDENCE else plain
 

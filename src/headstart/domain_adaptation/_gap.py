@@ -175,11 +175,7 @@ def unlike_anything(source: Floats, target: Floats) -> Integers:
     Returns:
         Their positions in the target, the farthest first.
     """
-    source = source[:: -(-len(source) // MOST_REFERENCES)]
-    standardiser = Standardiser.fit(source)
-    here = standardiser.transform(source)
-    axes = principal_axes(here, min(AXES, len(here) // 2, here.shape[1])).astype(np.float32)
-    own, other = here @ axes, standardiser.transform(target) @ axes
+    own, other = _along_source(source[:: -(-len(source) // MOST_REFERENCES)], target)
     k = min(NEIGHBOURS, len(own) - 1)
     limit = np.quantile(_distances(own, own, k + 1), FAR)  # the nearest row of each is itself
     far = _distances(other, own, k)
@@ -201,10 +197,7 @@ def class_shifts(source: Floats, y: Integers, target: Floats, answers: Integers,
         (C,) distances between the means of a class in both domains over the root mean square distance of its source
         rows to theirs, along the principal axes of the source; NaN for a class with fewer than `FEWEST` rows in either.
     """
-    standardiser = Standardiser.fit(source)
-    here = standardiser.transform(source)
-    axes = principal_axes(here, min(AXES, len(here) // 2, here.shape[1])).astype(np.float32)
-    here, there = here @ axes, standardiser.transform(target) @ axes
+    here, there = _along_source(source, target)
     shifts = np.full(n_classes, np.nan)
     for number in range(n_classes):
         own, other = here[y == number], there[answers == number]
@@ -213,6 +206,14 @@ def class_shifts(source: Floats, y: Integers, target: Floats, answers: Integers,
             spread = float(np.sqrt(np.square(own - mean).sum(axis=1).mean()))
             shifts[number] = float(np.linalg.norm(other.mean(axis=0) - mean)) / max(spread, 1e-12)
     return shifts
+
+
+def _along_source(source: Floats, target: Floats) -> tuple[Single, Single]:
+    """Return both domains as the source standardises them, along its principal axes."""
+    standardiser = Standardiser.fit(source)
+    here = standardiser.transform(source)
+    axes = principal_axes(here, min(AXES, len(here) // 2, here.shape[1])).astype(np.float32)
+    return here @ axes, standardiser.transform(target) @ axes
 
 
 def _told_apart(pooled: Pooled, seed: int) -> tuple[float, Interval, float]:

@@ -10,7 +10,7 @@ from typing import Final, final
 
 import numpy as np
 
-from headstart.domain_adaptation._choosing import CLUSTERED, NONE, Candidate, best, clustering
+from headstart.domain_adaptation._choosing import CLUSTERED, NONE, Candidate, as_it_is, best, clustering
 from headstart.domain_adaptation._gap import Gap
 from headstart.domain_adaptation._graph import cohesion, neighbours
 from headstart.domain_adaptation._label_shift import shares_interval
@@ -54,7 +54,7 @@ def decide(pair: Pair, found: Sequence[Candidate], gap: Gap, *, classes: Sequenc
     Returns:
         The decision.
     """
-    plain = next(each for each in found if each.name == NONE)
+    plain = as_it_is(found)
     top = best(found)
     if gap.within_noise:
         return Decision(plain, refused=True, reason=_no_gap(gap))

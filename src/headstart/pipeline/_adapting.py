@@ -14,6 +14,7 @@ from headstart.domain_adaptation import (
     Asked,
     Candidate,
     Decision,
+    Pair,
     after_asking,
     automatic,
     candidates,
@@ -141,7 +142,8 @@ def adapt_domains(
     shallow = [*(automatic(best.pair) if AUTO in methods else ()), *(name for name in methods if name in METHODS)]
     found = candidates(best.pair, shallow, strength=best.strength)
     compared = compare_domains(domains, best, found[0].predicted, task)
-    choose = partial(_decide, best, compared, task, alone=methods[0] if alone else None, run=run, domains=domains)
+    unread = "" if alone else _unread(best.backbone, domains, run.seed)
+    choose = partial(_decide, best.pair, compared, task, alone=methods[0] if alone else None, unread=unread)
     decision, trained = choose(found), Trained()
     if deep and (alone or not decision.refused):
         trained = train_deep(deep, domains, best, task, alone=alone, run=run)
@@ -164,19 +166,11 @@ def _model(decision: Decision, best: Under, trained: Trained, task: Task) -> Ada
 
 
 def _decide(
-    best: Under,
-    compared: Compared,
-    task: Task,
-    found: Sequence[Candidate],
-    *,
-    alone: str | None,
-    run: Run,
-    domains: Domains,
+    pair: Pair, compared: Compared, task: Task, found: Sequence[Candidate], *, alone: str | None, unread: str
 ) -> Decision:
     """Choose among candidates; a way that is alone is taken, once it is among them."""
     if alone is None:
-        unread = _unread(best.backbone, domains, run.seed)
-        return decide(best.pair, found, compared.gap, classes=task.classes, unread=unread)
+        return decide(pair, found, compared.gap, classes=task.classes, unread=unread)
     chosen = next((each for each in found if each.name == alone), found[0])
     return Decision(chosen, refused=False, reason=f"{alone} was asked for (--method).")
 

@@ -7,8 +7,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from headstart.domain_adaptation import principal_axes
-from headstart.linear import Standardiser
+from headstart.domain_adaptation import along_axes
 from headstart.pipeline._adapting import Adapted
 from headstart.pipeline._domains import Compared, Domains
 from headstart.report import DomainMap, Table, write_domains
@@ -58,10 +57,8 @@ def _map(
     classes: tuple[npt.NDArray[np.integer[Any]], npt.NDArray[np.integer[Any]]],
 ) -> DomainMap:
     """Lay rows of both domains along the two axes on which both together vary most."""
-    both = np.concatenate(rows)
-    standard = Standardiser.fit(both).transform(both)
-    flat_rows = standard.astype(np.float64) @ principal_axes(standard, min(2, standard.shape[1]))
-    points = np.pad(flat_rows, ((0, 0), (0, 2 - flat_rows.shape[1])))
+    turned = along_axes(np.concatenate(rows), 2)
+    points = np.pad(turned, ((0, 0), (0, 2 - turned.shape[1])))
     return DomainMap(name, (points[: len(rows[0])], points[len(rows[0]) :]), classes)
 
 

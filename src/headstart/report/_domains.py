@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.errors import OptionError
 from headstart.report._drawing import COLOURS, GREY, INK, picture
+from headstart.report._page import page_head, write_page
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -49,7 +49,7 @@ class DomainMap:
     """
 
     name: str
-    points: tuple[NDArray[np.float64], NDArray[np.float64]]
+    points: tuple[NDArray[np.floating[Any]], NDArray[np.floating[Any]]]
     classes: tuple[NDArray[np.integer[Any]], NDArray[np.integer[Any]]]
 
 
@@ -96,23 +96,13 @@ def write_domains(
         OptionError: The file cannot be written.
     """
     drawn = picture(lambda: _figure(maps, classes))
-    page = "\n".join(_page(drawn, title=title, facts=facts, tables=tables, places=places)) + "\n"
-    try:
-        path.write_bytes(page.encode("utf-8", "replace"))
-    except OSError as error:
-        fix = "Choose another place."
-        raise OptionError(f"the page cannot be written ({error.strerror})", where=str(path), fix=fix) from error
+    write_page("\n".join(_page(drawn, title=title, facts=facts, tables=tables, places=places)) + "\n", path)
 
 
 def _page(
     drawn: bytes, *, title: str, facts: Sequence[str], tables: Sequence[Table], places: Sequence[str]
 ) -> Iterator[str]:
-    yield "<!DOCTYPE html>"
-    yield '<html lang="en"><head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-    yield f"<h1>{escape(title)}</h1>"
-    yield from (f"<p>{escape(fact)}</p>" for fact in facts)
+    yield from page_head(title, _STYLE, facts)
     yield "<h2>Both domains, along the two axes on which they vary most</h2>"
     about = "Features of source and target, before and after adapting, coloured by domain and by class"
     yield f'<img alt="{about}" src="data:image/png;base64,{base64.b64encode(drawn).decode()}">'

@@ -14,9 +14,9 @@ from pathlib import Path
 from typing import Final
 
 from headstart.data import Document
-from headstart.errors import OptionError
 from headstart.evaluation.entities import MATCHES, Match, match_entities
 from headstart.report._drawing import COLOURS
+from headstart.report._page import page_head, write_page
 from headstart.tasks import Entity
 
 MOST_TEXTS: Final = 100
@@ -94,13 +94,7 @@ def write_entities(texts: Sequence[TaggedText], path: Path, *, title: str, facts
     Raises:
         OptionError: The file cannot be written.
     """
-    page = _page(texts, title=title, facts=facts)
-    try:
-        # Half a character of a broken text cannot be written; a question mark shows that it was there.
-        path.write_bytes(page.encode("utf-8", "replace"))
-    except OSError as error:
-        fix = "Choose another place."
-        raise OptionError(f"the page cannot be written ({error.strerror})", where=str(path), fix=fix) from error
+    write_page(_page(texts, title=title, facts=facts), path)
 
 
 def _page(texts: Sequence[TaggedText], *, title: str, facts: Sequence[str]) -> str:
@@ -110,12 +104,7 @@ def _page(texts: Sequence[TaggedText], *, title: str, facts: Sequence[str]) -> s
     colours = {name: _colour(place) for place, name in enumerate(types)}
     limit = f"{len(order)} of {len(texts):,} texts, those with most mistakes first." if order else "No text."
     lines = [
-        "<!DOCTYPE html>",
-        '<html lang="en"><head><meta charset="utf-8">',
-        '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f"<title>{escape(title)}</title><style>{_STYLE}{_filters()}</style></head><body>",
-        f"<h1>{escape(title)}</h1>",
-        *(f"<p>{escape(fact)}</p>" for fact in (*facts, limit)),
+        *page_head(title, _STYLE + _filters(), (*facts, limit)),
         _legend(colours),
         *_choice(counts),
         "<main>",

@@ -15,10 +15,11 @@ from typing import Final
 import numpy as np
 
 from headstart.data import sound_facts
-from headstart.errors import MissingExtraError, OptionError
+from headstart.errors import MissingExtraError
 from headstart.evaluation import Alignment, align_words
 from headstart.report._clips import spectrogram_bytes, wav_bytes
 from headstart.report._excerpts import Clip, HeardRecording, Shown, Word, clip_length, cut_clip
+from headstart.report._page import page_head, write_page
 
 WORST: Final = 12  # recordings
 TYPICAL: Final = 8
@@ -79,23 +80,13 @@ def write_transcripts(
         OptionError: The file cannot be written.
         DataError: A recording cannot be read any more.
     """
-    page = "\n".join(_page(recordings, title=title, facts=facts)) + "\n"
-    try:
-        path.write_bytes(page.encode("utf-8", "replace"))
-    except OSError as error:
-        fix = "Choose another place."
-        raise OptionError(f"the page cannot be written ({error.strerror})", where=str(path), fix=fix) from error
+    write_page("\n".join(_page(recordings, title=title, facts=facts)) + "\n", path)
 
 
 def _page(recordings: Sequence[HeardRecording], *, title: str, facts: Sequence[str]) -> Iterator[str]:
     aligned = [align_words(each.said, each.heard.text) for each in recordings]
     worst, typical = _chosen(aligned)
-    yield "<!DOCTYPE html>"
-    yield '<html lang="en"><head><meta charset="utf-8">'
-    yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(title)}</title><style>{_STYLE}</style></head><body>"
-    yield f"<h1>{escape(title)}</h1>"
-    yield from (f"<p>{escape(fact)}</p>" for fact in facts)
+    yield from page_head(title, _STYLE, facts)
     yield from _counts(recordings, aligned)
     shown = {i: Shown(recordings[i], aligned[i], sound_facts(recordings[i].item)) for i in (*worst, *typical)}
     left, most = MOST_BYTES, clip_length([each.facts for each in shown.values()])

@@ -46,7 +46,13 @@ class LinearHead(nn.Module):
     def forward(self, features: Tensor) -> Tensor:
         """Map (N, D) raw features to (N, K) scores, in float32 also under mixed precision."""
         with torch.autocast(features.device.type, enabled=False):
-            return functional.linear((features.float() - self.mean) / self.scale, self.weight, self.bias)
+            return functional.linear(self.standardised(features), self.weight, self.bias)
+
+    def standardised(self, features: Tensor) -> Tensor:
+        """Return (N, D) raw features as the layer takes them, in float32 also under mixed precision."""
+        with torch.autocast(features.device.type, enabled=False):
+            standard: Tensor = (features.float() - self.mean) / self.scale
+        return standard
 
     def fold(self, kind: Kind) -> LinearModel:
         """Return the same head for raw features, as arrays."""

@@ -1,15 +1,13 @@
-"""Batches of a target without labels, as functions of the step, and features as its head standardises them."""
+"""Batches of a target without labels, as functions of the step."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Self, final
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.strategies._head import LinearHead
 from headstart.strategies._thawed import Thawed, rows_and_views
 from headstart.training import epochs
 
@@ -43,9 +41,3 @@ class Looks:
         views = self.thawed.views
         rows = rows_and_views(self.items(step), len(views.sources), views.n, seed=self.seed, step=step)
         return self.thawed.features(rows)
-
-
-def standardised(head: LinearHead, features: Tensor) -> Tensor:
-    """Return features (N, D) as the head standardises them, in float32."""
-    with torch.autocast(features.device.type, enabled=False):
-        return (features.float() - head.mean) / head.scale

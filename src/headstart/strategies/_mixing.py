@@ -6,9 +6,7 @@ from typing import Final
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from headstart.backbones import Backbone, Batch
 from headstart.data import Dataset
 from headstart.linear import LinearModel
 from headstart.strategies._base import Run
@@ -38,16 +36,14 @@ def mixed_agreement(tuned: Tuned, target: Dataset, answers: NDArray[np.intp], *,
     pairs = _pairs(answers, run.seed)
     if not len(pairs):
         return float("nan")
-    head, backbone = tuned.model.head, tuned.model.backbone
+    head = tuned.model.head
     assert isinstance(head, LinearModel)
-    views = boundary_once(run, tuned.start, target, cut=tuned.cut, precision=tuned.precision)
-    thawed, right = Thawed(backbone, tuned.cut, views), 0
-    for start in range(0, len(pairs), ROWS_AT_ONCE):
-        few = pairs[start : start + ROWS_AT_ONCE]
-        with torch.no_grad():
-            features = _mixed(thawed, few).float().cpu().numpy()
-        right += int((head.outputs(features).argmax(axis=1) == answers[few[:, 0]]).sum())
-    return right / len(pairs)
+    if tuned.start.modality == "image":
+        features = _of_mixes(tuned, target, pairs, run)
+    else:
+        rows = tuned.features(target, run=run)
+        features = SHARE * rows[pairs[:, 0]] + (1 - SHARE) * rows[pairs[:, 1]]
+    return float((head.outputs(features).argmax(axis=1) == answers[pairs[:, 0]]).mean())
 
 
 def _pairs(answers: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
@@ -57,18 +53,16 @@ def _pairs(answers: NDArray[np.intp], seed: int) -> NDArray[np.intp]:
     return np.asarray(pairs[answers[pairs[:, 0]] != answers[pairs[:, 1]]])
 
 
-def _mixed(thawed: Thawed, pairs: NDArray[np.intp]) -> Tensor:
-    """Return features (P, D) of mixes of pairs (P, 2)."""
-    sides = (pairs[:, 0], pairs[:, 1])
-    if thawed.backbone.modality != "image":
-        first, second = (thawed.features(rows) for rows in sides)
-        return SHARE * first + (1 - SHARE) * second
-    one, other = (thawed.views.batch(rows) for rows in sides)
-    return _after(thawed.backbone, thawed.cut, replace(one, values=SHARE * one.values + (1 - SHARE) * other.values))
-
-
-def _after(backbone: Backbone, cut: str | None, batch: Batch) -> Tensor:
-    return backbone.forward(batch) if cut is None else backbone.forward_from(batch, cut)
+def _of_mixes(tuned: Tuned, target: Dataset, pairs: NDArray[np.intp], run: Run) -> NDArray[np.float32]:
+    """Return features (P, D) of mixed activations of pairs (P, 2)."""
+    views = boundary_once(run, tuned.start, target, cut=tuned.cut, precision=tuned.precision)
+    thawed, found = Thawed(tuned.model.backbone, tuned.cut, views), []
+    for start in range(0, len(pairs), ROWS_AT_ONCE):
+        one, other = (views.batch(rows) for rows in pairs[start : start + ROWS_AT_ONCE].T)
+        with torch.no_grad():
+            mix = thawed.forward(replace(one, values=SHARE * one.values + (1 - SHARE) * other.values))
+        found.append(mix.float().cpu().numpy())
+    return np.concatenate(found)
 
 
 def information(probabilities: NDArray[np.floating]) -> float:

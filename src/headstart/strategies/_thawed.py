@@ -160,7 +160,7 @@ class Thawed:
         batch (BatchNorm that trains) needs rows of one size, as images are.
         """
         parts = split_by_size(self.views.sizes[rows])
-        features = torch.cat([self._forward(self.views.batch(rows[part])) for part in parts])
+        features = torch.cat([self.forward(self.views.batch(rows[part])) for part in parts])
         if len(parts) == 1:
             return features
         order = np.concatenate(parts)
@@ -186,15 +186,16 @@ class Thawed:
                 rows = order[done : done + most]
                 batch = self.views.batch(rows + view * self.views.n)
                 if self.backbone.frames is None:
-                    found = self._forward(batch).float().cpu().numpy()
+                    found = self.forward(batch).float().cpu().numpy()
                 else:
-                    found = in_runs(self.backbone, batch, self._forward)
+                    found = in_runs(self.backbone, batch, self.forward)
                 out[rows] = found if each is None else cut(found, each[rows])
                 done += len(rows)
         progress(f"features of {self.backbone.name}", len(order), len(order))
         return out
 
-    def _forward(self, batch: Batch) -> Tensor:
+    def forward(self, batch: Batch) -> Tensor:
+        """Return the features of a batch at the cut, with gradient."""
         if self.cut is None:
             return self.backbone.forward(batch)
         return self.backbone.forward_from(batch, self.cut)

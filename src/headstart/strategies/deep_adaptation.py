@@ -7,7 +7,6 @@ that of the source; the others first train on the source alone, and then look at
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import partial
 from typing import Final, Literal, final
 
 import numpy as np
@@ -28,7 +27,7 @@ from headstart.strategies._domain_losses import (
     mean_discrepancy,
 )
 from headstart.strategies._head import LinearHead
-from headstart.strategies._looks import Looks, standardised
+from headstart.strategies._looks import Looks
 from headstart.strategies._precision import auto_precision
 from headstart.strategies._source_free import NEEDS, check_layers, informed, made_sure, with_statistics
 from headstart.strategies._thawed import ROWS_AT_ONCE, Thawed, rows_and_views
@@ -182,8 +181,8 @@ class DeepAdaptation(Tuning):
             if align is None:
                 return taught
             other = looks.features(step)
-            standard, share = partial(standardised, head), step / settings.steps
-            seen = Seen(standard(features), standard(other), scores, head(other), share)
+            share = step / settings.steps
+            seen = Seen(head.standardised(features), head.standardised(other), scores, head(other), share)
             with torch.autocast(device.type, enabled=False):  # small differences of large sums
                 return taught + self.weight * align(seen)
 
