@@ -3,7 +3,7 @@
 Files::
 
     manifest.json         format version, and size and SHA-256 of every other file; written last
-    weights.safetensors   ``head.*`` and, unless slim, ``backbone.*``
+    weights.safetensors   ``head.*``, unless slim ``backbone.*``, and where it is known ``confidence.*``
     task.json             kind of task, and classes in the order of the probabilities
     preprocessing.json    how to build the backbone again, its preprocessing, the feature view, the strategy
     evaluation.json       the score, the baselines, what was tried
@@ -39,6 +39,7 @@ import torch
 
 from headstart import backbones
 from headstart.backbones import Backbone
+from headstart.confidence import Confidence
 from headstart.data import hash_item
 from headstart.errors import ArtifactError, BackboneError, writing
 from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
@@ -48,6 +49,8 @@ from headstart.tasks import Task, Transcription, decoder_from, task_from_dict
 FORMAT = 3
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
+CONFIDENCE = "confidence."  # before the names of what is known of its answers
+NOTHING_KNOWN = Confidence()
 DECODER = "decoder."  # before the names of what a head for speech decodes with
 Contents = Literal["whole", "slim"]
 
@@ -61,12 +64,14 @@ class Artifact:
         model: The model, ready to predict.
         evaluation: What was measured when it was made.
         data: Which items it has seen.
+        confidence: What is known of its answers; nothing in folders of versions that did not keep it.
     """
 
     folder: Path
     model: AdaptedModel
     evaluation: Mapping[str, Any]
     data: Mapping[str, Any]
+    confidence: Confidence = NOTHING_KNOWN
 
 
 def save(
@@ -76,6 +81,7 @@ def save(
     evaluation: Mapping[str, Any],
     data: Mapping[str, Any],
     contents: Contents = "whole",
+    confidence: Confidence = NOTHING_KNOWN,
 ) -> None:
     """Write a model into an existing folder; it is a model folder once the manifest is there.
 
@@ -85,11 +91,13 @@ def save(
         evaluation: JSON values for ``evaluation.json``.
         data: JSON values for ``data.json``.
         contents: ``slim`` leaves the pretrained weights out.
+        confidence: What is known of its answers.
 
     Raises:
         ArtifactError: The disk is full or not writable.
     """
-    tensors = _head_tensors(model.head) | _backbone_tensors(model, contents)
+    known = {f"{CONFIDENCE}{name}": torch.from_numpy(array) for name, array in confidence.to_arrays().items()}
+    tensors = _head_tensors(model.head) | _backbone_tensors(model, contents) | known
     documents = {
         "task.json": model.task.to_dict(),
         "preprocessing.json": _describe(model, contents),
@@ -144,7 +152,9 @@ def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -
     task = task_from_dict(_read_json(folder / "task.json"))
     head = _head(tensors, facts["head"], task)
     model = AdaptedModel(network, head, task, facts["view"], facts["strategy"], _base(facts))
-    return Artifact(folder, model, _read_json(folder / "evaluation.json"), _read_json(folder / "data.json"))
+    evaluation, data = _read_json(folder / "evaluation.json"), _read_json(folder / "data.json")
+    known = {name.removeprefix(CONFIDENCE): t.numpy() for name, t in tensors.items() if name.startswith(CONFIDENCE)}
+    return Artifact(folder, model, evaluation, data, Confidence.from_arrays(known))
 
 
 # Every format only adds to the one before, so one reader serves all.

@@ -90,16 +90,29 @@ class AdaptedModel:
         Yields:
             Which of the items these are, and their outputs as `outputs` has them; together all, each once.
         """
+        for positions, _, outputs in self.looks_each(items):
+            yield positions, outputs
+
+    def looks_each(self, items: Sequence[Item]) -> Iterator[tuple[NDArray[np.intp], NDArray[Any] | None, NDArray[Any]]]:
+        """Return what the head reads of items beside what it makes of them, a few at a time.
+
+        Args:
+            items: N paths, images, arrays or strings.
+
+        Yields:
+            Which of the items these are, their features (n, D), and their outputs; features are None where the head
+            reads recordings piece by piece.
+        """
         head, view = self.head, self.backbone.views.index(self.view)
         if isinstance(head, FrameModel):  # which needs no more than some frames of a long recording at once
             join = partial(_hear, head, view)
             for rows in frozen_pass(self.backbone, self._given(items), engine=LocalEngine(), join=join):
-                yield rows.positions, rows.values
+                yield rows.positions, None, rows.values
             return
         for rows in frozen_pass(self.backbone, self._given(items), engine=LocalEngine()):
             several = is_ragged(rows.values)
             chosen = ragged(each[:, view] for each in rows.values) if several else rows.values[:, view]
-            yield rows.positions, head.outputs(chosen)
+            yield rows.positions, chosen, head.outputs(chosen)
 
     def predict_proba(self, items: Sequence[Item]) -> NDArray[np.float64]:
         """Return class or label probabilities.

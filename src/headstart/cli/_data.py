@@ -85,12 +85,31 @@ def cache_path() -> None:
 
 @cache.command("clear")
 @click.option("--damaged", is_flag=True, help="Remove only what does not match its checksum.")
-def cache_clear(*, damaged: bool) -> None:
-    """Remove what is stored; it is computed again when needed."""
+@click.option("--data", metavar="DATA", help="Remove only what was computed from the items of DATA.")
+@reading_options
+@transcripts_option
+def cache_clear(*, damaged: bool, data: str | None, **options: Any) -> None:
+    """Remove what is stored; it is computed again when needed.
+
+    The options after --data say how DATA is read, where that is not plain; items of it that cannot be read are passed
+    over.
+    """
     from headstart.features import Store
 
+    if data is not None:
+        click.echo(_forgotten(data, options))
+        return
     if damaged:
         removed = Store().clear_damaged()
         click.echo(f"Removed {len(removed)} damaged shard(s).")
         return
     click.echo(f"Freed {Store().clear() / 1e6:,.1f} MB.")
+
+
+def _forgotten(data: str, options: dict[str, Any]) -> str:
+    """Remove what is stored of a data set, and say what."""
+    from headstart import pipeline
+
+    found = pipeline.forget(data, reading=reading(options), say=lambda text: click.echo(text, err=True))
+    also = f", and {found.others:,} rows of other data in the same files" if found.others else ""
+    return f"Removed {found.rows:,} rows of {found.items:,} items{also}."

@@ -50,6 +50,11 @@ if TYPE_CHECKING:
 )
 @split_options
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
+@click.option(
+    "--no-examples",
+    is_flag=True,
+    help="Keep every name, picture, sound and text of an example out of MODEL; always so for DICOM files.",
+)
 @click.option("--overwrite", is_flag=True, help="Replace MODEL if it is a model folder.")
 @reading_options
 @transcripts_option
@@ -57,7 +62,16 @@ if TYPE_CHECKING:
 @json_option
 @click.pass_obj
 def fit(
-    started: float, /, data: str, *, output: str, as_json: bool, overwrite: bool, slim: bool, **options: Any
+    started: float,
+    /,
+    data: str,
+    *,
+    output: str,
+    as_json: bool,
+    overwrite: bool,
+    slim: bool,
+    no_examples: bool,
+    **options: Any,
 ) -> None:
     """Choose, adapt, measure and save a model for the labelled DATA.
 
@@ -71,7 +85,9 @@ def fit(
 
     read = reading(options)
     chosen = pipeline.FitOptions(
-        **{**options, "backbones": tuple(options["backbones"])}, contents="slim" if slim else "whole"
+        **{**options, "backbones": tuple(options["backbones"])},
+        contents="slim" if slim else "whole",
+        examples="none" if no_examples else "auto",
     )
     result = fit_and_watch(data, output, reading=read, options=chosen, overwrite=overwrite, started=started)
     click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result))

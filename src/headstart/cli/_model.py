@@ -11,6 +11,7 @@ import click
 from headstart.cli._entities import span_rows
 from headstart.cli._options import json_option, metric_option, progress_bar, reading, reading_options, run_options
 from headstart.cli._transcripts import transcript_row
+from headstart.cli._trust import wanted, wanted_options
 
 if TYPE_CHECKING:
     from headstart.backbones import Candidate
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 @click.argument("model")
 @click.argument("data")
 @metric_option
+@wanted_options
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @reading_options
 @run_options
@@ -29,10 +31,10 @@ def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
     from headstart import pipeline
     from headstart.cli._render import evaluate_text
 
-    read = reading(options)
+    read, asked = reading(options), wanted(options, pipeline.MEASURED)
     with progress_bar() as progress:
         say = partial(click.echo, err=True)
-        found = pipeline.evaluate(model, data, reading=read, progress=progress, say=say, **options)
+        found = pipeline.evaluate(model, data, reading=read, wanted=asked, progress=progress, say=say, **options)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else evaluate_text(found, model))
 
 
@@ -44,6 +46,7 @@ def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
 )
 @click.option("--overwrite", is_flag=True, help="Replace FILE if it exists.")
 @click.option("--text", metavar="COLUMN", help="Column of the texts in a manifest [default: text].")
+@wanted_options
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
@@ -56,19 +59,22 @@ def predict(
     A model of entities takes a .txt file as one document, and lines of - as one each; its table has a row per entity,
     and one with only the input's name where there is none. A model of speech answers with a transcript, and with
     --json or -o also with its words: start and end in seconds, the word, its probability. An input that cannot be read
-    becomes an error row in its place, and the exit status is 1 at the end.
+    becomes an error row in its place, and the exit status is 1 at the end. A classifier says, with --json or -o, also
+    which classes its answer may be (set), how unlike the training data the item is (novelty, 0 to 1) and, with
+    --max-error, where it would rather not answer (abstain).
     """
     from headstart import pipeline
     from headstart.cli._render import prediction_line
     from headstart.data import check_table_name, write_table
 
+    asked = wanted(options)
     if output:
         check_table_name(output, overwrite="file" if overwrite else "never")
     failed = 0
 
     def counted() -> Iterator[dict[str, Any]]:
         nonlocal failed
-        for row in pipeline.predict(model, inputs, say=partial(click.echo, err=True), **options):
+        for row in pipeline.predict(model, inputs, wanted=asked, say=partial(click.echo, err=True), **options):
             failed += "error" in row
             yield row
 
@@ -93,6 +99,8 @@ def _flat(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
         yield transcript_row(row)
         return
     flat = {name: value for name, value in row.items() if name != "probabilities"}
+    if "set" in row:
+        flat["set"] = join_labels(row["set"])
     if "labels" in row:
         flat["labels"] = join_labels(row["labels"])
     probabilities = row.get("probabilities", {})

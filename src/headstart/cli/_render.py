@@ -55,6 +55,7 @@ def fit_text(result: "FitResult") -> str:
     lines += _baseline_lines(result)
     lines += _source_lines(result)
     lines += _continued_lines(result)
+    lines += _trust_lines(result)
     lines += [
         row("Transfer", _verdict(result)),
         row("Time", _time(result)),
@@ -66,13 +67,23 @@ def fit_text(result: "FitResult") -> str:
     if result.left_out:
         lines.append(row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
     lines += [row("Note", note) for note in outcome.notes]
-    if result.entities is not None:
+    if result.entities is not None and (result.folder / "entities.html").exists():
         page = f"{result.folder / 'entities.html'} shows scored texts with their entities"
         lines.append(row("Look", f"{page} (remove it where they are private)"))
-    if result.errors is not None:
+    if result.trust is not None:
+        page = f"{result.folder / 'confidence.html'} draws calibration"
+        lines.append(row("Look", f"{page} and precision by recall" if result.trust.curve else page))
+    if result.errors is not None and (result.folder / "transcripts.html").exists():
         page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
         lines.append(row("Look", f"{page} (remove it where they are private)"))
     return "\n".join([*lines, *_mistakes(result, outcome.classes)])
+
+
+def _trust_lines(result: "FitResult | EvaluateResult") -> list[str]:
+    """Say how far answers can be trusted."""
+    from headstart.pipeline import trust_lines
+
+    return [row(name, text) for name, text in trust_lines(result.trust)]
 
 
 def _drawn(result: "FitResult | EvaluateResult", how: str) -> str:
@@ -208,6 +219,7 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     """
     where = "on {n:,} examples" + _drawn(result, result.score.how)
     lines = [row("Model", model), *_score_lines(result.score, where)]
+    lines += _trust_lines(result)
     lines += _mistakes(result, result.classes) or _class_lines(result.classes)
     return "\n".join([*lines, *(row("Note", note) for note in result.notes)])
 
@@ -294,8 +306,9 @@ def prediction_line(row: Mapping[str, Any]) -> str:
         row: A row of `headstart.predict`.
 
     Returns:
-        Columns separated by tabs: probability, label, input; with several labels joined by ``|``, and so their
-        probabilities; value, input; of speech input, transcript. Of entities a line for the input and one for each.
+        Columns separated by tabs: probability, label, input, and what else it may be, if anything; with several labels
+        joined by ``|``, and so their probabilities; value, input; of speech input, transcript. Of entities a line for
+        the input and one for each.
     """
     from headstart.tasks import join_labels
 
@@ -310,7 +323,9 @@ def prediction_line(row: Mapping[str, Any]) -> str:
     labels = row.get("labels", [row.get("label")])
     probabilities = "|".join(f"{row['probabilities'][label]:.3f}" for label in labels)
     named = join_labels(labels) if "labels" in row else row["label"]
-    return f"{probabilities or '-'}\t{named or '-'}\t{row['input']}"
+    beside = f"\tmay be {join_labels(row['set'])}" if len(row.get("set", ())) > 1 else ""
+    unsure = "abstain: " if row.get("abstain") else ""
+    return f"{probabilities or '-'}\t{unsure}{named or '-'}\t{row['input']}{beside}"
 
 
 def row(name: str, text: str) -> str:

@@ -15,7 +15,7 @@ from headstart.data._sides import may_train
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
-from headstart.data.checks import Inspection, inspect, warnings_about
+from headstart.data.checks import UNEQUAL, Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
 from headstart.data.documents import Document, split_words
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
@@ -28,6 +28,7 @@ __all__ = [
     "IMAGE_SUFFIXES",
     "SOUND_SUFFIXES",
     "TABLE_SUFFIXES",
+    "UNEQUAL",
     "Dataset",
     "Document",
     "Finding",

@@ -32,7 +32,7 @@ from headstart.errors import DataError
 from headstart.tasks import Spelling
 
 _SMALL_CLASS: Final = 10  # examples; below this a score of the class means little
-_IMBALANCE: Final = 10  # largest class to smallest
+UNEQUAL: Final = 10  # largest class to smallest
 _LONG_TEXT: Final = 2000  # characters; about 512 word pieces, where most encoders stop reading
 _FAR: Final = 10  # interquartile ranges from the middle half; a normal value is that far out once in 10^45
 _HEAVY: Final = 0.5  # share of examples with one and the same value
@@ -207,10 +207,10 @@ def _balance(reading: Reading) -> list[Finding]:
         for label, count in counts.items()
         if 1 < count < _SMALL_CLASS
     ]
-    if counts and max(counts.values()) >= _IMBALANCE * min(counts.values()):
+    if counts and max(counts.values()) >= UNEQUAL * min(counts.values()):
         (most, largest), (least, smallest) = counts.most_common()[0], counts.most_common()[-1]
         found = f"largest class to smallest: {largest} {most!r} to {smallest} {least!r}"
-        fix = "Look at the balanced accuracy, and add examples of the small classes."
+        fix = "fit reports the balanced accuracy first; add examples of the small classes."
         findings.append(Finding("imbalance", "warning", dataset.source, found, fix))
     return findings
 

@@ -1,6 +1,7 @@
 """Measuring honestly: metrics, intervals, classical baselines and paired comparisons; arrays in, numbers out."""
 
 from headstart.evaluation._names import metric_name
+from headstart.evaluation.abstention import DELTA, Abstention, abstention, fewest_examples
 from headstart.evaluation.baselines import (
     Baseline,
     describe_image,
@@ -10,10 +11,19 @@ from headstart.evaluation.baselines import (
     sound_baseline,
     text_baseline,
 )
+from headstart.evaluation.calibration import Bin, Calibration, answers, calibration
+from headstart.evaluation.conformal import coverage_band, prediction_sets, set_threshold
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
 from headstart.evaluation.entities import MATCHES, Match, Mistake, f1_gains, match_entities
 from headstart.evaluation.entity_baselines import gazetteer_baseline, word_baseline
-from headstart.evaluation.intervals import Interval, bootstrap_interval, drawn_groups, nadeau_bengio, paired_interval
+from headstart.evaluation.intervals import (
+    Interval,
+    bootstrap_interval,
+    drawn_groups,
+    interval_of,
+    nadeau_bengio,
+    paired_interval,
+)
 from headstart.evaluation.metrics import (
     DEFAULT_METRICS,
     METRICS,
@@ -30,6 +40,14 @@ from headstart.evaluation.metrics import (
     macro_f1,
     metrics_for,
     per_class,
+)
+from headstart.evaluation.operating import (
+    Measured,
+    OperatingPoint,
+    balanced_threshold,
+    operating_point,
+    precision_recall,
+    threshold_for,
 )
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
 from headstart.evaluation.saving import LabelSaving, label_saving, sentence
@@ -48,12 +66,16 @@ from headstart.evaluation.transcripts import (
 
 __all__ = [
     "DEFAULT_METRICS",
+    "DELTA",
     "EDITS",
     "MATCHES",
     "METRICS",
     "SOUND_RATE",
+    "Abstention",
     "Alignment",
     "Baseline",
+    "Bin",
+    "Calibration",
     "ClassScores",
     "Comparison",
     "CurveFit",
@@ -63,31 +85,40 @@ __all__ = [
     "Interval",
     "LabelSaving",
     "Match",
+    "Measured",
     "Metric",
     "Mistake",
+    "OperatingPoint",
     "Operation",
     "Score",
     "TranscriptErrors",
+    "abstention",
     "accuracy",
     "align_words",
     "all_metrics",
+    "answers",
     "auroc",
     "balanced_accuracy",
+    "balanced_threshold",
     "bootstrap_interval",
     "brier",
+    "calibration",
     "class_scores",
     "compare",
+    "coverage_band",
     "curve_point",
     "describe_image",
     "describe_sound",
     "describe_speech",
     "drawn_groups",
     "f1_gains",
+    "fewest_examples",
     "find_metric",
     "fit_curve",
     "gazetteer_baseline",
     "greater_is_better",
     "image_baseline",
+    "interval_of",
     "label_saving",
     "log_loss",
     "macro_f1",
@@ -98,15 +129,20 @@ __all__ = [
     "metrics_for",
     "nadeau_bengio",
     "nested_subsets",
+    "operating_point",
     "paired_interval",
     "per_class",
     "point_of_values",
+    "precision_recall",
+    "prediction_sets",
     "score",
     "sentence",
+    "set_threshold",
     "sizes",
     "sound_baseline",
     "speech_baseline",
     "text_baseline",
+    "threshold_for",
     "transcript_errors",
     "verdict",
     "word_baseline",

@@ -32,7 +32,7 @@ from headstart.errors import OptionError
 from headstart.evaluation.metrics import find_metric
 from headstart.tasks import kind_of
 
-__all__ = ["Interval", "bootstrap_interval", "drawn_groups", "nadeau_bengio", "paired_interval"]
+__all__ = ["Interval", "bootstrap_interval", "drawn_groups", "interval_of", "nadeau_bengio", "paired_interval"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -115,6 +115,33 @@ def paired_interval(
 
     bounds, typical = found.difference_bounds, found.typical_difference
     return _Bootstrap(difference, bounds, typical, seed, resamples, level).interval(y, groups)
+
+
+def interval_of(
+    score: Callable[[Floats], Floats],
+    y: npt.NDArray[Any],
+    *,
+    groups: npt.NDArray[Any] | None = None,
+    bounds: tuple[float, float],
+    seed: int,
+    resamples: int = 2000,
+    level: float = 0.95,
+) -> Interval:
+    """Return the percentile-bootstrap interval of anything that is computed from items.
+
+    Args:
+        score: Of counts, how often each item is drawn, (r, N) to (r,); nan where it is not defined.
+        y: What is true of the items, (N,) or (N, C).
+        groups: Group of each item (N,); whole groups are drawn, as `drawn_groups` has it.
+        bounds: Lowest and highest possible value.
+        seed: Decides the resamples.
+        resamples: How many.
+        level: Nominal coverage.
+
+    Returns:
+        The interval.
+    """
+    return _Bootstrap(score, bounds, None, seed, resamples, level).interval(y, groups)
 
 
 def drawn_groups(y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:

@@ -239,6 +239,33 @@ class Store:
         self._indexes.clear()
         return freed
 
+    def clear_items(self, hashes: Iterable[str]) -> tuple[int, int]:
+        """Remove every shard that holds a row of some items, whatever else it holds: that is computed again.
+
+        Args:
+            hashes: Item hashes.
+
+        Returns:
+            How many rows of these items were removed, and how many of others with them.
+
+        Raises:
+            StoreError: A file cannot be read or removed.
+        """
+        wanted, gone = set(hashes), [0, 0]
+        for manifest in sorted(self.root.glob("*/*.json")):
+            if manifest.name == "key.json":
+                continue
+            items = load_manifest(manifest)["items"]
+            own = sum(item in wanted for item in items)
+            if own:
+                with _writing(manifest):
+                    manifest.unlink(missing_ok=True)  # first: without it the rows are no shard
+                    manifest.with_suffix(".rows").unlink(missing_ok=True)
+                gone[0] += own
+                gone[1] += len(items) - own
+        self._indexes.clear()
+        return gone[0], gone[1]
+
     def clear_damaged(self) -> list[Path]:
         """Remove shards that do not match their checksum, and return their manifests."""
         damaged = []

@@ -3,6 +3,7 @@
 from headstart.pipeline._adapt import AdaptOptions, AdaptResult, adapt
 from headstart.pipeline._adapting import Adapted, adapt_domains, check_methods
 from headstart.pipeline._compare import CompareResult, compare
+from headstart.pipeline._confidence import Wanted
 from headstart.pipeline._continue import Continued
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
@@ -10,16 +11,20 @@ from headstart.pipeline._domains import Compared, Domains
 from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
 from headstart.pipeline._fit import FitResult, fit
+from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._rank import RankOptions, RankResult, rank
 from headstart.pipeline._transcripts import SpeechErrors
+from headstart.pipeline._trust import MEASURED, Trust
+from headstart.pipeline._trust_text import trust_lines
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
     "CURVE_BUDGET",
     "DEFAULT_BUDGET",
     "LADDER",
+    "MEASURED",
     "AdaptOptions",
     "AdaptResult",
     "Adapted",
@@ -34,11 +39,14 @@ __all__ = [
     "Example",
     "FitOptions",
     "FitResult",
+    "Forgotten",
     "RankOptions",
     "RankResult",
     "Reading",
     "Say",
     "SpeechErrors",
+    "Trust",
+    "Wanted",
     "adapt",
     "adapt_domains",
     "check_methods",
@@ -46,9 +54,11 @@ __all__ = [
     "curve",
     "evaluate",
     "fit",
+    "forget",
     "load",
     "predict",
     "rank",
     "say_nothing",
     "score_to_dict",
+    "trust_lines",
 ]

@@ -38,6 +38,7 @@ from headstart.pipeline._options import (
     check_metric_defined,
     check_options,
     choose_metric,
+    note_on_metric,
     notes_on_left_out,
     say_nothing,
     say_once,
@@ -85,9 +86,9 @@ def curve(
     _check(options)
     tell, notes = say_once(say)
     dataset = reading.load(source)
-    metric = choose_metric(options.metric, dataset.kind)
+    metric = choose_metric(options.metric, dataset.kind, labels=dataset.labels or ())
     plan = _plan(dataset, options)
-    for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset)):
+    for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset), *note_on_metric(options.metric, metric)):
         tell(note)
     check_metric_defined(dataset, plan, metric)
     draws = _draws(dataset, plan, options, metric=metric, started=started, progress=progress, say=tell)

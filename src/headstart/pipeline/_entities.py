@@ -1,6 +1,5 @@
 """Entities that were scored: what is wrong with them, and examples of it in their sentences."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +12,7 @@ from headstart.errors import OptionError
 from headstart.evaluation import Fold, Score, metric_name
 from headstart.evaluation.entities import MATCHES, Match, Mistake, match_entities
 from headstart.pipeline._options import Say
+from headstart.pipeline._privacy import cut_short
 from headstart.report import TaggedText, write_entities
 from headstart.tasks import Entity, Kind, Ragged, Tagging, Task, entities_of, ragged
 
@@ -163,7 +163,7 @@ def unquoted(message: str, kind: Kind) -> str:
     """
     if kind not in ("tagging", "transcription"):
         return message
-    return re.split(r" \(first: |, found |, such as ", message, maxsplit=1)[0]
+    return cut_short(message)
 
 
 def without_quotes(left_out: Sequence[LeftOut], kind: Kind) -> list[LeftOut]:

@@ -13,8 +13,9 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import pick_device
 from headstart.errors import OptionError
-from headstart.evaluation import ClassScores, Fold, Score, per_class, score
+from headstart.evaluation import ClassScores, Fold, Score, metrics_for, per_class, score
 from headstart.features import FeatureSource, Progress, silent
+from headstart.pipeline._confidence import Wanted
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, wider, with_unseen
 from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import (
@@ -27,6 +28,7 @@ from headstart.pipeline._options import (
     say_nothing,
 )
 from headstart.pipeline._transcripts import SpeechErrors
+from headstart.pipeline._trust import MEASURED, Trust, trust
 from headstart.pipeline._values import score_to_dict
 from headstart.tasks import Spelling
 
@@ -41,6 +43,7 @@ class EvaluateResult:
         notes: Whether the model has seen any of these items.
         entities: What is right and wrong with them, where the model tags.
         errors: What is right and wrong with what was heard, where it transcribes.
+        trust: How far the answers of a classifier can be trusted.
     """
 
     score: Score
@@ -48,6 +51,7 @@ class EvaluateResult:
     notes: tuple[str, ...]
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
+    trust: Trust | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
@@ -57,6 +61,8 @@ class EvaluateResult:
             found["entities"] = self.entities.to_dict()
         if self.errors is not None:
             found["errors"] = self.errors.to_dict()
+        if self.trust is not None:
+            found["trust"] = self.trust.to_dict()
         return found
 
 
@@ -66,6 +72,7 @@ def evaluate(
     *,
     reading: Reading | None = None,
     metric: str | None = None,
+    wanted: Wanted = MEASURED,
     backbone: Backbone | str | None = None,
     seed: int = 0,
     device: str = "auto",
@@ -79,7 +86,8 @@ def evaluate(
         folder: The model folder.
         source: Labelled data.
         reading: How the data is read.
-        metric: The score wanted first; the usual one of the kind of task where None.
+        metric: The score wanted first; that of the fit where None.
+        wanted: What answers are to promise, which is held to these items.
         backbone: Where the backbone of a slim model lies, if not where it was.
         seed: For the resampling of the interval.
         device: Where the network runs.
@@ -93,7 +101,8 @@ def evaluate(
     saved = artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     task = saved.model.task
-    metric = choose_metric(metric, task.kind)
+    usual = saved.evaluation.get("test", {}).get("metric")
+    metric = choose_metric(metric or (usual if usual in metrics_for(task.kind) else None), task.kind)
     reading = reading or Reading()
     spelling: Spelling = "written" if task.kind == "transcription" else "plain"  # the task spells as the model does
     try:
@@ -120,7 +129,24 @@ def evaluate(
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
     notes = (*((note_on_unseen(unseen),) if unseen else ()), *_overlap(dataset, saved))
     mistakes = Mistakes.of(dataset, [fold], task)
-    return EvaluateResult(found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors)
+    trusted = trust(
+        saved.confidence,
+        [fold],
+        task,
+        wanted=wanted,
+        apart=True,
+        temperature=_temperature(saved),
+        features=features,
+        seed=seed,
+    )
+    return EvaluateResult(
+        found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors, trusted
+    )
+
+
+def _temperature(saved: Artifact) -> float:
+    """What the scores of a saved model were divided by."""
+    return float(saved.evaluation.get("chosen", {}).get("temperature", 1.0))
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

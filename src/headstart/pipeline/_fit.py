@@ -8,11 +8,13 @@ from typing import Any, Literal
 
 from headstart import artifact, strategies
 from headstart.backbones import Backbone
+from headstart.confidence import Confidence
 from headstart.data import Dataset, LeftOut, Plan, plan_split
 from headstart.errors import BudgetError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
+from headstart.pipeline._confidence import confidence_of
 from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, unquoted, with_unseen, without_quotes
 from headstart.pipeline._mistakes import Mistakes
@@ -26,11 +28,13 @@ from headstart.pipeline._options import (
     check_options,
     choose_metric,
     comparable,
+    note_on_metric,
     notes_on_left_out,
     say_nothing,
     say_once,
     warnings_on,
 )
+from headstart.pipeline._privacy import cut_short, keeps_examples_out, nameless, note_on_privacy, without_names
 from headstart.pipeline._rates import training_rates
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
 from headstart.pipeline._source import (
@@ -42,6 +46,8 @@ from headstart.pipeline._source import (
     with_source,
 )
 from headstart.pipeline._transcripts import SpeechErrors
+from headstart.pipeline._trust import Trust, trust
+from headstart.pipeline._trust_text import PAGE, write_trust_page
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
@@ -67,6 +73,7 @@ class FitResult:
         ranking: The candidates as `headstart rank` has them, where they were more than three.
         entities: What is right and wrong with them, where the task is tagging.
         errors: What is right and wrong with what was heard, where it is transcription.
+        trust: How far the answers can be trusted, where it is classification.
     """
 
     outcome: Outcome
@@ -83,18 +90,22 @@ class FitResult:
     ranking: Sequence[Row] = ()
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
+    trust: Trust | None = None
 
-    def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
+    def to_dict(self, *, texts: bool = True, names: bool = True) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it.
 
         Args:
             texts: Whether words of the scored texts may be in it; where the model is shipped they may not.
+            names: Whether items that were left out, and examples of what was noted, may be named.
 
         Returns:
             What was made and measured.
         """
         outcome = self.outcome
         kind = outcome.model.task.kind
+        left_out = self.left_out if names else without_names(self.left_out)
+        notes = self.notes if names else [cut_short(note) for note in self.notes]
         return {
             "task": self.task,
             "backbone": outcome.model.backbone.name,
@@ -110,13 +121,14 @@ class FitResult:
             "feature_seconds": self.feature_seconds,
             "seconds": self.seconds,
             "model": str(self.folder),
-            "left_out": [asdict(item) for item in (self.left_out if texts else without_quotes(self.left_out, kind))],
+            "left_out": [asdict(item) for item in (left_out if texts else without_quotes(left_out, kind))],
             "seconds_over_budget": self.late,
-            "notes": [note if texts else unquoted(note, kind) for note in self.notes],
+            "notes": [note if texts else unquoted(note, kind) for note in notes],
             **({} if outcome.source is None else {"source": source_to_dict(outcome.source)}),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
             **({} if self.errors is None else {"errors": self.errors.to_dict(texts=texts)}),
+            **({} if self.trust is None else {"trust": self.trust.to_dict()}),
         }
 
 
@@ -159,7 +171,8 @@ def fit(
     strategy = _strategy(options)
     dataset, lent = read_source(reading.load(source), reading, options)
     said = (*dataset.notes, *notes_on_left_out(dataset))
-    metric = choose_metric(options.metric, dataset.kind)
+    metric = choose_metric(options.metric, dataset.kind, labels=dataset.labels or ())
+    said += note_on_metric(options.metric, metric)
     options = replace(options, metric=metric, strategy=options.strategy or LADDER)
     dataset, plan, pooled, both = _split(dataset, lent, before, options)
     for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *warnings_on(dataset), *said_of(lent))):
@@ -192,11 +205,19 @@ def fit(
         result = _result(outcome, dataset, plan, run, Path(output), started)
         result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
         mistakes = Mistakes.of(dataset, outcome.predictions, task)
-        result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
+        kept = confidence_of(outcome, pooled, task, seed=run.seed)
+        trusted = _trust(outcome, kept, both, seed=run.seed)
+        result = replace(result, entities=mistakes.entities, errors=mistakes.errors, trust=trusted)
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
-        _save(result, work, seen=seen, contents=options.contents)
+        private = keeps_examples_out(dataset, options.examples)
+        _save(result, work, seen=seen, contents=options.contents, confidence=kept, private=private)
         # After the manifest, which so does not miss it where it is removed.
-        mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
+        if private:
+            say(note_on_privacy(dataset))
+        else:
+            mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
+        title = "Confidence" if private else f"Confidence on {Path(dataset.source).name}"
+        write_trust_page(trusted, work.model / PAGE, title=title, say=say)
         work.close()
     finally:
         work.leave()
@@ -248,10 +269,32 @@ def _split(
     return dataset, *with_source(dataset, lent, split, shared_groups=options.target_domain is not None)
 
 
-def _save(result: FitResult, work: PartialFolder, *, seen: Mapping[str, Any], contents: artifact.Contents) -> None:
+def _save(
+    result: FitResult,
+    work: PartialFolder,
+    *,
+    seen: Mapping[str, Any],
+    contents: artifact.Contents,
+    confidence: Confidence,
+    private: bool,
+) -> None:
     """Write the model; the place it was made at, and the texts, are nobody's business where it is shipped."""
-    measured = result.to_dict(texts=False) | {"model": result.folder.name}
-    artifact.save(result.outcome.model, work.model, evaluation=measured, data=seen, contents=contents)
+    measured = result.to_dict(texts=False, names=not private) | {"model": result.folder.name}
+    model, seen = result.outcome.model, nameless(dict(seen)) if private else seen
+    artifact.save(model, work.model, evaluation=measured, data=seen, contents=contents, confidence=confidence)
+
+
+def _trust(outcome: Outcome, kept: Confidence, plan: Plan, *, seed: int) -> Trust | None:
+    """Hold what is kept to the part that was kept apart, if any."""
+    return trust(
+        kept,
+        outcome.predictions,
+        outcome.model.task,
+        apart=plan.test is not None,
+        temperature=float(outcome.chosen.get("temperature", 1.0)),
+        features=None if outcome.answers is None else outcome.answers.scored,
+        seed=seed,
+    )
 
 
 def _timed(result: FitResult, run: Run, started: float) -> FitResult:

@@ -1,7 +1,7 @@
 """What the jobs may be told, and what of it is refused before compute is spent."""
 
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, Literal
@@ -11,9 +11,10 @@ import numpy as np
 from headstart import artifact, backbones, data
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Plan, warnings_about
+from headstart.data import UNEQUAL, Dataset, Plan, warnings_about
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import DEFAULT_METRICS, find_metric
+from headstart.pipeline._privacy import Examples
 from headstart.search import Proof
 from headstart.tasks import Kind, Spelling
 
@@ -91,6 +92,8 @@ class FitOptions:
         continue_from: A model folder whose backbone, strategy and test part are kept.
         checkpoint_seconds: Least time between two checkpoints of a training; a shorter one leaves none.
         source: Another labelled data set of the same kind: its training part trains too and is never scored.
+        examples: ``none`` keeps every name and every picture, sound or text of an example out of the model folder;
+            ``auto`` does so for DICOM files.
         target_domain: Of data with a column ``domain``, the one that is held out and scored; the others are the source.
     """
 
@@ -109,6 +112,7 @@ class FitOptions:
     checkpoint_seconds: float = 20.0
     source: str | Path | None = None
     target_domain: str | None = None
+    examples: Examples = "auto"
 
 
 def comparable(options: FitOptions) -> dict[str, Any]:
@@ -131,15 +135,44 @@ def check_options(options: FitOptions) -> None:
         raise OptionError(f"expected a time above zero, found {options.budget:g} s", where="--budget")
 
 
-def choose_metric(metric: str | None, kind: Kind) -> str:
-    """Return the metric asked for, or the usual one of a kind of task."""
+def choose_metric(metric: str | None, kind: Kind, *, labels: Sequence[str] = ()) -> str:
+    """Return the metric asked for, or the usual one of a kind of task.
+
+    Args:
+        metric: What was asked for.
+        kind: The kind of task.
+        labels: Of classes; where the largest is `UNEQUAL` times the smallest, all classes count alike.
+
+    Returns:
+        The name of the metric.
+
+    Raises:
+        OptionError: The kind of task has no such metric.
+    """
     if metric is None:
-        return DEFAULT_METRICS[kind]
+        unequal = kind == "classification" and _times_larger(labels) >= UNEQUAL
+        return "balanced_accuracy" if unequal else DEFAULT_METRICS[kind]
     try:
         find_metric(metric, kind)
     except OptionError as error:
         raise OptionError(error.problem, where="--metric", fix=error.fix) from error
     return metric
+
+
+def note_on_metric(metric: str | None, chosen: str) -> tuple[str, ...]:
+    """Say that all classes count alike, where nobody asked for that."""
+    if metric is not None or chosen != "balanced_accuracy":
+        return ()
+    return (
+        "The classes are very unequal: balanced accuracy is reported first, and rare classes weigh as much as common "
+        "ones in training (--metric accuracy counts every item alike).",
+    )
+
+
+def _times_larger(labels: Sequence[str]) -> float:
+    """Return how many times larger the largest class is than the smallest."""
+    counts = Counter(labels).values()
+    return max(counts) / min(counts) if counts else 1.0
 
 
 def check_metric_defined(dataset: Dataset, plan: Plan, metric: str) -> None:

@@ -14,6 +14,7 @@ from headstart.data import Document, Item, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
+from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
 from headstart.pipeline._options import Say, say_nothing
 from headstart.pipeline._rates import LowRates
 from headstart.tasks import Entity, Heard, timed_words
@@ -32,6 +33,7 @@ def predict(
     inputs: Sequence[str | Path],
     *,
     text: str | None = None,
+    wanted: Wanted = NOTHING_ASKED,
     backbone: Backbone | str | None = None,
     device: str = "auto",
     offline: bool = False,
@@ -44,6 +46,7 @@ def predict(
         inputs: Files, folders, manifests, ``.txt`` files of one text a line (for a model of entities of one document),
             or ``-`` for lines on standard input.
         text: Column of the texts in a manifest.
+        wanted: What the answers of a classifier are to promise.
         backbone: Where the backbone of a slim model lies, if not where it was.
         device: Where the network runs.
         offline: Open no connection.
@@ -54,21 +57,30 @@ def predict(
         "probabilities"}``, of values ``{"input", "value"}``, of entities ``{"input", "spans", "texts"}``, of speech
         ``{"input", "transcript", "words"}``; or ``{"input", "error"}`` in its place. A span is ``[start, end, type,
         probability]``, in characters (Unicode code points) of the input's own text, the end exclusive; ``texts`` are
-        its characters. A word is ``[start, end, word, probability]``, in seconds of the recording.
+        its characters. A word is ``[start, end, word, probability]``, in seconds of the recording. Where the model
+        folder knows them, also ``set``, the classes that hold the right one as often as wanted, most probable first;
+        ``novelty``, the share of training examples that are less unusual; and ``abstain``, where an error rate is
+        wanted.
+
+    Raises:
+        OptionError: Something is wanted that the model cannot promise.
     """
     saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
     modality, kind, low = saved.model.backbone.modality, saved.model.task.kind, LowRates(saved.data)
+    promised = Promised.of(saved.confidence, saved.model.task, wanted)
+    for note in promised.notes():
+        say(note)
     found = iter(load_items(inputs, modality, text=text, kind=kind, look=low.look))
     low.tell(say)
     at_once = TRANSCRIBE_AT_ONCE if kind == "transcription" else PREDICT_AT_ONCE
     while some := list(islice(found, at_once)):
-        yield from _predict_some(saved, some)
+        yield from _predict_some(saved, some, promised)
 
 
-def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]]) -> Iterator[dict[str, Any]]:
+def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]], promised: Promised) -> Iterator[dict[str, Any]]:
     good = [item for _, item in some if not isinstance(item, DataError)]
-    answers = iter(_answers(saved.model, good))
+    answers = iter(_answers(saved.model, good, promised))
     for place, item in some:
         if isinstance(item, DataError):
             yield {"input": place, "error": str(item)}
@@ -76,13 +88,14 @@ def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]]) -> Iterator[
         yield {"input": place, **next(answers)}
 
 
-def _answers(model: AdaptedModel, items: Sequence[Item]) -> list[dict[str, Any]]:
+def _answers(model: AdaptedModel, items: Sequence[Item], promised: Promised) -> list[dict[str, Any]]:
     """Put what is predicted under the names that programs read; outputs are kept for a few items at a time."""
     found: list[dict[str, Any]] = [{}] * len(items)
-    for positions, outputs in model.outputs_each(items):
+    for positions, features, outputs in model.looks_each(items):
         some = [items[position] for position in positions]
-        for position, answer in zip(positions.tolist(), _named(model, some, outputs), strict=True):
-            found[position] = answer
+        said = zip(_named(model, some, outputs), promised.rows(features, outputs), strict=True)
+        for position, (answer, beside) in zip(positions.tolist(), said, strict=True):
+            found[position] = answer | beside
     return found
 
 

@@ -6,14 +6,18 @@ from headstart.report._entities import TaggedText, write_entities
 from headstart.report._excerpts import HeardRecording
 from headstart.report._rankings import plot_ranking
 from headstart.report._transcripts import write_transcripts
+from headstart.report._trust import PrecisionRecall, Reliability, write_confidence
 
 __all__ = [
     "DomainMap",
     "HeardRecording",
+    "PrecisionRecall",
+    "Reliability",
     "Table",
     "TaggedText",
     "plot_curve",
     "plot_ranking",
+    "write_confidence",
     "write_domains",
     "write_entities",
     "write_transcripts",

@@ -16,19 +16,32 @@ import numpy as np
 from headstart.backbones import Backbone
 from headstart.data import Dataset, Plan
 from headstart.evaluation import Comparison, Fold, class_scores, score, verdict
+from headstart.search._answers import answers_of
 from headstart.search._first import Tried, try_all
 from headstart.search._halving import Climbed, climb_finalists
 from headstart.search._judging import Judgement, Prior, judge
 from headstart.search._ladder import STOPPING, Best
 from headstart.search._owed import Owed
-from headstart.search._problem import Outcome, Problem, Proof, Rung, SourceUse, Watch, watch_nothing
+from headstart.search._problem import Answers, Outcome, Problem, Proof, Rung, SourceUse, Watch, watch_nothing
 from headstart.search._proof import Measured, compare_all, guarded, measure_baselines, random_weights, scratch
 from headstart.search._scoring import SAVING, pretrained
 from headstart.search._source import Chosen, Reached, compare_other, measured, with_and_without
 from headstart.strategies import Probe, Run, Strategy, reading_for
 from headstart.tasks import Task
 
-__all__ = ["Judgement", "Outcome", "Prior", "Proof", "Rung", "SourceUse", "Watch", "climb", "judge", "watch_nothing"]
+__all__ = [
+    "Answers",
+    "Judgement",
+    "Outcome",
+    "Prior",
+    "Proof",
+    "Rung",
+    "SourceUse",
+    "Watch",
+    "climb",
+    "judge",
+    "watch_nothing",
+]
 
 RANDOM: Final = "the comparison with random weights"
 FROM_SCRATCH: Final = "training from scratch"
@@ -107,6 +120,7 @@ def _finish(reached: Reached, chosen: Chosen | None) -> Outcome:
         predictions=tuple(ours),
         chosen_once=scored.chosen_once or (chosen is not None and bool(chosen.limits)),
         source=source,
+        answers=None if stopped else answers_of(reached, scored),
     )
 
 

@@ -65,6 +65,7 @@ class Outcome:
         predictions: What the model, or the choice repeated in outer folds, made of the scored items.
         chosen_once: Whether outer folds repeat the training of what was chosen, and not all of the choosing.
         source: What examples lent by another data set were worth; None where there are none.
+        answers: The training part as the model sees it; None where the user wanted it to end before.
     """
 
     model: AdaptedModel
@@ -78,6 +79,26 @@ class Outcome:
     predictions: tuple[Fold, ...] = ()
     chosen_once: bool = False
     source: "SourceUse | None" = None
+    answers: "Answers | None" = None
+
+
+@dataclass(frozen=True, eq=False)
+class Answers:
+    """The training part as the model sees it.
+
+    Attributes:
+        items: (n,) positions of examples that fits on folds held out; none where the task has no classes.
+        outputs: (n, C) what those fits made of them, at the model's temperature.
+        looked_at: (m,) positions of training examples, at most a few thousand.
+        features: (m, D) what the head of the model reads of these; nothing where it reads words or frames.
+        scored: (k, D) the same of a test part; None where there is none.
+    """
+
+    items: Indices
+    outputs: NDArray[Any]
+    looked_at: Indices
+    features: NDArray[np.float32]
+    scored: NDArray[np.float32] | None = None
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,12 +40,14 @@ class Scored:
         notes: What limits the score.
         chosen_once: Whether outer folds repeat the training of what was chosen, and not all of the choosing.
         interrupted: Whether the user wanted it to end here.
+        features: (n, D) what the head read of a test part; None of outer folds.
     """
 
     folds: list[Fold]
     notes: Sequence[str] = ()
     chosen_once: bool = False
     interrupted: bool = False
+    features: NDArray[Any] | None = None
 
 
 def measure(problem: Problem, tried: Sequence[Fitted], best: Best, *, reserve: float, interruptible: bool) -> Scored:
@@ -63,7 +65,8 @@ def measure(problem: Problem, tried: Sequence[Fitted], best: Best, *, reserve: f
     """
     splits = problem.splits
     if not problem.plan.folds:
-        return Scored([problem.fold(splits[0], predict(best, problem.dataset.take(splits[0][1]), problem.run))])
+        seen = features(best, problem.dataset.take(splits[0][1]), problem.run)
+        return Scored([problem.fold(splits[0], best.fitted.model.head.outputs(seen))], features=seen)
     if isinstance(best.strategy, Tuning):
         limit, choose = _limits(problem, best, tried), _training_again(problem, best, best.strategy)
     else:
@@ -86,10 +89,15 @@ def pretrained(problem: Problem, fit: Fitted) -> Backbone:
 
 def predict(best: Best, dataset: Dataset, run: Run) -> NDArray[np.float64]:
     """Predict items: from activations at the cut where weights moved, else from stored features."""
+    return best.fitted.model.head.outputs(features(best, dataset, run))
+
+
+def features(best: Best, dataset: Dataset, run: Run) -> NDArray[Any]:
+    """Return what the head of the best so far reads of items, (N, D)."""
     if best.tuned is not None:
-        return best.tuned.outputs(dataset, run=run)
+        return best.tuned.features(dataset, run=run)
     model: AdaptedModel = best.fitted.model
-    return model.head.outputs(run.features.features(model.backbone, dataset, view=model.view))
+    return run.features.features(model.backbone, dataset, view=model.view)
 
 
 def _limits(problem: Problem, best: Best, tried: Sequence[Fitted]) -> str:

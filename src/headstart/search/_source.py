@@ -215,12 +215,13 @@ def _in_time(problem: Problem, reach: Callable[[Problem], Reached]) -> Reached:
 
 def _race(alone: Reached, both: Reached) -> Race:
     """Hold both to the inner folds both know."""
-    challenger, best = _contender(alone), _contender(both)
-    looks = min(_known(alone, challenger), _known(both, best))
+    challenger, best = contender_of(alone), contender_of(both)
+    looks = min(known_folds(alone, challenger), known_folds(both, best))
     return race(challenger, best, prior=EITHER, looks=looks, first=looks)
 
 
-def _contender(reached: Reached) -> Contender:
+def contender_of(reached: Reached) -> Contender:
+    """Return what was reached as something that can be held to inner folds; nothing is trained by this."""
     best, problem = reached.climbed.best, reached.problem
     if best.contender is not None:
         return best.contender
@@ -234,7 +235,8 @@ def _contender(reached: Reached) -> Contender:
     return Contender(problem, folds, probing(problem, best.strategy, best.fitted), known)
 
 
-def _known(reached: Reached, contender: Contender) -> int:
+def known_folds(reached: Reached, contender: Contender) -> int:
+    """Count the folds, from the first, that can be looked at without training a network."""
     n, trained = len(contender.folds), isinstance(reached.climbed.best.strategy, Tuning)
     return n - contender.missing(n) if trained else n  # refits of a probe are next to nothing
 
