@@ -71,7 +71,7 @@ def test_predictions_of_several_labels(run, labels_model, tmp_path):
     texts = "cat dog horse bread cheese soup\nrain snow wind\n"
     _, out, _ = run("predict", model, "-", "--json", stdin=texts)
     rows = [json.loads(line) for line in out.splitlines()]
-    assert [set(row) for row in rows] == [{"input", "labels", "probabilities"}] * 2
+    assert [set(row) for row in rows] == [{"input", "labels", "novelty", "probabilities"}] * 2
     assert "weather" in rows[1]["labels"]
     _, out, _ = run("predict", model, "-", stdin=texts)
     for line, row in zip(out.splitlines(), rows, strict=True):
@@ -96,7 +96,7 @@ def test_predictions_of_values(run, values_model, tmp_path):
     model, _ = values_model
     _, out, _ = run("predict", model, "-", "--json", stdin="good fine great\n")
     row = json.loads(out)
-    assert set(row) == {"input", "value"}
+    assert set(row) == {"input", "novelty", "value"}
     _, line, _ = run("predict", model, "-", stdin="good fine great\n")
     assert line == f"{row['value']:.6g}\t-:1\n"
     table = tmp_path / "out.csv"

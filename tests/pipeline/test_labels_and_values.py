@@ -59,7 +59,7 @@ def test_values_of_images(shades, tmp_path):
     assert result.task == "image-regression"
     assert result.outcome.score.metrics["r2"] > 0.8
     rows = list(headstart.predict(tmp_path / "m", [shades]))
-    assert [set(row) for row in rows] == [{"input", "value"}] * 60
+    assert [set(row) for row in rows] == [{"input", "novelty", "value"}] * 60
     assert [row["input"] for row in rows] == [str(shades / f"{i:02d}.png") for i in range(60)]
     assert np.corrcoef([row["value"] for row in rows], range(60))[0, 1] > 0.9
 
