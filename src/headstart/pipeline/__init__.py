@@ -2,8 +2,11 @@
 
 from headstart.pipeline._adapt import AdaptOptions, AdaptResult, adapt
 from headstart.pipeline._adapting import Adapted, adapt_domains, check_methods
+from headstart.pipeline._audit import AuditResult, audit
+from headstart.pipeline._audit_page import check_page, write_audit_page
 from headstart.pipeline._compare import CompareResult, compare
 from headstart.pipeline._continue import Continued
+from headstart.pipeline._corrections import check_labels_table, write_suspects
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
 from headstart.pipeline._domains import Compared, Domains
@@ -23,6 +26,7 @@ __all__ = [
     "AdaptOptions",
     "AdaptResult",
     "Adapted",
+    "AuditResult",
     "CompareResult",
     "Compared",
     "Continued",
@@ -41,7 +45,10 @@ __all__ = [
     "SpeechErrors",
     "adapt",
     "adapt_domains",
+    "audit",
+    "check_labels_table",
     "check_methods",
+    "check_page",
     "compare",
     "curve",
     "evaluate",
@@ -51,4 +58,6 @@ __all__ = [
     "rank",
     "say_nothing",
     "score_to_dict",
+    "write_audit_page",
+    "write_suspects",
 ]
