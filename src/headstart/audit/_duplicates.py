@@ -24,7 +24,7 @@ Integers = npt.NDArray[np.integer[Any]]
 
 _BLOCK: Final = 1024  # rows of a product
 _KNOWN: Final = 0.99  # of the known copies are proposed
-_DEVIATIONS: Final = 3.5
+_DEVIATIONS: Final = 4.0
 _SECOND: Final = 2.0  # times the sure limit, where features agree
 _LEAST: Final = 1e-6
 _MOST_PAIRS: Final = 100  # times as many as there are items; more say that all items are alike

@@ -28,10 +28,11 @@ from headstart.linear import cross_validate
 Floats = npt.NDArray[np.floating[Any]]
 Integers = npt.NDArray[np.integer[Any]]
 
-PERMUTATIONS: Final = 9
+PERMUTATIONS: Final = 19
 ALARM: Final = 0.9  # of what the features give
 WORTH_SAYING: Final = 0.5
 _FEW: Final = 20  # members of a class below which its area is chance
+_FEW_GROUPS: Final = 10  # of such members
 _FOLDS: Final = 5
 _BINS: Final = 8
 _WORDS: Final = 20  # different ones that have a column
@@ -113,10 +114,10 @@ def told_by_properties(
 
     Returns:
         How well each kind of them tells the classes; kinds without a property are left out, and all of them where no
-        class has 20 members or there are fewer groups than folds.
+        class has 20 members in 10 groups.
     """
     judged = _Judged(y, units, n_classes, seed)
-    if int(units.max()) + 1 < _FOLDS or not len(judged.common):
+    if not len(judged.common):
         return []
     kinds = {kind: [each for each in found if each.kind == kind] for kind in get_args(Kind)}
     return [judged.leak(kind, some, features) for kind, some in kinds.items() if some]
@@ -133,8 +134,10 @@ class _Judged:
 
     @property
     def common(self) -> Integers:
-        """Classes that have enough members."""
-        return np.flatnonzero(np.bincount(self.y, minlength=self.n_classes) >= _FEW)
+        """Classes that have enough members, of enough groups."""
+        pairs = np.unique(np.stack([self.y, self.units], axis=1), axis=0)
+        groups = np.bincount(pairs[:, 0], minlength=self.n_classes)
+        return np.flatnonzero((np.bincount(self.y, minlength=self.n_classes) >= _FEW) & (groups >= _FEW_GROUPS))
 
     def leak(self, kind: Kind, some: Sequence[Property], features: Floats) -> Leak:
         y, columns = self.y, [_encoded(each) for each in some]

@@ -4,9 +4,9 @@ The same voice or patient in training and test makes a score too good. Recording
 ``1089-134686-0000.flac`` or ``go_anna_07.wav``: a part is suggested where all names have the same number of them, the
 first with letters, else the first, that recurs, does not say the label itself and has every class in two values at
 least. Pictures have names such as ``person12_bacteria_3.jpeg``, ``IM-0115-0001.jpeg`` and ``patient_07_slice3.png``,
-often several systems side by side: what all names have before their last, or second, or first separator is suggested
-where it recurs for enough pictures, tells many groups and leaves every class several; the coarsest of these, since too
-large a group costs little and one that is torn apart spoils the score. A patient may well have one label alone.
+often several systems side by side: a beginning of all names is suggested where it recurs for enough pictures, tells
+many groups and leaves every class several; the coarsest of these, since too large a group costs little and one that is
+torn apart spoils the score. A patient may well have one label alone.
 """
 
 import re
@@ -47,7 +47,12 @@ _COMPANY: Final = 0.2  # of the pictures share their group with another
 _LARGEST: Final = 0.2  # of the pictures, in one group
 _GROUPS: Final = 5  # of pictures; fewer are kinds or cameras rather than patients
 _OF_A_CLASS: Final = 3  # groups of pictures
-_DEPTH: Final = 3  # separators that are tried from the beginning
+_BEGINNINGS: Final = (
+    r"^([^_-]+)[_-]",  # p12 of p12_scan_3.png
+    r"^(.+?[_-]\d+|.+?)(?:[_-]\d+)+\.[^.]+$",  # IM-0531 of IM-0531-0001-0002.png, person12_flu of person12_flu_3.png
+    r"^([^_-]+[_-][^_-]+)[_-]",  # patient_07 of patient_07_slice3_left.png
+    r"^(.+)[_-][^_-]+$",  # all but the last part
+)
 
 
 def group_column(table: Table, label: str, modality: Modality) -> Finding | None:
@@ -101,8 +106,7 @@ def _in_recordings(rows: Sequence[Row]) -> Finding | None:
 def _in_pictures(rows: Sequence[Row]) -> Finding | None:
     """Suggest the shortest beginning of the names that could be of a patient."""
     labels = [row.label for row in rows]
-    patterns = [rf"^([^_-]+(?:[_-][^_-]+){{{further}}})[_-]" for further in range(_DEPTH)]
-    for pattern in (*(each.replace("(?:[_-][^_-]+){0}", "") for each in patterns), r"^(.+)[_-][^_-]+$"):
+    for pattern in _BEGINNINGS:
         matches = [re.search(pattern, row.item.name) for row in rows]
         begins = [match.group(1) for match in matches if match]
         if len(begins) == len(rows) and _may_be_of_patients(begins, labels):
