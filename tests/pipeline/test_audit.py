@@ -40,8 +40,8 @@ def reencoded(image: Image.Image, *, share: float, quality: int) -> Image.Image:
 
 def drawn(seed: int) -> Image.Image:
     """A picture with structure of its own."""
-    pixels = np.random.default_rng(seed).integers(0, 256, size=(5, 5, 3), dtype=np.uint8)
-    return Image.fromarray(pixels).resize((48, 48), Image.Resampling.BICUBIC)
+    pixels = np.random.default_rng(seed).integers(0, 256, size=(9, 9, 3), dtype=np.uint8)
+    return Image.fromarray(pixels).resize((128, 128), Image.Resampling.BICUBIC)
 
 
 @pytest.fixture

@@ -7,7 +7,8 @@ different items get. Where both distributions overlap, that leaves only the sure
 signatures up to twice as far apart are then believed where the features say the same.
 
 How near different items get is told from the bulk of the nearest distances, because the nearest of all may be the very
-copies that are looked for: with the median m and the tenth percentile t of the distances, their logarithm is taken to
+copies that are looked for (those nearer than the middle one of the known copies are left out, where both are well apart
+on the whole): with the median m and the tenth percentile t of the distances, their logarithm is taken to
 be normal below the middle, and the limit lies 3.5 deviations under it, where one in 4,300 items would be.
 """
 
@@ -139,7 +140,12 @@ class _Limits:
     @classmethod
     def of(cls, rows: Floats, copies: Floats, originals: Integers, same: Integers) -> "_Limits":
         of_known = 1 - np.einsum("md,md->m", copies, rows[originals])
-        middle, tenth = np.maximum(np.quantile(nearest(rows, same=same), [0.5, 0.1]), _LEAST)
+        usual = nearest(rows, same=same)
+        if len(of_known) and np.median(usual) > np.quantile(
+            of_known, 0.9
+        ):  # copies that are there would count as others
+            usual = usual[usual > np.median(of_known)]
+        middle, tenth = np.maximum(np.quantile(usual, [0.5, 0.1]), _LEAST)
         deviation = (np.log(middle) - np.log(tenth)) / 1.2816
         different = float(middle * np.exp(-_DEVIATIONS * deviation))
         return cls(float(np.quantile(of_known, _KNOWN)) if len(of_known) else 0.0, different, of_known)

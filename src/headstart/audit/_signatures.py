@@ -35,7 +35,7 @@ _CROP: Final = 0.03  # of a side
 _LIGHT: Final = 1.1
 _SMALLER: Final = 0.7
 _QUALITY: Final = 40  # of a JPEG
-# What writing anew changes a number by; smaller spreads over the data must not be blown up. In grey levels, and in nats.
+# What writing anew changes a number by, in grey levels and in nats; smaller spreads must not be blown up.
 _TRIFLE: Final[dict[Modality, float]] = {"image": 4.0, "audio": 0.3}
 
 
