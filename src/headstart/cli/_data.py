@@ -2,11 +2,22 @@
 
 import json
 import time
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from headstart.cli._options import json_option, progress_bar, reading, reading_options, transcripts_option
+from headstart.cli._options import (
+    json_option,
+    progress_bar,
+    reading,
+    reading_options,
+    run_options,
+    transcripts_option,
+)
+
+if TYPE_CHECKING:
+    from headstart.data import Inspection
 
 
 @click.command()
@@ -18,11 +29,39 @@ from headstart.cli._options import json_option, progress_bar, reading, reading_o
     help="What a model of DATA is to be used on: say how far that lies from DATA instead, on the features of "
     "--backbone. No label of it is read.",
 )
-@click.option("--backbone", metavar="NAME", help="With --target, the network [default: the one that comes with this].")
+@click.option(
+    "--deep",
+    is_flag=True,
+    help="Also compute features with --backbone, and look for near-duplicates, labels that are probably wrong, items "
+    "like no other, classes told by metadata alone, and how much a random split flatters where there are groups.",
+)
+@click.option(
+    "--backbone", metavar="NAME", help="With --target or --deep, the network [default: the one that comes with this]."
+)
+@click.option(
+    "-o", "--output", metavar="PAGE", help="With --deep, an HTML page of the pairs and items that were found."
+)
+@click.option(
+    "--labels",
+    metavar="FILE.csv",
+    help="With --deep, a table of the suspicious items: change its column corrected (empty leaves the item out), and "
+    "give it to headstart fit --labels-from.",
+)
 @reading_options
 @transcripts_option
+@run_options
 @json_option
-def check(data: str, *, as_json: bool, target: str | None, backbone: str | None, **options: Any) -> None:
+def check(
+    data: str,
+    *,
+    as_json: bool,
+    target: str | None,
+    deep: bool,
+    backbone: str | None,
+    output: str | None,
+    labels: str | None,
+    **options: Any,
+) -> None:
     """Say what is in DATA, what is wrong with it and what to fix.
 
     Exit status 1 where something must be fixed before `headstart fit`.
@@ -30,26 +69,59 @@ def check(data: str, *, as_json: bool, target: str | None, backbone: str | None,
     from headstart.cli._render import inspection_text
     from headstart.data import inspect
 
-    if backbone is not None and target is None:
-        raise click.UsageError("--backbone goes with --target")
+    if backbone is not None and target is None and not deep:
+        raise click.UsageError("--backbone goes with --target or --deep")
+    if (output or labels) and not deep:
+        raise click.UsageError("-o and --labels go with --deep")
+    if deep and target is not None:
+        raise click.UsageError("--target and --deep look at different things: give one of them")
+    network = {name: options.pop(name) for name in ("seed", "offline", "device")} | {"backbone": backbone}
     if target is not None:
-        click.echo(_compared(data, target, backbone, options, as_json=as_json))
+        click.echo(_compared(data, target, network, options, as_json=as_json))
         return
-
-    options.pop("on_error")  # check reports every fault and never stops at one
-    found = inspect(data, **options)
-    click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else inspection_text(found, data))
+    if deep:
+        found, text = _audited(data, output, labels, network, options, as_json=as_json)
+    else:
+        options.pop("on_error")  # check reports every fault and never stops at one
+        found = inspect(data, **options)
+        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else inspection_text(found, data)
+    click.echo(text)
     if any(finding.severity == "error" for finding in found.findings):
         raise click.exceptions.Exit(1)
 
 
-def _compared(data: str, target: str, backbone: str | None, options: dict[str, Any], *, as_json: bool) -> str:
+def _audited(
+    data: str,
+    output: str | None,
+    labels: str | None,
+    network: dict[str, Any],
+    options: dict[str, Any],
+    *,
+    as_json: bool,
+) -> "tuple[Inspection, str]":
+    """Look at features too, and write what was asked for."""
+    from headstart import pipeline
+    from headstart.cli._audit_text import audit_text
+
+    page = None if output is None else pipeline.check_page(Path(output))
+    table = None if labels is None else pipeline.check_labels_table(Path(labels))
+    with progress_bar() as progress:
+        found = pipeline.audit(data, reading=reading(options), progress=progress, **network)
+    if page is not None:
+        pipeline.write_audit_page(found, page)
+    if table is not None and found.dataset is not None:
+        pipeline.write_suspects(table, found.dataset, found.suspects)
+    text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else audit_text(found, data)
+    return found.inspection, text
+
+
+def _compared(data: str, target: str, network: dict[str, Any], options: dict[str, Any], *, as_json: bool) -> str:
     """Say how far a target lies from the data."""
     from headstart import pipeline
     from headstart.cli._adapt_text import compared_text
 
     with progress_bar() as progress:
-        found = pipeline.compare(data, target, reading=reading(options), backbone=backbone, progress=progress)
+        found = pipeline.compare(data, target, reading=reading(options), progress=progress, **network)
     return json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else compared_text(found, data, target)
 
 

@@ -48,6 +48,11 @@ if TYPE_CHECKING:
     metavar="NAME",
     help="The same for DATA with a column domain: this domain is scored, and the others are the source.",
 )
+@click.option(
+    "--labels-from",
+    metavar="FILE.csv",
+    help="Labels corrected in the table that headstart check --deep --labels wrote; an empty one leaves its item out.",
+)
 @split_options
 @click.option("--slim", is_flag=True, help="Leave the backbone's weights out of MODEL, and name them instead.")
 @click.option(

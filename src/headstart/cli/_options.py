@@ -159,7 +159,7 @@ def reading(options: dict[str, Any]) -> "Reading":
     """Take the reading options out of a command's options."""
     from headstart.pipeline import Reading
 
-    names = ("task", "label", "text", "group", "test", "on_error", "transcripts")
+    names = ("task", "label", "text", "group", "test", "on_error", "transcripts", "labels_from")
     return Reading(**{name: options.pop(name) for name in names if name in options})
 
 

@@ -241,12 +241,13 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def inspection_text(found: "Inspection", source: str) -> str:
+def inspection_text(found: "Inspection", source: str, *, more: Sequence[str] | None = None) -> str:
     """Describe what `headstart check` found.
 
     Args:
         found: The inspection.
         source: What was inspected.
+        more: Lines before the last; by default what was not looked at.
 
     Returns:
         Lines of text.
@@ -266,7 +267,15 @@ def inspection_text(found: "Inspection", source: str) -> str:
         "error": "Fix the errors first, then run this again.",
         "warning": f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL (mind the warnings)",
     }.get(worst, f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL")
-    return "\n".join([*lines, closing])
+    return "\n".join([*lines, *(_not_looked_at(found, source) if more is None else more), closing])
+
+
+def _not_looked_at(found: "Inspection", source: str) -> list[str]:
+    """Say what only a network can find, and how it is looked for."""
+    if not found.n or found.task.endswith("tagging"):
+        return []
+    what = "near-duplicates, wrong labels, classes told by metadata, outliers"
+    return [f"Not looked at ({what}): headstart check {shlex.quote(source)} --deep"]
 
 
 def _findings(order: Sequence["Finding"]) -> Iterator[str]:

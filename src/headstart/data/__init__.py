@@ -7,11 +7,11 @@
 `load` stops at the first thing that is wrong (or leaves it out on request), `inspect` reports everything it finds.
 """
 
-from headstart.data._findings import Finding
+from headstart.data._findings import Finding, Severity
 from headstart.data._inputs import load_items
 from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
-from headstart.data._sides import may_train
+from headstart.data._sides import given_sides, may_train
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
@@ -42,10 +42,12 @@ __all__ = [
     "Modality",
     "Part",
     "Plan",
+    "Severity",
     "Sound",
     "SoundFacts",
     "check_table_name",
     "describe_image",
+    "given_sides",
     "hash_item",
     "inner_folds",
     "inspect",

@@ -13,9 +13,9 @@ from typing import Final
 from headstart.data._columns import Columns, choose_columns
 from headstart.data._conll import from_conll, is_conll
 from headstart.data._lines import Rows, read_lines, read_whole
+from headstart.data._name_groups import group_column
 from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader, noun_of
 from headstart.data._spans import Odd, about_spans, with_spans
-from headstart.data._speakers import speaker_column
 from headstart.data._table import Table
 from headstart.data._tables import read_table
 from headstart.data.dataset import PARTS, Modality, Part
@@ -143,8 +143,8 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
         entries[line] = fault or make(items[i], table.place(line), values)
     ordered = tuple(entries[line] for line in sorted(entries))
     listed = names.labelled and chosen.kind is None and label in table.lists
-    guesses = chosen.modality == "audio" and part in (None, "train") and _open_group(table, names)
-    finding = speaker_column(table, chosen.label) if guesses else None
+    guesses = part in (None, "train") and _open_group(table, names)
+    finding = group_column(table, chosen.label, chosen.modality) if guesses else None
     findings = (finding,) if finding else ()
     notes += [finding.note() for finding in findings]
     return Found(chosen.modality, ordered, f"column {label!r}", tuple(notes), listed, chosen.kind, findings=findings)

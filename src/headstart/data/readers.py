@@ -13,9 +13,9 @@ from typing import Literal
 from headstart.data._facts import Facts, notes_on_items, opened
 from headstart.data._findings import Finding
 from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
+from headstart.data._name_groups import groups_in_names
 from headstart.data._rows import Found, Names, Row
 from headstart.data._sources import find, with_test
-from headstart.data._speakers import speakers_in_names
 from headstart.data._transcripts import too_long
 from headstart.data.dataset import PARTS, PLURALS, Dataset, LeftOut
 from headstart.data.sounds import SoundFacts
@@ -126,17 +126,17 @@ def read(
             rows.append(entry)
             facts += [] if isinstance(result, Row) else [result]
     dataset = _dataset(found, rows, str(source), kind)
-    guessed = _speakers(dataset, found, rows)
+    guessed = _groups(dataset, found, rows)
     notes = (*dataset.notes, *(finding.note() for finding in guessed), *notes_on_items(rows, facts))
     return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults), (*found.findings, *guessed))
 
 
-def _speakers(dataset: Dataset, found: Found, rows: Sequence[Row]) -> list[Finding]:
-    """Suggest groups by the names of recordings, where nothing else says who speaks."""
+def _groups(dataset: Dataset, found: Found, rows: Sequence[Row]) -> list[Finding]:
+    """Suggest groups by the names of recordings or pictures, where nothing else says whose they are."""
     said = any(finding.kind == "possible-groups" for finding in found.findings)
-    if dataset.modality != "audio" or dataset.groups or dataset.folds or dataset.labels is None or said:
+    if dataset.modality == "text" or dataset.groups or dataset.folds or dataset.labels is None or said:
         return []
-    guessed = speakers_in_names(rows)
+    guessed = groups_in_names(rows, dataset.modality)
     return [guessed] if guessed else []
 
 

@@ -2,9 +2,12 @@
 
 from headstart.pipeline._adapt import AdaptOptions, AdaptResult, adapt
 from headstart.pipeline._adapting import Adapted, adapt_domains, check_methods
+from headstart.pipeline._audit import AuditResult, audit
+from headstart.pipeline._audit_page import check_page, write_audit_page
 from headstart.pipeline._compare import CompareResult, compare
 from headstart.pipeline._confidence import Wanted
 from headstart.pipeline._continue import Continued
+from headstart.pipeline._corrections import check_labels_table, write_suspects
 from headstart.pipeline._curve import CURVE_BUDGET, curve
 from headstart.pipeline._curve_result import CurveOptions, CurveResult
 from headstart.pipeline._domains import Compared, Domains
@@ -28,6 +31,7 @@ __all__ = [
     "AdaptOptions",
     "AdaptResult",
     "Adapted",
+    "AuditResult",
     "CompareResult",
     "Compared",
     "Continued",
@@ -49,7 +53,10 @@ __all__ = [
     "Wanted",
     "adapt",
     "adapt_domains",
+    "audit",
+    "check_labels_table",
     "check_methods",
+    "check_page",
     "compare",
     "curve",
     "evaluate",
@@ -61,4 +68,6 @@ __all__ = [
     "say_nothing",
     "score_to_dict",
     "trust_lines",
+    "write_audit_page",
+    "write_suspects",
 ]

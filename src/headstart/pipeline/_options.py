@@ -14,6 +14,7 @@ from headstart.backbones import Backbone
 from headstart.data import UNEQUAL, Dataset, Plan, warnings_about
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import DEFAULT_METRICS, find_metric
+from headstart.pipeline._corrections import with_corrections
 from headstart.pipeline._privacy import Examples
 from headstart.search import Proof
 from headstart.tasks import Kind, Spelling
@@ -54,6 +55,7 @@ class Reading:
         test: Where a separate test part lies.
         on_error: ``skip`` leaves unreadable items out and lists them.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
+        labels_from: A table of corrected labels, as ``headstart check --deep --labels`` writes it.
     """
 
     task: str | None = None
@@ -63,10 +65,16 @@ class Reading:
     test: str | None = None
     on_error: Literal["stop", "skip"] = "stop"
     transcripts: Spelling = "plain"
+    labels_from: str | None = None
 
     def load(self, source: str | Path) -> Dataset:
-        """Read and check a data set."""
-        return data.load(source, **asdict(self))
+        """Read and check a data set, and correct its labels."""
+        dataset = data.load(source, **self.options())
+        return dataset if self.labels_from is None else with_corrections(dataset, Path(self.labels_from))
+
+    def options(self) -> dict[str, Any]:
+        """Return the arguments of `headstart.data.load`."""
+        return {name: value for name, value in asdict(self).items() if name != "labels_from"}
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Pictures and pages for reports; every plot is drawn here."""
 
+from headstart.report._audit import ShownItem, ShownPair, write_audit
 from headstart.report._curves import plot_curve
 from headstart.report._domains import DomainMap, Table, write_domains
 from headstart.report._entities import TaggedText, write_entities
@@ -13,10 +14,13 @@ __all__ = [
     "HeardRecording",
     "PrecisionRecall",
     "Reliability",
+    "ShownItem",
+    "ShownPair",
     "Table",
     "TaggedText",
     "plot_curve",
     "plot_ranking",
+    "write_audit",
     "write_confidence",
     "write_domains",
     "write_entities",

@@ -108,7 +108,7 @@ def _page(
     yield f'<img alt="{about}" src="data:image/png;base64,{base64.b64encode(drawn).decode()}">'
     yield "<p>Below, the source is coloured by its labels and the target by the answers it gets.</p>"
     for table in tables:
-        yield from _table(table)
+        yield from table_lines(table)
     if places:
         yield "<h2>Examples of the target that are like nothing in the source</h2><ul>"
         yield from (f"<li>{escape(place)}</li>" for place in places)
@@ -116,7 +116,8 @@ def _page(
     yield "</body></html>"
 
 
-def _table(table: Table) -> Iterator[str]:
+def table_lines(table: Table) -> Iterator[str]:
+    """Yield a table as lines of HTML."""
     yield f'<h2>{escape(table.title)}</h2><div class="wide"><table>'
     yield "<tr>" + "".join(f"<th>{escape(cell)}</th>" for cell in table.head) + "</tr>"
     for row in table.rows:
