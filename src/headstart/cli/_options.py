@@ -51,7 +51,7 @@ def reading_options(command: Command) -> Command:
         ),
         click.option(
             "--group",
-            metavar="COLUMN|filename:REGEX",
+            metavar="COLUMN|filename:REGEX|dicom:KEYWORD",
             help="Patient, speaker or document of each item: never on both sides of a split.",
         ),
         click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
