@@ -127,7 +127,7 @@ def test_the_range_is_learnt_on_the_training_part_said_kept_and_repeated(tmp_pat
 
 
 def test_12_bits_in_16_are_told_apart_as_well_as_8_bits_are(tmp_path):
-    """In the full range of the type they would be black."""
+    """In the full range of the type they would be nearly black."""
     write_all(tmp_path / "eight", pictures(), _png)
     write_all(tmp_path / "twelve", pictures(), deep)
     scores = [headstart.fit(tmp_path / name, tmp_path / f"{name}.m", options=PROBE) for name in ("eight", "twelve")]
@@ -218,7 +218,7 @@ def test_pictures_of_different_channels_are_refused_with_their_place(tmp_path):
 @pytest.mark.shared
 @pytest.mark.slow
 def test_chest_x_rays_give_the_same_answers_in_every_format(shared, tmp_path):
-    """The largest differences of probabilities seen on 2026-11: see the bound of each."""
+    """Seen: no difference at all, in any of the formats."""
     folder = shared / "data/images/chest-xray/train"
     files = [path for label in ("NORMAL", "PNEUMONIA") for path in sorted((folder / label).iterdir())[:38]]
     made = [(path.parent.name, np.asarray(Image.open(path).convert("L"))) for path in files]
@@ -231,4 +231,4 @@ def test_chest_x_rays_give_the_same_answers_in_every_format(shared, tmp_path):
         found = probabilities(tmp_path / "models" / name, write_all(tmp_path / f"new {name}", new, write))
         reference = found if reference is None else reference
         difference = float(np.abs(found - reference).max())
-        assert difference < 1e-3, name
+        assert difference < 1e-6, name
