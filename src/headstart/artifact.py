@@ -40,7 +40,7 @@ import torch
 from headstart import backbones
 from headstart.backbones import Backbone
 from headstart.confidence import Confidence
-from headstart.data import hash_item
+from headstart.data import PixelScale, hash_item
 from headstart.errors import ArtifactError, BackboneError, writing
 from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
 from headstart.model import AdaptedModel, Base, Head
@@ -218,7 +218,7 @@ def _backbone(
         network = _pretrained(folder, facts, given, offline=offline)
         after = facts["source"].get("after")
         network = network.truncated(after) if after in network.cuts else network
-        network = _of_several_rows(network, facts["source"], folder)
+        network = _reading_alike(network, facts["source"], folder)
         if base is not None and network.weights_hash != facts["weights_hash"]:
             _check_weights(network, base.name, base.weights_hash, folder)
             network = _with_trained(network, base, state, folder, name=facts["backbone"])
@@ -245,14 +245,16 @@ def _pretrained(folder: Path, facts: Mapping[str, Any], given: Backbone | str | 
     return _find(folder, given or (base.name if base else facts["backbone"]), offline=offline)
 
 
-def _of_several_rows(network: Backbone, source: Mapping[str, Any], folder: Path) -> Backbone:
-    """Let a network that was found or given make features of words or frames as the recorded one does."""
+def _reading_alike(network: Backbone, source: Mapping[str, Any], folder: Path) -> Backbone:
+    """Let a network that was found or given make features of words or frames, or see, as the recorded one does."""
     pooling, per_second = source.get("words"), source.get("frames")
     try:
         if pooling not in (None, network.pooling_of_words):
             return backbones.word_backbone(network, pooling)
         if per_second not in (None, network.frames):
             return backbones.frame_backbone(network, per_second)
+        if "pixels" in source and source["pixels"] != network.source.get("pixels"):
+            return backbones.picture_backbone(network, PixelScale.from_dict(source["pixels"]))
         return network
     except BackboneError as error:
         fix = "The head only fits the backbone it was fitted on: name that one."

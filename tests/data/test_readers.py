@@ -251,7 +251,7 @@ def test_a_source_that_is_missing_or_of_another_kind_is_refused(tmp_path):
         ({"task": "image-tagging"}, "'image-tagging' is not supported. Choose one of: classification, .*image-classif"),
         ({"task": "NER"}, "task 'NER' is not supported. That is tagging here. Choose one of: "),
         ({"task": "text-classification"}, "task 'text-classification' does not fit: the data holds images"),
-        ({"group": "dicom:PatientID"}, "--group dicom:PatientID: DICOM files are not read yet"),
+        ({"group": "dicom:Patient"}, "--group: DICOM has no element called 'Patient'"),
         ({"group": "patient"}, "--group patient: folders of files have no columns"),
         ({"group": "filename:("}, "--group: not a regular expression: missing \\)"),
         ({"group": "filename:p1"}, "--group: expected a capture group \\( \\) in 'p1', found none"),

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
     from headstart.backbones._packs import add_pack, write_pack
+    from headstart.backbones._pictures import picture_backbone
     from headstart.backbones._scratch import from_scratch
     from headstart.backbones._source_head import SourceHead
     from headstart.backbones._tensors import hash_state, read_tensors, write_tensors
@@ -35,6 +36,7 @@ _HOMES = {
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
     "_packs": ("add_pack", "write_pack"),
+    "_pictures": ("picture_backbone",),
     "_scratch": ("from_scratch",),
     "_source_head": ("SourceHead",),
     "_tensors": ("hash_state", "read_tensors", "write_tensors"),
@@ -74,6 +76,7 @@ __all__ = [
     "load",
     "locate",
     "parse_name",
+    "picture_backbone",
     "read_tensors",
     "rebuild",
     "with_lora",

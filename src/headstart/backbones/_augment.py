@@ -22,7 +22,7 @@ from PIL import Image
 
 from headstart.backbones._augment_sounds import SoundChange, heard_otherwise
 from headstart.backbones._base import Backbone, Preparer
-from headstart.backbones._images import ImagePreparer
+from headstart.backbones._images import ImagePreparer, Planes
 from headstart.backbones._module import RATE, CallablePreparer
 from headstart.backbones._sounds import SoundPreparer
 from headstart.backbones._yamnet import FRONT, PatchPreparer
@@ -81,7 +81,7 @@ def _changed(backbone: Backbone, *, seed: int, view: int, flips: Flips) -> Prepa
     crop = _CropAndFlip(seed=seed, view=view, flips=flips)
     settings = {**preparer.settings, "augmentation": crop.settings}
     if isinstance(preparer, ImagePreparer):
-        return replace(preparer, resize=partial(_then, crop, preparer.resize), settings=settings)
+        return replace(preparer, change=crop.of_all, settings=settings)
     if isinstance(preparer, CallablePreparer) and modality == "image":
         return replace(preparer, preprocessing=partial(_then, crop, preparer.preprocessing), settings=settings)
     fix = "Train on view 0 alone."
@@ -114,14 +114,19 @@ class _CropAndFlip:
         }
 
     def __call__(self, image: Image.Image) -> Image.Image:
-        digest = hashlib.sha256(f"{image.size} ".encode() + image.tobytes()).digest()
+        return self.of_all((image,))[0]
+
+    def of_all(self, planes: Planes) -> Planes:
+        """Change all channels of a picture alike."""
+        size, pixels = planes[0].size, b"".join(plane.tobytes() for plane in planes)
+        digest = hashlib.sha256(f"{size} ".encode() + pixels).digest()
         rng = np.random.default_rng([self.seed, self.view, *np.frombuffer(digest, dtype="<u4").tolist()])
-        box, flip = _draw_box(image.size, rng), rng.random() < 0.5
+        box, flip = _draw_box(size, rng), rng.random() < 0.5
         side = max(box[2] - box[0], box[3] - box[1])
-        square = image.resize((side, side), Image.Resampling.BICUBIC, box=box)
+        squares = tuple(plane.resize((side, side), Image.Resampling.BICUBIC, box=box) for plane in planes)
         if flip and self.flips == "on":
-            return square.transpose(Image.Transpose.FLIP_LEFT_RIGHT)
-        return square
+            return tuple(square.transpose(Image.Transpose.FLIP_LEFT_RIGHT) for square in squares)
+        return squares
 
 
 def _draw_box(size: tuple[int, int], rng: np.random.Generator) -> tuple[int, int, int, int]:

@@ -8,7 +8,8 @@ after each, and a tail that pools the last block's output into one row of featur
 A family whose blocks are unknown has no cut points; it still works as a frozen extractor.
 
 A text network can give a row for every word of an item instead, and one for sounds a row for every frame; see
-`headstart.backbones.word_backbone` and `frame_backbone`.
+`headstart.backbones.word_backbone` and `frame_backbone`. One for images can see more than 8-bit RGB; see
+`picture_backbone`.
 """
 
 import hashlib
@@ -25,7 +26,7 @@ from torch import Tensor, nn
 from headstart.backbones._batch import Batch
 from headstart.backbones._source_head import SourceHead
 from headstart.backbones._tensors import hash_state, tensors_of
-from headstart.data import Item, Modality
+from headstart.data import Item, Modality, PixelScale
 from headstart.errors import BackboneError
 
 View = Literal["last", "mean"]
@@ -147,6 +148,12 @@ class Backbone:
     def pooling_of_words(self) -> Literal["first", "mean"] | None:
         """How its features of words are made; None where it gives none. See `word_backbone`."""
         return self.source.get("words")
+
+    @property
+    def pixels(self) -> PixelScale | None:
+        """How it sees pixels of more than 8 bits, and other channels; None where all become 8-bit RGB."""
+        kept = self.source.get("pixels")
+        return None if kept is None else PixelScale.from_dict(kept)
 
     @property
     def frames(self) -> float | None:

@@ -1,7 +1,8 @@
 """What the image families share: preparing pictures, and chains of modules that map one tensor to the next.
 
-Pictures are decoded and resized one at a time to bytes, in threads; normalising happens once for the whole batch, which
-is cheaper and four times smaller to hand over.
+Pictures are decoded and resized one at a time, in threads: those of 8 bits to bytes, which are four times smaller to
+hand over, others to floats, of which nothing is rounded. Normalising happens once for the whole batch, which is
+cheaper.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -17,9 +18,10 @@ from torch import Tensor, nn
 
 from headstart.backbones._base import Block
 from headstart.backbones._batch import Batch
-from headstart.data import Item, read_image
+from headstart.data import Item, PixelScale, read_image, read_pixels
 
-Pixels = NDArray[np.uint8]
+Pixels = NDArray[np.uint8] | NDArray[np.float32]  # (H, W, 3) bytes, or (H, W, C) values in [0, 1], C 1 for gray
+Planes = tuple[Image.Image, ...]  # one of mode RGB, or one of mode F for every channel
 
 
 @final
@@ -28,28 +30,50 @@ class ImagePreparer:
     """Decodes, resizes and normalises pictures.
 
     Attributes:
-        resize: An RGB image to (H, W, 3) bytes, of one shape for all images.
-        settings: What `resize` does, with ``mean`` and ``std`` of the values in [0, 1].
+        resize: An image of mode RGB or F to one of the same mode, and of one size for all images.
+        settings: What `resize` does, with ``mean`` and ``std`` of the values in [0, 1], one for each channel.
         chunk: Images are decoded one a call.
+        scale: How pixels of more than 8 bits are scaled, and how many channels there are; None where all pictures
+            become 8-bit RGB.
+        change: What is done to a picture before it is resized.
     """
 
-    resize: Callable[[Image.Image], Pixels]
+    resize: Callable[[Image.Image], Image.Image]
     settings: Mapping[str, Any]
     chunk: int = 1
+    scale: PixelScale | None = None
+    change: Callable[[Planes], Planes] | None = None
 
     def read(self, items: Sequence[Item]) -> list[Pixels]:
         """Decode and resize."""
-        return [self.resize(read_image(item)) for item in items]
+        return [self._read(item) for item in items]
 
     def cost(self, prepared: Pixels) -> int:
         """Count the pixels."""
-        return prepared.size // 3
+        return int(prepared.shape[0] * prepared.shape[1])
 
     def collate(self, prepared: Sequence[Pixels]) -> Batch:
-        """Stack and normalise; (N, 3, H, W) with the channels last in memory, as the bytes lie."""
+        """Stack and normalise; (N, C, H, W) with the channels last in memory, as the pixels lie."""
         mean, std = (torch.tensor(self.settings[key]).mul(255)[:, None, None] for key in ("mean", "std"))
+        if any(pixels.dtype != np.uint8 for pixels in prepared):
+            prepared = [_in_floats(pixels, len(mean)) for pixels in prepared]
         values = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).float()
         return Batch(values.sub_(mean).div_(std))
+
+    def _read(self, item: Item) -> Pixels:
+        read = read_image(item) if self.scale is None else read_pixels(item, self.scale)
+        planes = (read,) if isinstance(read, Image.Image) else tuple(map(Image.fromarray, np.moveaxis(read, -1, 0)))
+        resized = [np.asarray(self.resize(plane)) for plane in (self.change(planes) if self.change else planes)]
+        if isinstance(read, Image.Image):
+            return resized[0]
+        # Floats may ring beyond black and white where they are resized, as bytes cannot.
+        return np.stack(resized, axis=-1).clip(0, 1)
+
+
+def _in_floats(pixels: Pixels, channels: int) -> NDArray[np.float32]:
+    """Return (H, W, channels) values from 0 to 255; gray is repeated."""
+    values = pixels.astype(np.float32) if pixels.dtype == np.uint8 else pixels * np.float32(255)
+    return np.ascontiguousarray(np.broadcast_to(values, (*pixels.shape[:2], channels)))
 
 
 def block(name: str, *modules: nn.Module) -> Block:

@@ -17,6 +17,7 @@ from headstart.backbones._frames import frame_backbone
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._names import Address, parse_name
 from headstart.backbones._packs import added_folder
+from headstart.backbones._pictures import plain, seeing
 from headstart.backbones._words import word_backbone
 from headstart.data import Modality
 from headstart.errors import BackboneError
@@ -207,10 +208,12 @@ def _build(recipe: Recipe, name: str) -> Backbone:
         raise BackboneError(f"expected a library among {known}, found {library!r}", where=name, fix="Update headstart.")
     # What still draws random numbers while a network is created must not shift the caller's.
     with torch.random.fork_rng(devices=[]):
-        backbone: Backbone = _family(str(library)).build(recipe, name)
+        first = plain(recipe)
+        backbone: Backbone = _family(str(library)).build(first, name)
         if "after" in recipe.source:
             backbone = replace(backbone.truncated(recipe.source["after"]), name=name)
-            check_fit(backbone.network, recipe.state, where=name)
+            check_fit(backbone.network, first.state, where=name)
+        backbone = seeing(backbone, recipe)
         if "words" in recipe.source:
             backbone = word_backbone(backbone, recipe.source["words"])
         if "frames" in recipe.source:

@@ -20,7 +20,7 @@ from headstart.backbones._base import Backbone
 from headstart.backbones._batch import Batch
 from headstart.backbones._images import block
 from headstart.backbones._tensors import hash_state
-from headstart.data import Item, Modality, Sound, read_image, read_sound
+from headstart.data import Item, Modality, PixelScale, Sound, read_image, read_sound
 from headstart.errors import BackboneError
 
 RATE: Final = 16_000  # at which the user's function gets recordings
@@ -81,12 +81,14 @@ class CallablePreparer:
         modality: What the items are.
         settings: The hash of what the function makes of the fixed items.
         chunk: One item a call.
+        scale: How pixels of more than 8 bits become the 8 bits that the function gets; by rules of their own if None.
     """
 
     preprocessing: Callable[[Any], Tensor]
     modality: Modality
     settings: Mapping[str, Any]
     chunk: int = 1
+    scale: PixelScale | None = None
 
     def read(self, items: Sequence[Item]) -> list[Tensor]:
         """Decode images and recordings, then apply the function."""
@@ -120,7 +122,7 @@ class CallablePreparer:
     def _decoded(self, item: Item) -> Any:
         if self.modality == "audio":
             return read_sound(item, rate=RATE)
-        return read_image(item) if self.modality == "image" else item
+        return read_image(item, self.scale) if self.modality == "image" else item
 
 
 def _identify(preprocessing: Callable[[Any], Tensor], modality: Modality, *, name: str) -> str:

@@ -15,6 +15,7 @@ from torch import nn
 
 from headstart.backbones._base import Backbone
 from headstart.backbones._load import FAMILIES, rebuild
+from headstart.backbones._pictures import PIXELS, picture_backbone
 from headstart.errors import BackboneError
 
 Create = Callable[[Any, Mapping[str, Any], str], nn.Module]  # family, source and name to a network
@@ -60,10 +61,11 @@ def _created(backbone: Backbone, library: str) -> Backbone:
     with torch._C.DisableTorchFunction():  # it switches `unfilled` off, so that weights are drawn
         network = CREATE[library](family, backbone.source, backbone.name)
     # Weights are drawn for the whole network, which a truncated one is then cut from again.
-    source = {key: value for key, value in backbone.source.items() if key != "after"}
+    source = {key: value for key, value in backbone.source.items() if key not in ("after", PIXELS)}
     whole = rebuild(source, backbone.assets, network.state_dict(), name=backbone.name)
     after = backbone.source.get("after")
-    return whole if after is None else replace(whole.truncated(after), name=backbone.name)
+    fresh = whole if after is None else replace(whole.truncated(after), name=backbone.name)
+    return fresh if backbone.pixels is None else picture_backbone(fresh, backbone.pixels)
 
 
 def _reset(backbone: Backbone) -> Backbone:

@@ -6,13 +6,14 @@ layers in another way, so it works as a frozen extractor until it has a line of 
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from copy import copy
 from difflib import get_close_matches
 from functools import partial
 from pathlib import Path
+from statistics import fmean
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, cast
 
-import numpy as np
 import timm
 import torch
 from PIL import Image
@@ -35,14 +36,15 @@ from torch import Tensor, nn
 from headstart.backbones import _timm_chains as chains
 from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, misfits, read_json, read_weights, unfilled
-from headstart.backbones._images import ImagePreparer, Pixels
+from headstart.backbones._images import ImagePreparer
 from headstart.backbones._source_head import source_head
 from headstart.backbones._timm_chains import Chain, Network
 from headstart.errors import BackboneError
 
+Step = Callable[[Image.Image], Image.Image]  # keeps the mode
 # timm leaves these two without types.
 _resolve: Final[Callable[..., dict[str, Any]]] = resolve_data_config
-_transform: Final[Callable[..., Callable[[Image.Image], Any]]] = create_transform
+_transform: Final[Callable[..., Any]] = create_transform
 # Arguments of timm.create_model that fetch or unpickle weights, or that this file decides itself.
 REFUSED: Final = {
     *("pretrained", "checkpoint_path", "pretrained_cfg", "pretrained_cfg_overlay", "cache_dir"),
@@ -134,12 +136,11 @@ def build(recipe: Recipe, name: str) -> Backbone:
     if type(network) in CONVOLUTIONAL:
         network.to(memory_format=torch.channels_last)
     note = f"no cut points are known for {type(network).__name__}; it works as a frozen extractor"
-    transform = _transform(**settings, is_training=False, use_prefetcher=True)
     return Backbone(
         name=name,
         modality="image",
         network=network,
-        preparer=ImagePreparer(partial(_resize, transform), settings),
+        preparer=ImagePreparer(_resizing(settings), settings),
         blocks=tuple(blocks),
         tail=tail,
         num_features=getattr(network, "head_hidden_size", None) or network.num_features,
@@ -202,9 +203,26 @@ def _convert(
         return None  # the caller reports what does not fit, by name
 
 
-def _resize(transform: Callable[[Image.Image], Any], image: Image.Image) -> Pixels:
-    """Run timm's own resizing and cropping, which ends in (3, H, W) bytes."""
-    return np.moveaxis(np.asarray(transform(image)), 0, -1)
+def _resizing(settings: Mapping[str, Any]) -> Callable[[Image.Image], Image.Image]:
+    """Return timm's own resizing and cropping, without its last step, which makes bytes of any picture."""
+    *steps, _ = _transform(**settings, is_training=False, use_prefetcher=True).transforms
+    return partial(_in_turn, steps, [_for_floats(step) for step in steps])
+
+
+def _in_turn(steps: Sequence[Step], for_floats: Sequence[Step], image: Image.Image) -> Image.Image:
+    for step in for_floats if image.mode == "F" else steps:
+        image = step(image)
+    return image
+
+
+def _for_floats(step: Step) -> Step:
+    """Let a step that fills up with a colour fill single channels up, from 0 to 1, with its gray."""
+    fill = getattr(step, "fill", None)
+    if not isinstance(fill, Sequence):
+        return step
+    changed: Any = copy(step)
+    changed.fill = fmean(fill) / 255
+    return cast(Step, changed)
 
 
 def _chain(network: Network, size: Sequence[int]) -> Chain:

@@ -6,14 +6,11 @@ own weight files do not.
 
 from collections.abc import Callable, Mapping
 from difflib import get_close_matches
-from functools import partial
 from pathlib import Path
 from typing import Any, Final
 
-import numpy as np
 import torch
 import torchvision
-from PIL import Image
 from torch import Tensor, nn
 from torchvision.models import VGG, ResNet, SqueezeNet
 from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resize
@@ -21,7 +18,7 @@ from torchvision.transforms import CenterCrop, Compose, InterpolationMode, Resiz
 from headstart.backbones._base import Backbone, Block
 from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill, read_json, read_weights, unfilled
-from headstart.backbones._images import ImagePreparer, Pixels, block, link, residual_stages
+from headstart.backbones._images import ImagePreparer, block, link, residual_stages
 from headstart.backbones._source_head import source_head
 from headstart.errors import BackboneError
 
@@ -77,7 +74,7 @@ def build(recipe: Recipe, name: str) -> Backbone:
         name=name,
         modality="image",
         network=network,
-        preparer=ImagePreparer(partial(_resize, _transform(settings)), settings),
+        preparer=ImagePreparer(_transform(settings), settings),
         blocks=tuple(blocks),
         tail=tail,
         num_features=width,
@@ -140,7 +137,3 @@ def _transform(settings: Mapping[str, Any]) -> Compose:
     height, width = settings["input_size"][1:]
     mode = InterpolationMode(settings["interpolation"])
     return Compose([Resize(int(min(height, width) / settings["crop_pct"]), mode), CenterCrop((height, width))])
-
-
-def _resize(transform: Compose, image: Image.Image) -> Pixels:
-    return np.asarray(transform(image))

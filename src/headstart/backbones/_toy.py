@@ -17,7 +17,7 @@ from headstart.backbones._aligned import OVERLAP, WordPooling, place_words
 from headstart.backbones._base import Backbone, Block
 from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill
-from headstart.backbones._images import ImagePreparer, Pixels, block
+from headstart.backbones._images import ImagePreparer, block
 from headstart.backbones._sounds import Samples, SoundPreparer
 from headstart.backbones._texts import TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
 from headstart.backbones._words import PreparedWords, as_document, collate_words
@@ -72,8 +72,8 @@ def _build_image(recipe: Recipe, name: str) -> Backbone:
     )
 
 
-def _squash(image: Image.Image) -> Pixels:
-    return np.asarray(image.resize((SIZE, SIZE), Image.Resampling.BILINEAR))
+def _squash(image: Image.Image) -> Image.Image:
+    return image.resize((SIZE, SIZE), Image.Resampling.BILINEAR)
 
 
 def _average(batch: Batch) -> Tensor:

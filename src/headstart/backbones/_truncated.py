@@ -14,6 +14,7 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, Final
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -66,7 +67,7 @@ def _run(short: Backbone, parts: Sequence[nn.Module]) -> tuple[int, tuple[nn.Mod
     hooks = [part.register_forward_pre_hook(lambda module, _: called.append(module)) for part in parts]
     try:
         with torch.no_grad():
-            activations = short.forward_to(short.prepare(examples(short.modality)[:1]), short.cuts[-1])
+            activations = short.forward_to(short.prepare([_example(short)]), short.cuts[-1])
             shape = tuple(activations.values.shape)
             if short.pool is None and len(shape) not in (2, 4):
                 fix = f"Choose another of its cut points: {', '.join(short.cuts)}."
@@ -77,6 +78,14 @@ def _run(short: Backbone, parts: Sequence[nn.Module]) -> tuple[int, tuple[nn.Mod
         for hook in hooks:
             hook.remove()
     return width, tuple(part for part in parts if part in called)
+
+
+def _example(short: Backbone) -> Any:
+    """Return an item that it can read: of pictures one with its channels."""
+    example, pixels = examples(short.modality)[0], short.pixels
+    if pixels is None or pixels.channels == 3:
+        return example
+    return np.resize(np.asarray(example), (60, 90, pixels.channels))
 
 
 def _average(space: tuple[int, int], batch: Batch) -> Tensor:

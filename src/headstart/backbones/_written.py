@@ -23,8 +23,8 @@ from headstart.backbones._hashes import check_sha256
 from headstart.backbones._load import rebuild
 from headstart.backbones._packs import whole_or_absent
 from headstart.backbones._tensors import read_tensors, write_tensors
-from headstart.data import hash_item
-from headstart.errors import BackboneError
+from headstart.data import PixelScale, hash_item
+from headstart.errors import BackboneError, DataError
 
 FORMAT: Final = 1
 WEIGHTS: Final = "model.safetensors"
@@ -45,6 +45,13 @@ def _positive(value: object) -> bool:
 
 def _three(value: object) -> bool:
     return isinstance(value, list) and len(value) == 3 and all(isinstance(each, int | float) for each in value)
+
+
+def _scale(value: object) -> bool:
+    try:
+        return isinstance(value, dict) and bool(PixelScale.from_dict(value))
+    except DataError:
+        return False
 
 
 # What must be there, and how it must look; a table inside holds nothing else.
@@ -94,11 +101,12 @@ SOURCES: Final[Mapping[str, Form]] = {
     },
     "toy": {"name": _among("image", "text", "audio")},
 }
-# Where items have several rows, and how a Conformer hears silence.
+# Where items have several rows, how a Conformer hears silence, and how pixels become black to white.
 MAYBE: Final[Form] = {
     "words": _among("first", "mean"),
     "frames": _positive,
     "quiet": dict.fromkeys(("floor", "spread"), _positive),
+    "pixels": _scale,
 }
 NEEDED: Final[Mapping[str, tuple[str, ...]]] = {"transformers": (f"{ASSETS}/tokenizer.json",)}
 

@@ -52,7 +52,8 @@ def reading_options(command: Command) -> Command:
         click.option(
             "--group",
             metavar="COLUMN|filename:REGEX",
-            help="Patient, speaker or document of each item: never on both sides of a split.",
+            help="Patient, speaker or document of each item: never on both sides of a split. dicom:PatientID reads "
+            "the header.",
         ),
         click.option("--text", metavar="COLUMN", help="Column of the texts [default: text]."),
         click.option("--label", metavar="COLUMN", help="Column of the labels [default: label] or transcripts."),

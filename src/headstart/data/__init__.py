@@ -9,8 +9,10 @@
 
 from headstart.data._findings import Finding, Severity
 from headstart.data._inputs import load_items
+from headstart.data._learning import learn_scale
 from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
+from headstart.data._scaling import PixelScale, name_of
 from headstart.data._sides import given_sides, may_train
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
@@ -18,7 +20,7 @@ from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import UNEQUAL, Inspection, inspect, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
 from headstart.data.documents import Document, split_words
-from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image
+from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image, read_images, read_pixels
 from headstart.data.readers import load
 from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_blocks, sound_facts, sound_rate
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
@@ -41,6 +43,7 @@ __all__ = [
     "LeftOut",
     "Modality",
     "Part",
+    "PixelScale",
     "Plan",
     "Severity",
     "Sound",
@@ -51,14 +54,18 @@ __all__ = [
     "hash_item",
     "inner_folds",
     "inspect",
+    "learn_scale",
     "lend",
     "load",
     "load_items",
     "make_folds",
     "may_train",
+    "name_of",
     "plan_split",
     "read_entities",
     "read_image",
+    "read_images",
+    "read_pixels",
     "read_sound",
     "read_table",
     "read_texts",

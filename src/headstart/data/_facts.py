@@ -1,9 +1,11 @@
 """Opening every image or sound once, and what is said about what is in them."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from headstart.data._rows import Row
+from headstart.data._scaling import name_of_channels
 from headstart.data.dataset import Item, Modality
 from headstart.data.images import ImageFacts, describe_image
 from headstart.data.sounds import SoundFacts, sound_facts
@@ -43,6 +45,35 @@ def opened(entries: Sequence[Row | DataError], modality: Modality) -> Iterator[R
             return DataError(error.problem, where=where, fix=error.fix)
 
     return LocalEngine().map(open_one, entries)
+
+
+def of_one_kind(
+    entries: Sequence[Row | DataError], results: Sequence[Row | DataError | Facts]
+) -> list[Row | DataError | Facts]:
+    """Make faults of the pictures that have other channels than most: a network has one first layer.
+
+    Args:
+        entries: Rows, or faults.
+        results: What opening them gave.
+
+    Returns:
+        The results, with those faults in their places.
+    """
+    counts = Counter(result.channels for result in results if isinstance(result, ImageFacts))
+    if len(counts) < 2:
+        return list(results)
+    usual = counts.most_common(1)[0][0]
+
+    def judged(entry: Row | DataError, result: Row | DataError | Facts) -> Row | DataError | Facts:
+        if not isinstance(result, ImageFacts) or not isinstance(entry, Row) or result.channels == usual:
+            return result
+        return DataError(
+            f"expected {name_of_channels(usual)}, as most have, found {name_of_channels(result.channels)}",
+            where=entry.place,
+            fix="Give pictures of the same channels.",
+        )
+
+    return [judged(entry, result) for entry, result in zip(entries, results, strict=True)]
 
 
 def notes_on_items(rows: Sequence[Row], facts: Sequence[Facts]) -> list[str]:

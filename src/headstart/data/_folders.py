@@ -14,7 +14,8 @@ from pathlib import Path, PurePath
 from typing import Final, final
 
 from headstart.data._beside import from_texts_beside
-from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader
+from headstart.data._dicom import PREAMBLE, is_dicom
+from headstart.data._rows import FROM_FILES, PARTS_BY_NAME, Found, Names, Row, group_reader
 from headstart.data.dataset import PARTS, PLURALS, Modality, Part
 from headstart.data.images import IMAGE_SUFFIXES
 from headstart.data.sounds import SOUND_SUFFIXES, UNREAD_SUFFIXES
@@ -38,8 +39,8 @@ def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
         DataError: There is neither image nor sound, or both, or no training part beside another.
         OptionError: The group option names a column.
     """
-    if names.group and not names.group.startswith("filename:"):
-        fix = "Use filename:REGEX, or write a manifest.csv."
+    if names.group and not names.group.startswith(FROM_FILES):
+        fix = "Use filename:REGEX or dicom:PatientID, or write a manifest.csv."
         raise OptionError(f"--group {names.group}: folders of files have no columns", fix=fix)
     if spoken := _with_transcripts(root, names):
         group_of = group_reader(names.group, "audio")
@@ -78,11 +79,24 @@ def name_fault(name: str) -> DataError | None:
 
 
 def modality_of(path: PurePath) -> Modality | None:
-    """Say by the end of its name whether a file is an image or a sound, None where it is neither."""
+    """Say by the end of its name whether a file is an image or a sound, None where it is neither.
+
+    Files of DICOM often have names without one, or end in the last number of an identifier; they say what they are.
+    """
     suffix = path.suffix.lower()
     if suffix in IMAGE_SUFFIXES:
         return "image"
-    return "audio" if suffix in SOUND_SUFFIXES | UNREAD_SUFFIXES else None
+    if suffix in SOUND_SUFFIXES | UNREAD_SUFFIXES:
+        return "audio"
+    return "image" if isinstance(path, Path) and not suffix.strip(".0123456789") and _is_dicom(path) else None
+
+
+def _is_dicom(path: Path) -> bool:
+    try:
+        with path.open("rb") as file:
+            return is_dicom(file.read(PREAMBLE))
+    except OSError:
+        return False
 
 
 def files_below(folder: Path, modality: Modality) -> list[Path]:

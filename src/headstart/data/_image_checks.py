@@ -5,7 +5,7 @@ from typing import Final
 
 from headstart.data._facts import TINY
 from headstart.data._findings import Finding, Severity
-from headstart.data.images import DARK, ImageFacts
+from headstart.data.images import ImageFacts
 from headstart.data.readers import Reading
 
 _ODD_SHAPE: Final = 5  # longer side to shorter; a square crop then shows a fifth or less
@@ -24,9 +24,7 @@ def about_images(reading: Reading) -> list[Finding]:
             fix = "Crop or tile them: networks see a square."
             kinds["odd-shape", "warning", f"more than {_ODD_SHAPE} times longer than wide", fix].append(place)
         for kind in fact.conversions:
-            severity: Severity = "warning" if kind == DARK else "info"
-            fix = "Stretch the contrast to 16 bits before." if kind == DARK else "Nothing, if this is meant."
-            kinds["conversion", severity, kind, fix].append(place)
+            kinds["conversion", "info", kind, "Nothing, if this is meant."].append(place)
     return [
         Finding(kind, severity, found[0], f"{what}: {len(found)} images", fix)
         for (kind, severity, what, fix), found in kinds.items()

@@ -14,7 +14,7 @@ from headstart.data._columns import Columns, choose_columns
 from headstart.data._conll import from_conll, is_conll
 from headstart.data._lines import Rows, read_lines, read_whole
 from headstart.data._name_groups import group_column
-from headstart.data._rows import PARTS_BY_NAME, Found, Names, Row, group_reader, noun_of
+from headstart.data._rows import FROM_FILES, PARTS_BY_NAME, Found, Names, Row, group_reader, noun_of
 from headstart.data._spans import Odd, about_spans, with_spans
 from headstart.data._table import Table
 from headstart.data._tables import read_table
@@ -220,7 +220,7 @@ def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
     columns: dict[str, Sequence[str]] = {
         name: table.column(name, option="") for name in ("split", "domain", "fold") if name in present
     }
-    if names.group and not names.group.startswith("filename:"):
+    if names.group and not names.group.startswith(FROM_FILES):
         columns["group"] = table.column(names.group, option="--group")
     elif not names.group and "group" in present:
         columns["group"] = table.column("group", option="--group")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Final
 
+from headstart.data._dicom import check_keyword, hashed_value
 from headstart.data._findings import Finding
 from headstart.data.dataset import PLURALS, Item, Modality, Part
 from headstart.errors import DataError, OptionError
@@ -17,6 +18,9 @@ PARTS_BY_NAME: Final[dict[str, Part]] = {
     "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val", "dev": "val",
     "testa": "val", "test": "test", "testb": "test", "testing": "test",
 }  # fmt: skip
+
+
+FROM_FILES: Final = ("filename:", "dicom:")  # how groups are asked for that no column holds
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,25 +93,50 @@ def noun_of(kind: Kind | None) -> str:
 
 
 def group_reader(group: str | None, modality: Modality) -> Callable[[Row], Row | DataError] | None:
-    """Return a function that adds the group read from the file name, where the option asks for it.
+    """Return a function that adds the group read from the file or its name, where the option asks for it.
 
     Args:
-        group: The option: ``filename:REGEX``, whose first capture group is the group, or something else.
+        group: The option: ``filename:REGEX``, whose first capture group is the group; ``dicom:KEYWORD``, where a hash
+            of that element of the file's header is; or something else.
         modality: Texts have no file names.
 
     Returns:
-        A function from a row to the row with its group, or to the fault of a name that does not match; None where the
-        option does not speak of file names.
+        A function from a row to the row with its group, or to the fault of a file that has none; None where the option
+        does not speak of files.
 
     Raises:
-        OptionError: The expression is wrong, has no capture group, or the items are no files.
+        OptionError: The expression is wrong, has no capture group, DICOM has no such element, or the items are no
+            files, or no pictures.
     """
-    if not group or not group.startswith("filename:"):
+    if not group or not group.startswith(FROM_FILES):
         return None
-    if modality == "text":
-        raise OptionError("--group filename: needs files, and this data is a table of texts", fix="Name a column.")
+    source, _, what = group.partition(":")
+    if modality == "text" or (source == "dicom" and modality != "image"):
+        needs, found = ("files", "a table of texts") if modality == "text" else ("pictures", "sounds")
+        raise OptionError(f"--group {source}: needs {needs}, and this data is {found}", fix="Name a column.")
+    return _by_header(what) if source == "dicom" else _by_name(what)
+
+
+def _by_header(keyword: str) -> Callable[[Row], Row | DataError]:
+    check_keyword(keyword)
+
+    def add(row: Row) -> Row | DataError:
+        where = row.place if row.place.endswith(row.item.name) else f"{row.place} ({row.item.name})"
+        try:
+            value = hashed_value(row.item, keyword)
+        except DataError as error:
+            return DataError(error.problem, where=where, fix=error.fix)
+        if value:
+            return replace(row, group=value)
+        found = f"expected a value of {keyword} in the DICOM header, found none"
+        return DataError(found, where=where, fix="Fill it, or use filename:REGEX or a column of a manifest.")
+
+    return add
+
+
+def _by_name(expression: str) -> Callable[[Row], Row | DataError]:
     try:
-        pattern = re.compile(group.removeprefix("filename:"))
+        pattern = re.compile(expression)
     except re.error as error:
         raise OptionError(f"--group: not a regular expression: {error}", fix="Correct it.") from error
     if not pattern.groups:

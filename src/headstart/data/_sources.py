@@ -14,8 +14,6 @@ from headstart.errors import DataError, OptionError
 
 def find(source: Path, names: Names) -> Found:
     """Choose the layout: a file; a folder with a manifest; with tables that are parts; of images or sounds."""
-    if names.group and names.group.startswith("dicom:"):
-        raise OptionError(f"--group {names.group}: DICOM files are not read yet", fix="Use filename:REGEX or a column.")
     if fault := path_fault(source):
         raise fault
     if source.is_file():

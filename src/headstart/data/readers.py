@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from headstart.data._facts import Facts, notes_on_items, opened
+from headstart.data._facts import Facts, notes_on_items, of_one_kind, opened
 from headstart.data._findings import Finding
 from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
 from headstart.data._name_groups import groups_in_names
@@ -65,8 +65,8 @@ def load(
             ``text-tagging``, ``audio-transcription``, or the kind alone; inferred without it, except regression.
         label: The label column, by default ``label``, ``spans`` for tagging, or ``transcript``.
         text: The text column, by default ``text``.
-        group: The group column, by default ``group`` where there is one; or ``filename:REGEX``, whose first capture
-            group names the group.
+        group: The group column, by default ``group`` where there is one; ``filename:REGEX``, whose first capture
+            group names the group, or ``dicom:PatientID`` or another element of DICOM headers, of which a hash is kept.
         on_error: ``stop`` at items that cannot be used, or ``skip`` them and list them in `Dataset.left_out`.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
 
@@ -117,7 +117,8 @@ def read(
     if transcripts == "written" and kind != "transcription":
         raise OptionError("--transcripts: the data holds no transcripts", fix="Leave it out.")
     rows, facts, faults = [], [], []
-    for entry, result in zip(found.entries, opened(found.entries, found.modality), strict=True):
+    results = of_one_kind(found.entries, list(opened(found.entries, found.modality)))
+    for entry, result in zip(found.entries, results, strict=True):
         if kind == "transcription" and isinstance(entry, Row) and isinstance(result, SoundFacts):
             result = too_long(entry, result) or result
         if isinstance(result, DataError):

@@ -51,7 +51,7 @@ class Reading:
             ``text-tagging``, ``audio-transcription``, or the kind alone; inferred where None, except regression.
         label: Column of the labels.
         text: Column of the texts.
-        group: Column of the groups, or ``filename:REGEX``.
+        group: Column of the groups, ``filename:REGEX`` or ``dicom:PatientID``.
         test: Where a separate test part lies.
         on_error: ``skip`` leaves unreadable items out and lists them.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.

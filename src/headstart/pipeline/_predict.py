@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Document, Item, load_items
+from headstart.data import Document, ImageFacts, Item, SoundFacts, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
 from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
 from headstart.pipeline._options import Say, say_nothing
+from headstart.pipeline._pixels import NewPixels
 from headstart.pipeline._rates import LowRates
 from headstart.tasks import Entity, Heard, timed_words
 
@@ -67,12 +68,20 @@ def predict(
     """
     saved = folder if isinstance(folder, Artifact) else artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
-    modality, kind, low = saved.model.backbone.modality, saved.model.task.kind, LowRates(saved.data)
     promised = Promised.of(saved.confidence, saved.model.task, wanted)
     for note in promised.notes():
         say(note)
-    found = iter(load_items(inputs, modality, text=text, kind=kind, look=low.look))
+    modality, kind = saved.model.backbone.modality, saved.model.task.kind
+    low, new = LowRates(saved.data), NewPixels(saved.model.backbone)
+
+    def look(name: str, facts: ImageFacts | SoundFacts) -> None:
+        low.look(name, facts)
+        new.look(name, facts)
+
+    items = load_items(inputs, modality, text=text, kind=kind, look=look)
+    found = iter([(name, new.judged(name, item)) for name, item in items])
     low.tell(say)
+    new.tell(say)
     at_once = TRANSCRIBE_AT_ONCE if kind == "transcription" else PREDICT_AT_ONCE
     while some := list(islice(found, at_once)):
         yield from _predict_some(saved, some, promised)

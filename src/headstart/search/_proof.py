@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.backbones import Backbone, from_scratch
-from headstart.data import Indices, read_image, read_sound, types_present
+from headstart.data import Indices, Item, read_images, read_sound, types_present
 from headstart.errors import BackboneError, BudgetError, DataError, StoreError, TrainingError
 from headstart.evaluation import (
     SOUND_RATE,
@@ -315,7 +315,12 @@ def _described(problem: Problem, positions: Indices) -> Baseline:
     if problem.dataset.modality == "audio":
         sounds = problem.run.engine.map(lambda item: describe_sound(read_sound(item, rate=SOUND_RATE)), items)
         return sound_baseline(np.stack(list(sounds)), y, n_classes=n_classes, groups=groups, seed=seed)
-    rows = problem.run.engine.map(lambda item: describe_image(read_image(item)), items)
+    scale = problem.backbones[0].pixels  # as the network sees them
+
+    def describe(item: Item) -> NDArray[np.float32]:
+        return np.concatenate([describe_image(image) for image in read_images(item, scale)])
+
+    rows = problem.run.engine.map(describe, items)
     return image_baseline(np.stack(list(rows)), y, n_classes=n_classes, groups=groups, seed=seed)
 
 

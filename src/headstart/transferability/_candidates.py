@@ -8,8 +8,8 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, View, frame_backbone, licence_of, word_backbone
-from headstart.data import Dataset, Fold
+from headstart.backbones import Backbone, View, frame_backbone, licence_of, picture_backbone, word_backbone
+from headstart.data import Dataset, Fold, PixelScale
 from headstart.errors import BackboneError, HeadstartError, OptionError
 from headstart.features import FeatureSource, RunningCost, running_cost
 from headstart.linear import Spoken, frames_seen
@@ -83,6 +83,7 @@ class Material:
         notes: What a user should know of the sample.
         words: (N,) which of all words of the documents are scored, or None where items are.
         similar: Domains that the pictures have been compared with.
+        pixels: How pictures of more than 8 bits are seen; None where there are none.
     """
 
     sample: Dataset
@@ -100,6 +101,7 @@ class Material:
     notes: tuple[str, ...]
     words: NDArray[np.intp] | None = None
     similar: dict[str | None, Similarity] = field(default_factory=dict)
+    pixels: PixelScale | None = None
 
     def rows(self, backbone: Backbone, view: View) -> NDArray[np.float32]:
         """Return the (N, D) features of what is scored; of recordings, (N,) objects of (T, D)."""
@@ -111,7 +113,8 @@ class Material:
         if backbone.modality == "text":  # here the tokenizer speaks
             return similarity_of(backbone, self.sample.items, domain, seed=self.seed)
         if domain not in self.similar:
-            self.similar[domain] = similarity_of(backbone, self.sample.items, domain, seed=self.seed)
+            pixels = backbone.pixels or self.pixels
+            self.similar[domain] = similarity_of(backbone, self.sample.items, domain, seed=self.seed, pixels=pixels)
         return self.similar[domain]
 
 
@@ -201,6 +204,8 @@ def _score(material: Material, backbone: Backbone, domain: str | None) -> Looked
         backbone = word_backbone(backbone, "mean")
     if material.task.kind == "transcription" and backbone.frames is None:
         backbone = frame_backbone(backbone, FRAMES_PER_SECOND)
+    if material.pixels is not None and backbone.pixels is None:
+        backbone = picture_backbone(backbone, material.pixels)
     running = running_cost(backbone, sample.items)
     _check_limit(running.weights_megabytes, material.limits.megabytes, backbone.name, unit="MB", option="--max-size")
     limit = material.limits.milliseconds

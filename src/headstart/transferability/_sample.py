@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data import FOLDS, Dataset, Fold, inner_folds, united_groups
+from headstart.data import FOLDS, Dataset, Fold, inner_folds, learn_scale, united_groups
 from headstart.evaluation import nested_subsets
 from headstart.features import FeatureSource
 from headstart.tasks import Kind, Task, counts, cut, flat
@@ -52,6 +52,7 @@ def material_of(train: Dataset, task: Task, features: FeatureSource, limits: Lim
     """
     assert train.labels is not None
     y, notes = np.asarray(task.encode(train.labels)), list[str]()
+    pixels = learn_scale(train)  # on all of it, as a fit does
     most = {"tagging": _most_documents, "transcription": _most_recordings}.get(task.kind, lambda _: MOST_EXAMPLES)(y)
     if len(y) > most:
         units = united_groups(train)
@@ -85,6 +86,7 @@ def material_of(train: Dataset, task: Task, features: FeatureSource, limits: Lim
         labels_per_class=_labels_per_class(y, task),
         notes=tuple(notes),
         words=rows.words,
+        pixels=pixels,
     )
 
 

@@ -20,7 +20,7 @@ from typing import Final, TypeVar, final
 import numpy as np
 
 from headstart.backbones import Backbone, CountsTokens, TokenCounts
-from headstart.data import Item, read_image
+from headstart.data import Item, PixelScale, read_image
 from headstart.transferability._photographs import describe, natural_photographs, shrink
 
 T = TypeVar("T")
@@ -66,7 +66,14 @@ class Similarity:
     sentence: str
 
 
-def similarity_of(backbone: Backbone, items: Sequence[Item], domain: str | None, *, seed: int = 0) -> Similarity:
+def similarity_of(
+    backbone: Backbone,
+    items: Sequence[Item],
+    domain: str | None,
+    *,
+    seed: int = 0,
+    pixels: PixelScale | None = None,
+) -> Similarity:
     """Compare items with what a network was pretrained on, by `image_similarity` or `text_similarity`.
 
     Args:
@@ -74,18 +81,21 @@ def similarity_of(backbone: Backbone, items: Sequence[Item], domain: str | None,
         items: Of its modality.
         domain: The candidate's, from the catalogue, or None.
         seed: Decides the sample.
+        pixels: How pictures of more than 8 bits are seen.
 
     Returns:
         The similarity; unknown for sounds.
     """
     if backbone.modality == "image":
-        return image_similarity(items, domain, seed=seed)
+        return image_similarity(items, domain, seed=seed, pixels=pixels)
     if backbone.modality == "audio":
         return _nothing(domain, "how like its own training data the sounds are is not measured")
     return text_similarity(backbone, items, domain, seed=seed)
 
 
-def image_similarity(items: Sequence[Item], domain: str | None, *, seed: int = 0) -> Similarity:
+def image_similarity(
+    items: Sequence[Item], domain: str | None, *, seed: int = 0, pixels: PixelScale | None = None
+) -> Similarity:
     """Compare pictures with the photographs that a network was pretrained on.
 
     The answer depends on the domain alone, so one call serves all candidates that share it.
@@ -94,6 +104,7 @@ def image_similarity(items: Sequence[Item], domain: str | None, *, seed: int = 0
         items: Paths, images or arrays; a sample of at most 200 is read.
         domain: The candidate's, from the catalogue.
         seed: Decides the sample.
+        pixels: How pictures of more than 8 bits are seen.
 
     Returns:
         The similarity; unknown for other domains than natural photographs and for fewer than ten pictures.
@@ -105,8 +116,10 @@ def image_similarity(items: Sequence[Item], domain: str | None, *, seed: int = 0
         return _nothing(domain, "the catalogue cannot say what pictures it was trained on")
     if len(items) < _FEWEST_IMAGES:
         return _nothing(domain, f"{len(items)} pictures are too few to say how like {domain} they are")
-    pixels = np.stack([shrink(read_image(item)) for item in _sample(items, MOST_IMAGES, seed=seed)])
-    rows = describe(pixels)
+    if pixels is not None and pixels.channels != 3:
+        return _nothing(domain, f"pictures of {pixels.channels} channels are like no {domain}")
+    read = np.stack([shrink(read_image(item, pixels)) for item in _sample(items, MOST_IMAGES, seed=seed)])
+    rows = describe(read)
     reference = natural_photographs()
     unlike = reference.unlike(rows)
     return judge_images(int(unlike.sum()), len(rows), reference.words(rows[unlike]) if unlike.any() else ())
