@@ -13,7 +13,14 @@ from headstart.evaluation.baselines import (
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
 from headstart.evaluation.entities import MATCHES, Match, Mistake, f1_gains, match_entities
 from headstart.evaluation.entity_baselines import gazetteer_baseline, word_baseline
-from headstart.evaluation.intervals import Interval, bootstrap_interval, drawn_groups, nadeau_bengio, paired_interval
+from headstart.evaluation.intervals import (
+    Interval,
+    bootstrap_interval,
+    drawn_groups,
+    figure_interval,
+    nadeau_bengio,
+    paired_interval,
+)
 from headstart.evaluation.metrics import (
     DEFAULT_METRICS,
     METRICS,
@@ -32,7 +39,17 @@ from headstart.evaluation.metrics import (
     per_class,
 )
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
+from headstart.evaluation.robustness import (
+    Condition,
+    ConditionScore,
+    Measured,
+    Robustness,
+    RobustnessGap,
+    robustness,
+    robustness_gap,
+)
 from headstart.evaluation.saving import LabelSaving, label_saving, sentence
+from headstart.evaluation.slices import FEW, Slices, Subgroup, Worst, slice_scores
 from headstart.evaluation.sounds import SOUND_RATE, describe_sound
 from headstart.evaluation.speech_baselines import describe_speech, speech_baseline
 from headstart.evaluation.subsets import nested_subsets, sizes
@@ -49,6 +66,7 @@ from headstart.evaluation.transcripts import (
 __all__ = [
     "DEFAULT_METRICS",
     "EDITS",
+    "FEW",
     "MATCHES",
     "METRICS",
     "SOUND_RATE",
@@ -56,6 +74,8 @@ __all__ = [
     "Baseline",
     "ClassScores",
     "Comparison",
+    "Condition",
+    "ConditionScore",
     "CurveFit",
     "CurvePoint",
     "Estimate",
@@ -63,11 +83,17 @@ __all__ = [
     "Interval",
     "LabelSaving",
     "Match",
+    "Measured",
     "Metric",
     "Mistake",
     "Operation",
+    "Robustness",
+    "RobustnessGap",
     "Score",
+    "Slices",
+    "Subgroup",
     "TranscriptErrors",
+    "Worst",
     "accuracy",
     "align_words",
     "all_metrics",
@@ -83,6 +109,7 @@ __all__ = [
     "describe_speech",
     "drawn_groups",
     "f1_gains",
+    "figure_interval",
     "find_metric",
     "fit_curve",
     "gazetteer_baseline",
@@ -101,9 +128,12 @@ __all__ = [
     "paired_interval",
     "per_class",
     "point_of_values",
+    "robustness",
+    "robustness_gap",
     "score",
     "sentence",
     "sizes",
+    "slice_scores",
     "sound_baseline",
     "speech_baseline",
     "text_baseline",
