@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli._entities import errors_lines, interval_over, spans_text
+from headstart.cli._robustness_text import robustness_lines
 from headstart.cli._rungs import rung_heading, rung_line
+from headstart.cli._slices_text import slice_lines
 from headstart.cli._source import other_name, source_line
 from headstart.cli._transcripts import recordings_drawn, speech_lines, transcript_line
 
@@ -72,7 +74,7 @@ def fit_text(result: "FitResult") -> str:
     if result.errors is not None:
         page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
         lines.append(row("Look", f"{page} (remove it where they are private)"))
-    return "\n".join([*lines, *_mistakes(result, outcome.classes)])
+    return "\n".join([*lines, *_mistakes(result, outcome.classes), *slice_lines(result.slices)])
 
 
 def _drawn(result: "FitResult | EvaluateResult", how: str) -> str:
@@ -209,6 +211,9 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     where = "on {n:,} examples" + _drawn(result, result.score.how)
     lines = [row("Model", model), *_score_lines(result.score, where)]
     lines += _mistakes(result, result.classes) or _class_lines(result.classes)
+    lines += slice_lines(result.slices)
+    if result.robustness is not None:
+        lines += robustness_lines(result.robustness)
     return "\n".join([*lines, *(row("Note", note) for note in result.notes)])
 
 

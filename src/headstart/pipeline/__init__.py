@@ -13,6 +13,7 @@ from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._rank import RankOptions, RankResult, rank
+from headstart.pipeline._robustness import Against, RobustnessOptions, RobustnessResult
 from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._values import score_to_dict
 
@@ -23,6 +24,7 @@ __all__ = [
     "AdaptOptions",
     "AdaptResult",
     "Adapted",
+    "Against",
     "CompareResult",
     "Compared",
     "Continued",
@@ -37,6 +39,8 @@ __all__ = [
     "RankOptions",
     "RankResult",
     "Reading",
+    "RobustnessOptions",
+    "RobustnessResult",
     "Say",
     "SpeechErrors",
     "adapt",

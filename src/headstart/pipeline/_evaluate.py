@@ -13,7 +13,7 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import pick_device
 from headstart.errors import OptionError
-from headstart.evaluation import ClassScores, Fold, Score, per_class, score
+from headstart.evaluation import ClassScores, Fold, Score, Slices, per_class, score
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, wider, with_unseen
 from headstart.pipeline._mistakes import Mistakes
@@ -26,6 +26,8 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
+from headstart.pipeline._robustness import RobustnessOptions, RobustnessResult, measure_robustness, open_others
+from headstart.pipeline._slices import slices_of, slices_to_dict
 from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._values import score_to_dict
 from headstart.tasks import Spelling
@@ -41,6 +43,8 @@ class EvaluateResult:
         notes: Whether the model has seen any of these items.
         entities: What is right and wrong with them, where the model tags.
         errors: What is right and wrong with what was heard, where it transcribes.
+        slices: The scores of subgroups, where columns were named.
+        robustness: The scores on corrupted items, where they were asked for.
     """
 
     score: Score
@@ -48,6 +52,8 @@ class EvaluateResult:
     notes: tuple[str, ...]
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
+    slices: tuple[Slices, ...] = ()
+    robustness: RobustnessResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
@@ -57,7 +63,9 @@ class EvaluateResult:
             found["entities"] = self.entities.to_dict()
         if self.errors is not None:
             found["errors"] = self.errors.to_dict()
-        return found
+        if self.robustness is not None:
+            found["robustness"] = self.robustness.to_dict()
+        return found | slices_to_dict(self.slices)
 
 
 def evaluate(
@@ -70,6 +78,7 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
     offline: bool = False,
+    robustness: RobustnessOptions | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
 ) -> EvaluateResult:
@@ -84,11 +93,13 @@ def evaluate(
         seed: For the resampling of the interval.
         device: Where the network runs.
         offline: Open no connection.
+        robustness: What is measured on corrupted items; nothing where None.
         progress: Told about long work.
         say: Told what was inferred, one sentence at a time.
 
     Returns:
-        The score with its interval, the scores per class where there are any, and what is wrong with texts.
+        The score with its interval, the scores per class where there are any, what is wrong with texts, and the scores
+        of subgroups and on corrupted items where they were asked for.
     """
     saved = artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
@@ -109,6 +120,7 @@ def evaluate(
     if dataset.parts and "test" in dataset.parts:
         dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
         say("Only the test part of the data is scored.")
+    others = [] if robustness is None else open_others(robustness.against, dataset, offline=offline, device=device)
     task, unseen = with_unseen(task, labels_of(dataset))
     y = task.encode(labels_of(dataset))
     features = FeatureSource(progress=progress).features(saved.model.backbone, dataset, view=saved.model.view)
@@ -120,7 +132,15 @@ def evaluate(
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
     notes = (*((note_on_unseen(unseen),) if unseen else ()), *_overlap(dataset, saved))
     mistakes = Mistakes.of(dataset, [fold], task)
-    return EvaluateResult(found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors)
+    result = EvaluateResult(found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors)
+    result = replace(result, slices=slices_of(dataset, [fold], metric=metric, seed=seed))
+    if robustness is None:
+        return result
+    measured = measure_robustness(
+        saved, dataset, robustness, metric=metric, others=others, seed=seed, progress=progress, say=say
+    )
+    also = tuple(f"{other.folder.name}: {note}" for other in others for note in _overlap(dataset, other))
+    return replace(result, robustness=measured, notes=(*notes, *also))
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

@@ -10,6 +10,7 @@ from headstart import artifact, strategies
 from headstart.backbones import Backbone
 from headstart.data import Dataset, LeftOut, Plan, plan_split
 from headstart.errors import BudgetError
+from headstart.evaluation import Slices
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
@@ -33,6 +34,7 @@ from headstart.pipeline._options import (
 )
 from headstart.pipeline._rates import training_rates
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
+from headstart.pipeline._slices import slices_of, slices_to_dict
 from headstart.pipeline._source import (
     check_source_options,
     read_source,
@@ -67,6 +69,7 @@ class FitResult:
         ranking: The candidates as `headstart rank` has them, where they were more than three.
         entities: What is right and wrong with them, where the task is tagging.
         errors: What is right and wrong with what was heard, where it is transcription.
+        slices: The scores of subgroups, where columns were named.
     """
 
     outcome: Outcome
@@ -83,6 +86,7 @@ class FitResult:
     ranking: Sequence[Row] = ()
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
+    slices: tuple[Slices, ...] = ()
 
     def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it.
@@ -117,6 +121,7 @@ class FitResult:
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
             **({} if self.errors is None else {"errors": self.errors.to_dict(texts=texts)}),
+            **slices_to_dict(self.slices),
         }
 
 
@@ -192,7 +197,8 @@ def fit(
         result = _result(outcome, dataset, plan, run, Path(output), started)
         result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
         mistakes = Mistakes.of(dataset, outcome.predictions, task)
-        result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
+        slices = slices_of(dataset, outcome.predictions, metric=metric, seed=options.seed)
+        result = replace(result, entities=mistakes.entities, errors=mistakes.errors, slices=slices)
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
         _save(result, work, seen=seen, contents=options.contents)
         # After the manifest, which so does not miss it where it is removed.

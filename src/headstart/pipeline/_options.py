@@ -53,6 +53,7 @@ class Reading:
         test: Where a separate test part lies.
         on_error: ``skip`` leaves unreadable items out and lists them.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
+        slices: Columns whose values make the subgroups that are scored.
     """
 
     task: str | None = None
@@ -62,6 +63,7 @@ class Reading:
     test: str | None = None
     on_error: Literal["stop", "skip"] = "stop"
     transcripts: Spelling = "plain"
+    slices: tuple[str, ...] = ()
 
     def load(self, source: str | Path) -> Dataset:
         """Read and check a data set."""

@@ -5,6 +5,7 @@ from headstart.report._domains import DomainMap, Table, write_domains
 from headstart.report._entities import TaggedText, write_entities
 from headstart.report._excerpts import HeardRecording
 from headstart.report._rankings import plot_ranking
+from headstart.report._robustness import plot_robustness
 from headstart.report._transcripts import write_transcripts
 
 __all__ = [
@@ -14,6 +15,7 @@ __all__ = [
     "TaggedText",
     "plot_curve",
     "plot_ranking",
+    "plot_robustness",
     "write_domains",
     "write_entities",
     "write_transcripts",
