@@ -8,8 +8,9 @@ import pytest
 
 import headstart
 from headstart.errors import OptionError
-from headstart.evaluation import accuracy
+from headstart.evaluation import Interval, Slices, Subgroup, accuracy
 from headstart.pipeline import FitOptions, Reading
+from headstart.pipeline._slices import slices_to_dict
 from tests.conftest import make_texts
 
 CHEAP = FitOptions(strategy="probe", proof="none", offline=True, backbones=("toy:text",))
@@ -71,6 +72,14 @@ def test_a_missing_column_is_said_before_anything_is_computed(sites, tmp_path):
     with pytest.raises(OptionError, match="--slice: expected a column 'sex', found 'text', 'label', 'site', 'split'"):
         headstart.fit(sites, tmp_path / "m", reading=Reading(slices=("sex",)), options=CHEAP)
     assert not (tmp_path / "m").exists()
+
+
+def test_subgroups_may_be_called_what_intervals_are_made_of():
+    groups = tuple(Subgroup(name, 20, 0.5, Interval(0.4, np.inf, "open")) for name in ("high", "low", "method"))
+    found = slices_to_dict([Slices("dose", "rmse", groups, None, "A sentence.")])
+    assert found["slices"]["dose"]["low"] == {"value": 0.5, "interval": [0.4, None], "n": 20, "few": False}
+    assert found["worst_slices"] == {"dose": {"sentence": "A sentence."}}
+    assert slices_to_dict([]) == {}
 
 
 @pytest.mark.shared

@@ -5,7 +5,7 @@ from dataclasses import asdict
 from typing import Any
 
 from headstart.data import Dataset
-from headstart.evaluation import Fold, Slices, slice_scores
+from headstart.evaluation import Fold, Slices, Subgroup, slice_scores
 from headstart.pipeline._values import plain
 
 
@@ -37,16 +37,17 @@ def slices_to_dict(slices: Sequence[Slices]) -> dict[str, Any]:
     """
     if not slices:
         return {}
-    by_column = {
-        each.column: {
-            group.name: {"value": group.value, "interval": _pair(group.interval), "n": group.n, "few": group.few}
-            for group in each.subgroups
-        }
-        for each in slices
-    }
-    worst = {each.column: (asdict(each.worst) if each.worst else {}) | {"sentence": each.sentence} for each in slices}
-    return {"slices": plain(by_column), "worst_slices": plain(worst)}
+    by_column = {each.column: {group.name: _subgroup(group) for group in each.subgroups} for each in slices}
+    worst = {each.column: _worst(each) for each in slices}
+    return {"slices": by_column, "worst_slices": worst}
 
 
-def _pair(interval: Any) -> Any:
-    return None if interval is None else asdict(interval)
+def _subgroup(group: Subgroup) -> dict[str, Any]:
+    interval = None if group.interval is None else asdict(group.interval)
+    facts = {"value": group.value, "interval": interval, "n": group.n, "few": group.few}
+    return {name: plain(fact) for name, fact in facts.items()}
+
+
+def _worst(slices: Slices) -> dict[str, Any]:
+    facts = {} if slices.worst is None else asdict(slices.worst)
+    return {name: plain(fact) for name, fact in facts.items()} | {"sentence": slices.sentence}
