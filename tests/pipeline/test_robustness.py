@@ -13,6 +13,7 @@ from headstart.evaluation import accuracy
 from headstart.pipeline import FitOptions, Reading, RobustnessOptions, _robustness
 from headstart.pipeline._robustness import draw_items
 from tests.conftest import WORDS
+from tests.spoken import write_spoken
 
 CHEAP = FitOptions(strategy="probe", proof="none", offline=True)
 
@@ -148,6 +149,27 @@ def test_tagging_leaves_out_what_moves_characters_and_says_so(tmp_path):
     assert {row.corruption for row in found.robustness.found.conditions} == {"typos", "case"}
     assert found.robustness.left_out == ("punctuation",)
     assert any("without punctuation, which would move the characters" in text for text in said)
+
+
+def test_transcripts_are_scored_by_their_errors_and_their_frames_are_not_kept(tmp_path, monkeypatch):
+    source = write_spoken(tmp_path / "spoken", 40)
+    model, kept = fit(source, tmp_path / "m", "toy:audio"), []
+    measure = _robustness.robustness
+
+    def watched(y, clean, conditions, **options):
+        kept.extend([*clean, *conditions[0].outputs])
+        return measure(y, clean, conditions, **options)
+
+    monkeypatch.setattr(_robustness, "robustness", watched)
+    found = evaluate(model, source, items=16).robustness.found
+    assert found.metric == "wer"
+    assert {row.corruption for row in found.conditions} == {"noise", "reverb", "low-pass", "telephone"}
+    rows = {(row.corruption, row.severity): row.score.value for row in found.conditions}
+    assert rows["noise", 3] > found.clean.value  # more errors
+    assert len(kept) == 32
+    assert all(len(heard.probabilities) == 0 for heard in kept)
+    evaluated = headstart.evaluate(model, source, metric="log_loss", robustness=RobustnessOptions(4), offline=True)
+    assert evaluated.robustness.found.clean.value > 0  # which needs the frames
 
 
 def test_sounds_fill_blocks_by_their_size():

@@ -185,7 +185,7 @@ def measure_robustness(
     chosen = draw_items(y, options.items, seed=seed)
     some, y = dataset.take(chosen), y[chosen]
     left_out = refused_for(some.modality, kind)
-    for sentence in _about(some, dataset, left_out):
+    for sentence in _about(some, dataset, left_out, models=len(models)):
         say(sentence)
     passes = _passes(models, some, kind, metric=metric, seed=seed, progress=progress)
     groups = None if some.groups is None else np.array(some.groups)
@@ -229,13 +229,16 @@ def draw_items(y: NDArray[Any], most: int, *, seed: int) -> NDArray[np.intp]:
     return np.sort(order[np.minimum(places, total - 1)])
 
 
-def _about(some: Dataset, dataset: Dataset, left_out: Sequence[str]) -> Iterator[str]:
+def _about(some: Dataset, dataset: Dataset, left_out: Sequence[str], *, models: int) -> Iterator[str]:
     if len(some) < len(dataset):
         drawn = f"{len(some):,} of {len(dataset):,} items, drawn in proportion to their labels"
         yield f"Robustness: on {drawn} (--robustness-items sets how many)."
     if left_out:
         names = ", ".join(left_out)
         yield f"Robustness: without {names}, which would move the characters that entities are marked by."
+    passes = 1 + len(SEVERITIES) * len(corruptions_for(some.modality, some.kind))
+    under = f" under each of {models} models" if models > 1 else ""
+    yield f"Robustness: {passes} passes over {len(some):,} items{under}."
 
 
 def _check_classes(models: Sequence[_Scored], others: Sequence[Artifact]) -> None:
