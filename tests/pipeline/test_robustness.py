@@ -2,18 +2,23 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import headstart
-from headstart.data import Sound, load
+from headstart.data import Sound, hash_item, load
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import accuracy
+from headstart.features import silent
 from headstart.pipeline import FitOptions, Reading, RobustnessOptions, _robustness
-from headstart.pipeline._robustness import draw_items
+from headstart.pipeline._options import say_nothing
+from headstart.pipeline._robustness import draw_items, measure_robustness
+from headstart.tasks import Heard, ragged, task_from_labels
 from tests.conftest import WORDS
-from tests.spoken import write_spoken
+from tests.spoken import spoken
 
 CHEAP = FitOptions(strategy="probe", proof="none", offline=True)
 
@@ -151,9 +156,21 @@ def test_tagging_leaves_out_what_moves_characters_and_says_so(tmp_path):
     assert any("without punctuation, which would move the characters" in text for text in said)
 
 
-def test_transcripts_are_scored_by_their_errors_and_their_frames_are_not_kept(tmp_path, monkeypatch):
-    source = write_spoken(tmp_path / "spoken", 40)
-    model, kept = fit(source, tmp_path / "m", "toy:audio"), []
+def hearing(data):
+    """A stand-in for a model of speech that hears every recording as it is, and nothing in a corrupted one."""
+    said = dict(zip(data.hashes, data.labels, strict=True))
+    frames = np.full((300, 6), 1 / 6, dtype=np.float32)
+
+    def outputs(items):
+        return ragged(Heard(frames, said.get(hash_item(item), ""), tuple(" abcd")) for item in items)
+
+    model = SimpleNamespace(task=task_from_labels("transcription", data.labels), outputs=outputs)
+    return SimpleNamespace(model=model, folder=Path("m"))
+
+
+@pytest.mark.parametrize(("metric", "frames"), [("wer", 0), ("log_loss", 300)])
+def test_transcripts_are_scored_by_their_errors_and_frames_kept_only_where_they_count(monkeypatch, metric, frames):
+    data, kept = spoken(12), []
     measure = _robustness.robustness
 
     def watched(y, clean, conditions, **options):
@@ -161,15 +178,14 @@ def test_transcripts_are_scored_by_their_errors_and_their_frames_are_not_kept(tm
         return measure(y, clean, conditions, **options)
 
     monkeypatch.setattr(_robustness, "robustness", watched)
-    found = evaluate(model, source, items=16).robustness.found
-    assert found.metric == "wer"
-    assert {row.corruption for row in found.conditions} == {"noise", "reverb", "low-pass", "telephone"}
-    rows = {(row.corruption, row.severity): row.score.value for row in found.conditions}
-    assert rows["noise", 3] > found.clean.value  # more errors
-    assert len(kept) == 32
-    assert all(len(heard.probabilities) == 0 for heard in kept)
-    evaluated = headstart.evaluate(model, source, metric="log_loss", robustness=RobustnessOptions(4), offline=True)
-    assert evaluated.robustness.found.clean.value > 0  # which needs the frames
+    options = {"metric": metric, "others": (), "seed": 0, "progress": silent, "say": say_nothing}
+    found = measure_robustness(hearing(data), data, RobustnessOptions(8), **options).found
+    assert {len(heard.probabilities) for heard in kept} == {frames}
+    assert len(kept) == 16
+    if metric == "wer":
+        assert (found.clean.value, found.mean.value) == (0, 1)  # all words are left out
+        assert found.relative_drop.value is None  # of no error nothing grows
+        assert {row.corruption for row in found.conditions} == {"noise", "reverb", "low-pass", "telephone"}
 
 
 def test_sounds_fill_blocks_by_their_size():
