@@ -5,8 +5,8 @@ import pytest
 from scipy import stats
 
 from headstart.errors import OptionError
-from headstart.evaluation.intervals import bootstrap_interval, nadeau_bengio, paired_interval
-from headstart.evaluation.metrics import METRICS
+from headstart.evaluation.intervals import bootstrap_interval, figure_interval, nadeau_bengio, paired_interval
+from headstart.evaluation.metrics import METRICS, accuracy
 from headstart.linear import Standardiser, fit_logistic
 from tests.reference import scores
 
@@ -35,6 +35,15 @@ def test_the_bootstrap_agrees_with_resamples_put_together(name, grouped):
     width = expected[1] - expected[0]
     assert [found.low, found.high] == pytest.approx(expected, abs=0.2 * width)
     assert found.method == ("bootstrap of 15 groups" if grouped else "bootstrap of 60 items")
+
+
+def test_any_figure_is_drawn_as_a_score_is():
+    y, p = problem(60)
+    groups = np.arange(60) // 4
+    found = figure_interval(lambda counts: accuracy(y, p, counts), y, groups=groups, bounds=(0.0, 1.0), seed=1)
+    assert found == bootstrap_interval("accuracy", y, p, groups=groups, seed=1)
+    twice = figure_interval(lambda counts: 2 * accuracy(y, p, counts), y, groups=groups, bounds=(0.0, 2.0), seed=1)
+    assert [twice.low, twice.high] == pytest.approx([2 * found.low, 2 * found.high])
 
 
 def test_the_same_seed_gives_the_same_interval_and_blocks_do_not_matter(monkeypatch):

@@ -14,6 +14,7 @@ from headstart.cli._options import (
     reading,
     reading_options,
     run_options,
+    slice_option,
     split_options,
     strategy_options,
     transcripts_option,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 @backbone_option
 @strategy_options
 @metric_option
+@slice_option
 @click.option("--budget", type=Duration(), help="Time until the model must be saved, such as 10m [default: 30m].")
 @click.option(
     "--continue-from",

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli._entities import span_rows
-from headstart.cli._options import json_option, metric_option, progress_bar, reading, reading_options, run_options
+from headstart.cli._options import (
+    json_option,
+    metric_option,
+    progress_bar,
+    reading,
+    reading_options,
+    run_options,
+    slice_option,
+)
+from headstart.cli._robustness_text import draw_robustness, robustness_options, take_robustness
 from headstart.cli._transcripts import transcript_row
 from headstart.cli._trust import wanted, wanted_options
 
@@ -22,19 +31,29 @@ if TYPE_CHECKING:
 @click.argument("data")
 @metric_option
 @wanted_options
+@slice_option
+@robustness_options
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @reading_options
 @run_options
 @json_option
-def evaluate(model: str, data: str, *, as_json: bool, **options: Any) -> None:
-    """Score MODEL on labelled DATA: on its test part where it has one, else on all of it."""
+def evaluate(model: str, data: str, *, as_json: bool, plot: Path | None, **options: Any) -> None:
+    """Score MODEL on labelled DATA: on its test part where it has one, else on all of it.
+
+    With --robustness also on corrupted items: pictures blurred, noisy, brighter or darker, of less contrast,
+    compressed, cropped or shifted; texts with typing errors, in capitals or without punctuation; recordings in noise,
+    in a room, through a wall or on the telephone; each at three severities.
+    """
     from headstart import pipeline
     from headstart.cli._render import evaluate_text
 
     read, asked = reading(options), wanted(options, pipeline.MEASURED)
+    options["robustness"] = take_robustness(options, plot)
     with progress_bar() as progress:
         say = partial(click.echo, err=True)
         found = pipeline.evaluate(model, data, reading=read, wanted=asked, progress=progress, say=say, **options)
+    if plot is not None and found.robustness is not None:
+        draw_robustness(found.robustness, plot, model=model, data=data)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else evaluate_text(found, model))
 
 

@@ -80,6 +80,19 @@ def transcripts_option(command: Command) -> Command:
     )(command)
 
 
+def slice_option(command: Command) -> Command:
+    """Add ``--slice``, which may be repeated."""
+    return click.option(
+        "--slice",
+        "slices",
+        multiple=True,
+        metavar="COLUMN",
+        help="Also score the subgroups by this column of the data (or by group, domain, or folder of the files), with "
+        "intervals, and say whether the worst is worse beyond noise. Its values are written into the results and into "
+        "the model's evaluation.json. May be repeated.",
+    )(command)
+
+
 def metric_option(command: Command) -> Command:
     """Add ``--metric``."""
     return click.option(
@@ -160,7 +173,7 @@ def reading(options: dict[str, Any]) -> "Reading":
     """Take the reading options out of a command's options."""
     from headstart.pipeline import Reading
 
-    names = ("task", "label", "text", "group", "test", "on_error", "transcripts", "labels_from")
+    names = ("task", "label", "text", "group", "test", "on_error", "transcripts", "labels_from", "slices")
     return Reading(**{name: options.pop(name) for name in names if name in options})
 
 

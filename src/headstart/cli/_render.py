@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli._entities import errors_lines, interval_over, spans_text
+from headstart.cli._robustness_text import robustness_lines
 from headstart.cli._rungs import rung_heading, rung_line
+from headstart.cli._slices_text import slice_lines
 from headstart.cli._source import other_name, source_line
 from headstart.cli._transcripts import recordings_drawn, speech_lines, transcript_line
 
@@ -76,7 +78,7 @@ def fit_text(result: "FitResult") -> str:
     if result.errors is not None and (result.folder / "transcripts.html").exists():
         page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
         lines.append(row("Look", f"{page} (remove it where they are private)"))
-    return "\n".join([*lines, *_mistakes(result, outcome.classes)])
+    return "\n".join([*lines, *_mistakes(result, outcome.classes), *slice_lines(result.slices)])
 
 
 def _trust_lines(result: "FitResult | EvaluateResult") -> list[str]:
@@ -221,6 +223,9 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
     lines = [row("Model", model), *_score_lines(result.score, where)]
     lines += _trust_lines(result)
     lines += _mistakes(result, result.classes) or _class_lines(result.classes)
+    lines += slice_lines(result.slices)
+    if result.robustness is not None:
+        lines += robustness_lines(result.robustness)
     return "\n".join([*lines, *(row("Note", note) for note in result.notes)])
 
 

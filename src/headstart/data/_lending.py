@@ -41,6 +41,7 @@ def lend(dataset: Dataset, plan: Plan, source: Dataset, *, shared_groups: bool =
         parts=None,
         domains=None,
         folds=None,
+        extra={},
         lent=(False,) * len(dataset) + (True,) * (len(fresh) + len(copies)),
     )
     vars(pooled)["hashes"] = dataset.hashes + fresh.hashes + copies.hashes  # files need not be read again

@@ -101,6 +101,7 @@ def from_part_tables(tables: Sequence[Path], names: Names) -> Found:
         listed=any(one.listed for one in found),
         findings=tuple(finding for one in found for finding in one.findings),
         counted=any(one.counted for one in found),
+        columns=tuple(dict.fromkeys(name for one in found for name in one.columns)),
     )
 
 
@@ -134,20 +135,22 @@ def from_table(path: Path, names: Names, *, part: Part | None = None) -> Found:
     notes = [*table.notes, *chosen.notes, *_notes_on_labels(table, columns.get("label", ()), noun_of(kind))]
     notes += _notes_on_part(table, columns, part)
     make = _row_maker(path.parent, chosen.modality, names, part, column=chosen.item)
+    extra = _extra_columns(table, names)
     entries: dict[int, Row | DataError] = dict(table.faults)
     unlabelled = table.missing.get(label, frozenset()) if names.labelled else frozenset()
     for i, line in enumerate(table.lines):
         values = {name: values[i].strip() for name, values in columns.items()}
         missing = line in unlabelled or (kind == "transcription" and not values["label"])
         fault = no_label(label, table.place(line), noun=noun_of(kind)) if missing else None
-        entries[line] = fault or make(items[i], table.place(line), values)
+        entries[line] = fault or _with_extra(make(items[i], table.place(line), values), extra, i)
     ordered = tuple(entries[line] for line in sorted(entries))
     listed = names.labelled and chosen.kind is None and label in table.lists
     guesses = part in (None, "train") and _open_group(table, names)
     finding = group_column(table, chosen.label, chosen.modality) if guesses else None
     findings = (finding,) if finding else ()
     notes += [finding.note() for finding in findings]
-    return Found(chosen.modality, ordered, f"column {label!r}", tuple(notes), listed, chosen.kind, findings=findings)
+    found = Found(chosen.modality, ordered, f"column {label!r}", tuple(notes), listed, chosen.kind, findings=findings)
+    return replace(found, columns=tuple(table.columns))
 
 
 def _from_spans(table: Table, column: str, names: Names, part: Part | None) -> Found:
@@ -156,15 +159,18 @@ def _from_spans(table: Table, column: str, names: Names, part: Part | None) -> F
     columns = _descriptions(table, names)
     notes = [*table.notes, *_notes_on_part(table, columns, part)]
     make = _row_maker(table.path.parent, "text", names, part)
+    extra = _extra_columns(table, names)
     entries: dict[int, Row | DataError] = dict(table.faults)
     odd: list[Odd] = []
     for i, line in enumerate(table.lines):
         row = make(items[i], table.place(line), {name: values[i].strip() for name, values in columns.items()})
+        row = _with_extra(row, extra, i)
         entries[line] = with_spans(row, table.values[column][i], odd) if isinstance(row, Row) else row
     findings = about_spans(odd, table.path.name)
     notes += [finding.note() for finding in findings]
     ordered = tuple(entries[line] for line in sorted(entries))
-    return Found("text", ordered, f"column {column!r}", tuple(notes), kind="tagging", findings=findings)
+    found = Found("text", ordered, f"column {column!r}", tuple(notes), kind="tagging", findings=findings)
+    return replace(found, columns=tuple(table.columns))
 
 
 def _spans_column(table: Table, names: Names) -> str | None:
@@ -227,6 +233,19 @@ def _descriptions(table: Table, names: Names) -> dict[str, Sequence[str]]:
     return columns
 
 
+def _extra_columns(table: Table, names: Names) -> dict[str, Sequence[str]]:
+    """Read the columns to slice scores by; one that this table lacks may be in another."""
+    present = {*table.columns, *table.nested}
+    return {name: table.column(name, option="--slice") for name in names.slices if name in present}
+
+
+def _with_extra(row: Row | DataError, extra: dict[str, Sequence[str]], i: int) -> Row | DataError:
+    """Add what row number i has in further columns."""
+    if not extra or isinstance(row, DataError):
+        return row
+    return replace(row, extra={name: values[i].strip() for name, values in extra.items()})
+
+
 def _notes_on_labels(table: Table, labels: Sequence[str], noun: str) -> list[str]:
     stripped = [line for line, text in zip(table.lines, labels, strict=False) if text != text.strip()]
     if not stripped:
@@ -254,7 +273,9 @@ def _row_maker(
         problem = text_fault(item, place) if modality == "text" else inside(item.strip(), place)
         if problem:
             return problem
-        row = Row(item if modality == "text" else root / item.strip(), place, part=named, **values)
+        taken = item if modality == "text" else root / item.strip()
+        label, group, domain, fold = (values.get(name) for name in ("label", "group", "domain", "fold"))
+        row = Row(taken, place, label, group, named, domain, fold)
         return group_of(row) if group_of else row
 
     return make

@@ -4,8 +4,8 @@ An entry that cannot be used is a `DataError` in its place, so that the caller d
 """
 
 import re
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from headstart.data._dicom import check_keyword, hashed_value
@@ -27,7 +27,8 @@ FROM_FILES: Final = ("filename:", "dicom:")  # how groups are asked for that no 
 class Row:
     """One example as the source describes it; what the source does not say is None.
 
-    The label is as written, and may be empty: only the kind of the task says whether that is a fault.
+    The label is as written, and may be empty: only the kind of the task says whether that is a fault. ``extra`` holds
+    the columns that were asked for to slice scores by, as far as there are any; a missing value is empty.
     """
 
     item: Item
@@ -37,6 +38,7 @@ class Row:
     part: Part | None = None
     domain: str | None = None
     fold: str | None = None
+    extra: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,7 +47,7 @@ class Names:
 
     ``labelled`` is False when inputs for prediction are read and a label column is not needed. ``kind`` is the kind of
     task asked for, None where the labels decide; ``modality`` what files are whose names do not say it; ``spelling``
-    how transcripts are taken.
+    how transcripts are taken; ``slices`` names further columns to keep.
     """
 
     label: str | None = None
@@ -55,6 +57,7 @@ class Names:
     kind: Kind | None = None
     modality: Modality | None = None
     spelling: Spelling = "plain"
+    slices: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -63,7 +66,7 @@ class Found:
 
     ``listed`` says that labels stand in lists, ``kind`` what they are where the source leaves no choice, ``counted``
     that groups are documents counted in a file, whose names mean nothing in another. ``findings`` is what `inspect`
-    adds about how the source is written; the notes say it too.
+    adds about how the source is written; the notes say it too. ``columns`` are those of its tables.
     """
 
     modality: Modality
@@ -74,6 +77,7 @@ class Found:
     kind: Kind | None = None
     findings: tuple[Finding, ...] = ()
     counted: bool = False
+    columns: tuple[str, ...] = ()
 
     @property
     def what(self) -> str:

@@ -86,7 +86,9 @@ def with_test(found: Found, tested: Found, source: Path) -> Found:
     said = (f"Of {source}, only the test part is used.",) if own_test and len(entries) < len(tested.entries) else ()
     notes, listed = (*found.notes, *tested.notes, *said), found.listed or tested.listed
     findings = (*found.findings, *tested.findings)
-    return replace(found, entries=found.entries + entries, notes=notes, listed=listed, findings=findings)
+    columns = tuple(dict.fromkeys((*found.columns, *tested.columns)))
+    entries = found.entries + entries
+    return replace(found, entries=entries, notes=notes, listed=listed, findings=findings, columns=columns)
 
 
 def _as_test(row: Row, prefix: str, *, counted: bool) -> Row:

@@ -6,7 +6,7 @@ images and sounds stay paths until a backbone reads them. `place` says where an 
 """
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -70,6 +70,7 @@ class Dataset:
             what is said (``transcription``).
         lent: N times whether an example is lent by another data set: it trains, and is never held out or scored; None
             where none is.
+        extra: Further columns to slice scores by, N values each by the column's name; no part of the fingerprint.
     """
 
     modality: Modality
@@ -85,6 +86,7 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = field(default=())
     kind: Kind = "classification"
     lent: tuple[bool, ...] | None = None
+    extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return len(self.items)
@@ -106,6 +108,7 @@ class Dataset:
         for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "lent"):
             column = getattr(self, name)
             columns[name] = None if column is None else tuple(column[i] for i in chosen)
+        columns["extra"] = {name: tuple(column[i] for i in chosen) for name, column in self.extra.items()}
         taken = replace(self, **columns)
         if "hashes" in vars(self):  # files need not be read again
             vars(taken)["hashes"] = tuple(self.hashes[i] for i in chosen)

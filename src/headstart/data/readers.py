@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
+from headstart.data._extra import extra_columns
 from headstart.data._facts import Facts, notes_on_items, of_one_kind, opened
 from headstart.data._findings import Finding
 from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
@@ -50,6 +51,7 @@ def load(
     group: str | None = None,
     on_error: Literal["stop", "skip"] = "stop",
     transcripts: Spelling = "plain",
+    slices: Sequence[str] = (),
 ) -> Dataset:
     """Read labelled data and check every item of it.
 
@@ -69,6 +71,8 @@ def load(
             group names the group, or ``dicom:PatientID`` or another element of DICOM headers, of which a hash is kept.
         on_error: ``stop`` at items that cannot be used, or ``skip`` them and list them in `Dataset.left_out`.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
+        slices: Columns to keep in `Dataset.extra`: any of the table, and ``group``, ``domain`` and ``folder`` (in which
+            a file lies) where there are such.
 
     Returns:
         The examples, in the order of the source.
@@ -77,7 +81,9 @@ def load(
         DataError: The source or one of its items cannot be used.
         OptionError: An option does not fit the data.
     """
-    reading = read(source, test=test, task=task, label=label, text=text, group=group, transcripts=transcripts)
+    reading = read(
+        source, test=test, task=task, label=label, text=text, group=group, transcripts=transcripts, slices=slices
+    )
     if reading.faults and on_error == "stop":
         first, number = reading.faults[0], len(reading.faults)
         problem = f"{first.problem} (the first of {number} faults)" if number > 1 else first.problem
@@ -101,11 +107,12 @@ def read(
     text: str | None,
     group: str | None,
     transcripts: Spelling,
+    slices: Sequence[str] = (),
 ) -> Reading:
     """Read a source completely, faults and all; the arguments are those of `load`."""
     kind = asked_kind(task)
     modality = "audio" if kind == "transcription" else asked_modality(task)
-    names = Names(label, text, group, kind=kind, modality=modality, spelling=transcripts)
+    names = Names(label, text, group, kind=kind, modality=modality, spelling=transcripts, slices=tuple(slices))
     found = find(Path(source), names)
     if test is not None:
         like = replace(names, kind="transcription") if found.kind == "transcription" else names
@@ -127,6 +134,7 @@ def read(
             rows.append(entry)
             facts += [] if isinstance(result, Row) else [result]
     dataset = _dataset(found, rows, str(source), kind)
+    dataset = replace(dataset, extra=extra_columns(dataset, found, rows, slices))
     guessed = _groups(dataset, found, rows)
     notes = (*dataset.notes, *(finding.note() for finding in guessed), *notes_on_items(rows, facts))
     return Reading(replace(dataset, notes=notes), tuple(facts), tuple(faults), (*found.findings, *guessed))

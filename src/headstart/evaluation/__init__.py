@@ -20,7 +20,7 @@ from headstart.evaluation.intervals import (
     Interval,
     bootstrap_interval,
     drawn_groups,
-    interval_of,
+    figure_interval,
     nadeau_bengio,
     paired_interval,
 )
@@ -42,15 +42,25 @@ from headstart.evaluation.metrics import (
     per_class,
 )
 from headstart.evaluation.operating import (
-    Measured,
     OperatingPoint,
+    Rate,
     balanced_threshold,
     operating_point,
     precision_recall,
     threshold_for,
 )
 from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
+from headstart.evaluation.robustness import (
+    Condition,
+    ConditionScore,
+    Measured,
+    Robustness,
+    RobustnessGap,
+    robustness,
+    robustness_gap,
+)
 from headstart.evaluation.saving import LabelSaving, label_saving, sentence
+from headstart.evaluation.slices import FEW, Slices, Subgroup, Worst, slice_scores
 from headstart.evaluation.sounds import SOUND_RATE, describe_sound
 from headstart.evaluation.speech_baselines import describe_speech, speech_baseline
 from headstart.evaluation.subsets import nested_subsets, sizes
@@ -68,6 +78,7 @@ __all__ = [
     "DEFAULT_METRICS",
     "DELTA",
     "EDITS",
+    "FEW",
     "MATCHES",
     "METRICS",
     "SOUND_RATE",
@@ -78,6 +89,8 @@ __all__ = [
     "Calibration",
     "ClassScores",
     "Comparison",
+    "Condition",
+    "ConditionScore",
     "CurveFit",
     "CurvePoint",
     "Estimate",
@@ -90,8 +103,14 @@ __all__ = [
     "Mistake",
     "OperatingPoint",
     "Operation",
+    "Rate",
+    "Robustness",
+    "RobustnessGap",
     "Score",
+    "Slices",
+    "Subgroup",
     "TranscriptErrors",
+    "Worst",
     "abstention",
     "accuracy",
     "align_words",
@@ -113,12 +132,12 @@ __all__ = [
     "drawn_groups",
     "f1_gains",
     "fewest_examples",
+    "figure_interval",
     "find_metric",
     "fit_curve",
     "gazetteer_baseline",
     "greater_is_better",
     "image_baseline",
-    "interval_of",
     "label_saving",
     "log_loss",
     "macro_f1",
@@ -135,10 +154,13 @@ __all__ = [
     "point_of_values",
     "precision_recall",
     "prediction_sets",
+    "robustness",
+    "robustness_gap",
     "score",
     "sentence",
     "set_threshold",
     "sizes",
+    "slice_scores",
     "sound_baseline",
     "speech_baseline",
     "text_baseline",

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from scipy import stats
 
 from headstart.errors import DataError
-from headstart.evaluation.intervals import Interval, interval_of
+from headstart.evaluation.intervals import Interval, figure_interval
 
 BINS: Final = 10
 _DRAWS: Final = 500
@@ -80,7 +80,7 @@ def calibration(
     def error(counts: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
         return _error(confidence, right, of_bin, counts)
 
-    interval = interval_of(error, y, groups=groups, bounds=(0.0, 1.0), seed=seed)
+    interval = figure_interval(error, y, groups=groups, bounds=(0.0, 1.0), seed=seed)
     rng = np.random.default_rng(seed)
     drawn = [_error(confidence, rng.random(len(y)) < confidence, of_bin, np.ones(len(y))) for _ in range(_DRAWS)]
     chance = float(np.mean(drawn)), float(np.quantile(drawn, 0.95))

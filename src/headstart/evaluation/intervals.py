@@ -32,7 +32,7 @@ from headstart.errors import OptionError
 from headstart.evaluation.metrics import find_metric
 from headstart.tasks import kind_of
 
-__all__ = ["Interval", "bootstrap_interval", "drawn_groups", "interval_of", "nadeau_bengio", "paired_interval"]
+__all__ = ["Interval", "bootstrap_interval", "drawn_groups", "figure_interval", "nadeau_bengio", "paired_interval"]
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Integers: TypeAlias = npt.NDArray[np.integer[Any]]
@@ -117,31 +117,36 @@ def paired_interval(
     return _Bootstrap(difference, bounds, typical, seed, resamples, level).interval(y, groups)
 
 
-def interval_of(
-    score: Callable[[Floats], Floats],
+def figure_interval(
+    figure: Callable[[Floats], Floats],
     y: npt.NDArray[Any],
     *,
     groups: npt.NDArray[Any] | None = None,
     bounds: tuple[float, float],
+    typical: tuple[float, float] | None = None,
     seed: int,
     resamples: int = 2000,
     level: float = 0.95,
 ) -> Interval:
-    """Return the percentile-bootstrap interval of anything that is computed from items.
+    """Return the percentile-bootstrap interval of any figure of scored items, such as a ratio of two scores.
+
+    The same seed draws the same resamples as `bootstrap_interval`.
 
     Args:
-        score: Of counts, how often each item is drawn, (r, N) to (r,); nan where it is not defined.
-        y: What is true of the items, (N,) or (N, C).
+        figure: From how often each item is drawn, (R, N) counts, to the figure of each resample (R,); nan where it is
+            not defined.
+        y: What is true of N items.
         groups: Group of each item (N,); whole groups are drawn, as `drawn_groups` has it.
         bounds: Lowest and highest possible value.
+        typical: Lowest and highest value that items which all agree are taken to have, where ``bounds`` are open.
         seed: Decides the resamples.
         resamples: How many.
         level: Nominal coverage.
 
     Returns:
-        The interval.
+        The interval of the figure.
     """
-    return _Bootstrap(score, bounds, None, seed, resamples, level).interval(y, groups)
+    return _Bootstrap(figure, bounds, typical, seed, resamples, level).interval(y, groups)
 
 
 def drawn_groups(y: npt.NDArray[Any], groups: npt.NDArray[Any] | None) -> npt.NDArray[Any] | None:

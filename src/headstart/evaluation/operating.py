@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.evaluation._ratios import ratio
-from headstart.evaluation.intervals import Interval, interval_of
+from headstart.evaluation.intervals import Interval, figure_interval
 
 Floats = NDArray[np.floating[Any]]
 
 
 @final
 @dataclass(frozen=True)
-class Measured:
+class Rate:
     """A share with its interval; nan where there is nothing to take a share of."""
 
     value: float
@@ -40,10 +40,10 @@ class OperatingPoint:
     """
 
     threshold: float
-    sensitivity: Measured
-    specificity: Measured
-    precision: Measured
-    possible: Measured
+    sensitivity: Rate
+    specificity: Rate
+    precision: Rate
+    possible: Rate
 
 
 def threshold_for(positive: NDArray[np.bool_], p: Floats, specificity: float) -> float:
@@ -108,13 +108,13 @@ def operating_point(
     """
     called = p >= threshold
 
-    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Measured:
+    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Rate:
         def function(counts: Floats) -> Floats:
             return np.asarray(ratio(counts @ (of & among).astype(float), counts @ among.astype(float)))
 
-        return _measured(function, positive, groups, seed)
+        return _rate(function, positive, groups, seed)
 
-    possible = _measured(lambda counts: sensitivity_at(positive, p, specificity, counts), positive, groups, seed)
+    possible = _rate(lambda counts: sensitivity_at(positive, p, specificity, counts), positive, groups, seed)
     return OperatingPoint(
         threshold, share(called, positive), share(~called, ~positive), share(positive, called), possible
     )
@@ -162,9 +162,9 @@ def _falling(p: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return order, np.flatnonzero(np.append(np.diff(p[order]) < 0, True))
 
 
-def _measured(function: Any, positive: NDArray[np.bool_], groups: NDArray[Any] | None, seed: int) -> Measured:
+def _rate(function: Any, positive: NDArray[np.bool_], groups: NDArray[Any] | None, seed: int) -> Rate:
     y = positive.astype(np.int64)
     value = float(function(np.ones(len(y))))
     if np.isnan(value):
-        return Measured(value, Interval(0.0, 1.0, "not defined: there is nothing to take a share of"))
-    return Measured(value, interval_of(function, y, groups=groups, bounds=(0.0, 1.0), seed=seed))
+        return Rate(value, Interval(0.0, 1.0, "not defined: there is nothing to take a share of"))
+    return Rate(value, figure_interval(function, y, groups=groups, bounds=(0.0, 1.0), seed=seed))

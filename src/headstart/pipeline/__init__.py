@@ -18,6 +18,7 @@ from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._rank import RankOptions, RankResult, rank
+from headstart.pipeline._robustness import Against, RobustnessOptions, RobustnessResult
 from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._trust import MEASURED, Trust
 from headstart.pipeline._trust_text import trust_lines
@@ -31,6 +32,7 @@ __all__ = [
     "AdaptOptions",
     "AdaptResult",
     "Adapted",
+    "Against",
     "AuditResult",
     "CompareResult",
     "Compared",
@@ -47,6 +49,8 @@ __all__ = [
     "RankOptions",
     "RankResult",
     "Reading",
+    "RobustnessOptions",
+    "RobustnessResult",
     "Say",
     "SpeechErrors",
     "Trust",

@@ -13,7 +13,7 @@ from headstart.backbones import Backbone
 from headstart.data import Dataset
 from headstart.engine import pick_device
 from headstart.errors import OptionError
-from headstart.evaluation import ClassScores, Fold, Score, metrics_for, per_class, score
+from headstart.evaluation import ClassScores, Fold, Score, Slices, metrics_for, per_class, score
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._confidence import Wanted
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, wider, with_unseen
@@ -27,6 +27,8 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
+from headstart.pipeline._robustness import RobustnessOptions, RobustnessResult, measure_robustness, open_others
+from headstart.pipeline._slices import slices_of, slices_to_dict
 from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._trust import MEASURED, Trust, trust
 from headstart.pipeline._values import score_to_dict
@@ -44,6 +46,8 @@ class EvaluateResult:
         entities: What is right and wrong with them, where the model tags.
         errors: What is right and wrong with what was heard, where it transcribes.
         trust: How far the answers of a classifier can be trusted.
+        slices: The scores of subgroups, where columns were named.
+        robustness: The scores on corrupted items, where they were asked for.
     """
 
     score: Score
@@ -52,6 +56,8 @@ class EvaluateResult:
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
     trust: Trust | None = None
+    slices: tuple[Slices, ...] = ()
+    robustness: RobustnessResult | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart evaluate --json`` prints it."""
@@ -63,7 +69,9 @@ class EvaluateResult:
             found["errors"] = self.errors.to_dict()
         if self.trust is not None:
             found["trust"] = self.trust.to_dict()
-        return found
+        if self.robustness is not None:
+            found["robustness"] = self.robustness.to_dict()
+        return found | slices_to_dict(self.slices)
 
 
 def evaluate(
@@ -77,6 +85,7 @@ def evaluate(
     seed: int = 0,
     device: str = "auto",
     offline: bool = False,
+    robustness: RobustnessOptions | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
 ) -> EvaluateResult:
@@ -92,11 +101,13 @@ def evaluate(
         seed: For the resampling of the interval.
         device: Where the network runs.
         offline: Open no connection.
+        robustness: What is measured on corrupted items; nothing where None.
         progress: Told about long work.
         say: Told what was inferred, one sentence at a time.
 
     Returns:
-        The score with its interval, the scores per class where there are any, and what is wrong with texts.
+        The score with its interval, the scores per class where there are any, what is wrong with texts, and the scores
+        of subgroups and on corrupted items where they were asked for.
     """
     saved = artifact.load(folder, backbone=backbone, offline=offline)
     saved.model.backbone.to(pick_device(device))
@@ -118,6 +129,7 @@ def evaluate(
     if dataset.parts and "test" in dataset.parts:
         dataset = dataset.take(i for i, part in enumerate(dataset.parts) if part == "test")
         say("Only the test part of the data is scored.")
+    others = [] if robustness is None else open_others(robustness.against, dataset, offline=offline, device=device)
     task, unseen = with_unseen(task, labels_of(dataset))
     y = task.encode(labels_of(dataset))
     features = FeatureSource(progress=progress).features(saved.model.backbone, dataset, view=saved.model.view)
@@ -139,9 +151,17 @@ def evaluate(
         features=features,
         seed=seed,
     )
-    return EvaluateResult(
+    result = EvaluateResult(
         found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors, trusted
     )
+    result = replace(result, slices=slices_of(dataset, [fold], metric=metric, seed=seed))
+    if robustness is None:
+        return result
+    measured = measure_robustness(
+        saved, dataset, robustness, metric=metric, others=others, seed=seed, progress=progress, say=say
+    )
+    also = tuple(f"{other.folder.name}: {note}" for other in others for note in _overlap(dataset, other))
+    return replace(result, robustness=measured, notes=(*notes, *also))
 
 
 def _temperature(saved: Artifact) -> float:

@@ -11,6 +11,7 @@ from headstart.backbones import Backbone
 from headstart.confidence import Confidence
 from headstart.data import Dataset, LeftOut, Plan, plan_split
 from headstart.errors import BudgetError
+from headstart.evaluation import Slices
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
@@ -37,6 +38,7 @@ from headstart.pipeline._options import (
 from headstart.pipeline._privacy import cut_short, keeps_examples_out, nameless, note_on_privacy, without_names
 from headstart.pipeline._rates import training_rates
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
+from headstart.pipeline._slices import slices_of, slices_to_dict
 from headstart.pipeline._source import (
     check_source_options,
     read_source,
@@ -74,6 +76,7 @@ class FitResult:
         entities: What is right and wrong with them, where the task is tagging.
         errors: What is right and wrong with what was heard, where it is transcription.
         trust: How far the answers can be trusted, where it is classification.
+        slices: The scores of subgroups, where columns were named.
     """
 
     outcome: Outcome
@@ -91,6 +94,7 @@ class FitResult:
     entities: EntityErrors | None = None
     errors: SpeechErrors | None = None
     trust: Trust | None = None
+    slices: tuple[Slices, ...] = ()
 
     def to_dict(self, *, texts: bool = True, names: bool = True) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it.
@@ -129,6 +133,7 @@ class FitResult:
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
             **({} if self.errors is None else {"errors": self.errors.to_dict(texts=texts)}),
             **({} if self.trust is None else {"trust": self.trust.to_dict()}),
+            **slices_to_dict(self.slices),
         }
 
 
@@ -206,8 +211,9 @@ def fit(
         result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
         mistakes = Mistakes.of(dataset, outcome.predictions, task)
         kept = confidence_of(outcome, pooled, task, seed=run.seed)
-        trusted = _trust(outcome, kept, both, seed=run.seed)
-        result = replace(result, entities=mistakes.entities, errors=mistakes.errors, trust=trusted)
+        slices = slices_of(dataset, outcome.predictions, metric=metric, seed=options.seed)
+        result = replace(result, trust=_trust(outcome, kept, both, seed=run.seed), slices=slices)
+        result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
         private = keeps_examples_out(dataset, options.examples)
         _save(result, work, seen=seen, contents=options.contents, confidence=kept, private=private)
@@ -217,7 +223,7 @@ def fit(
         else:
             mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
         title = "Confidence" if private else f"Confidence on {Path(dataset.source).name}"
-        write_trust_page(trusted, work.model / PAGE, title=title, say=say)
+        write_trust_page(result.trust, work.model / PAGE, title=title, say=say)
         work.close()
     finally:
         work.leave()

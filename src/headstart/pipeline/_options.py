@@ -56,6 +56,7 @@ class Reading:
         on_error: ``skip`` leaves unreadable items out and lists them.
         transcripts: ``plain`` takes them in lower case and without punctuation, ``written`` as they are.
         labels_from: A table of corrected labels, as ``headstart check --deep --labels`` writes it.
+        slices: Columns whose values make the subgroups that are scored.
     """
 
     task: str | None = None
@@ -66,6 +67,7 @@ class Reading:
     on_error: Literal["stop", "skip"] = "stop"
     transcripts: Spelling = "plain"
     labels_from: str | None = None
+    slices: tuple[str, ...] = ()
 
     def load(self, source: str | Path) -> Dataset:
         """Read and check a data set, and correct its labels."""

@@ -193,7 +193,7 @@ def _read(path: str | Path, dataset: Dataset, reading: Reading) -> Dataset:
     """Read a source as the data was read."""
     fix = "Give a data set of the same kind."
     try:
-        source = replace(reading, task=dataset.kind, group=None, test=None).load(path)
+        source = replace(reading, task=dataset.kind, group=None, test=None, slices=()).load(path)
     except OptionError as error:  # of the data the kind was told, or asked for; of the source it is taken from there
         problem = f"expected a source of {dataset.task} like the data: {error.problem}"
         raise DataError(problem, where=str(path), fix=fix) from error

@@ -11,11 +11,11 @@ from headstart.confidence import Confidence, HeldOut
 from headstart.evaluation import (
     Calibration,
     Fold,
-    Interval,
     OperatingPoint,
+    Rate,
     answers,
     calibration,
-    interval_of,
+    figure_interval,
     operating_point,
     precision_recall,
     prediction_sets,
@@ -30,28 +30,20 @@ MEASURED: Final = Wanted(max_error=0.05, specificity=0.95)
 
 
 @dataclass(frozen=True)
-class Share:
-    """A share of scored items, with its interval."""
-
-    value: float
-    interval: Interval
-
-
-@dataclass(frozen=True)
 class Sets:
     """Sets of classes on scored items.
 
     Attributes:
         wanted: The coverage promised.
         band: Where the coverage of so many items lies in 95 of 100 cases, if they are like the training part.
-        coverage: Share of the sets that holds the right class.
+        coverage: Rate of the sets that holds the right class.
         size: Mean number of classes in a set.
-        single: Share of the sets with one class.
+        single: Rate of the sets with one class.
     """
 
     wanted: float
     band: tuple[float, float]
-    coverage: Share
+    coverage: Rate
     size: float
     single: float
 
@@ -63,15 +55,15 @@ class Abstaining:
     Attributes:
         wanted: The share of wrong answers promised at most.
         threshold: The least confidence of an answer; None where nothing can be promised.
-        answered: Share of the items that is answered.
-        wrong: Share of the answers that is wrong; None where none is given.
+        answered: Rate of the items that is answered.
+        wrong: Rate of the answers that is wrong; None where none is given.
         why: Why nothing can be promised.
     """
 
     wanted: float
     threshold: float | None = None
     answered: float = 0.0
-    wrong: Share | None = None
+    wrong: Rate | None = None
     why: str = ""
 
 
@@ -84,7 +76,7 @@ class Trust:
         calibration: Whether probabilities mean what they say.
         uncalibrated: The same before the temperature; None where there is none.
         temperature: What the scores were divided by.
-        novel: Share of the items that are more unusual than 95 % of the training examples; None where not kept.
+        novel: Rate of the items that are more unusual than 95 % of the training examples; None where not kept.
         sets: Of classes; None where no part was kept apart to measure them on.
         abstaining: The same.
         operating: Of two classes, the point at the wanted specificity; the same.
@@ -224,7 +216,7 @@ class _Promises:
             seed=self.seed,
         )
 
-    def _share(self, values: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Share:
+    def _share(self, values: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Rate:
         of = np.ones(len(values)) if among is None else among.astype(np.float64)
         numbers = values * of
 
@@ -233,4 +225,4 @@ class _Promises:
             return np.asarray(np.divide(counts @ numbers, below, out=np.full(below.shape, np.nan), where=below > 0))
 
         value = float(share(np.ones(len(values))))
-        return Share(value, interval_of(share, self.y, groups=self.groups, bounds=(0.0, 1.0), seed=self.seed))
+        return Rate(value, figure_interval(share, self.y, groups=self.groups, bounds=(0.0, 1.0), seed=self.seed))

@@ -6,6 +6,7 @@ from headstart.report._domains import DomainMap, Table, write_domains
 from headstart.report._entities import TaggedText, write_entities
 from headstart.report._excerpts import HeardRecording
 from headstart.report._rankings import plot_ranking
+from headstart.report._robustness import plot_robustness
 from headstart.report._transcripts import write_transcripts
 from headstart.report._trust import PrecisionRecall, Reliability, write_confidence
 
@@ -20,6 +21,7 @@ __all__ = [
     "TaggedText",
     "plot_curve",
     "plot_ranking",
+    "plot_robustness",
     "write_audit",
     "write_confidence",
     "write_domains",
