@@ -106,6 +106,17 @@ def test_nothing_lost_on_any_item_has_an_interval_all_the_same():
     assert found.mean.interval.low > 0.95
 
 
+@pytest.mark.parametrize(("groups", "units"), [(None, "200 items"), (np.arange(200) // 10, "20 groups")])
+def test_a_corruption_that_changes_no_answer_has_a_narrow_interval_around_zero(groups, units):
+    clean = answers(Y, 0.8, 0)
+    almost = 0.9 * clean + 0.05  # other probabilities, the same answers
+    found = robustness(Y, clean, [Condition("case", 1, "", almost)], metric="accuracy", groups=groups, seed=0)
+    difference = found.conditions[0].difference
+    assert difference.value == 0
+    assert difference.interval.high == -difference.interval.low == 1 - 0.025 ** (1 / int(units.split()[0]))
+    assert difference.interval.method == f"Clopper-Pearson, no difference on {units}"
+
+
 def gap_of(ours, theirs):
     return robustness_gap(
         Y,

@@ -7,7 +7,9 @@
   guessing has little to lose, so it never decides alone: the corrupted scores themselves are compared beside it.
 
 Every interval is a bootstrap over items (or groups) with the same resamples for all figures, so differences are paired:
-an item is drawn with all its corrupted versions. The corruptions are fixed; the intervals say nothing of other ones.
+an item is drawn with all its corrupted versions. Where a difference is 0 in every resample, no item tells the two
+apart; then at most a share q = 1 - 0.025^(1 / n) of all items does (Clopper and Pearson). The corruptions are fixed;
+the intervals say nothing of other ones.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from headstart.evaluation._names import metric_name
-from headstart.evaluation.intervals import Interval, bootstrap_interval, figure_interval, paired_interval
+from headstart.evaluation.intervals import Interval, bootstrap_interval, drawn_groups, figure_interval, paired_interval
 from headstart.evaluation.metrics import find_metric, greater_is_better
 from headstart.tasks import kind_of
 
@@ -158,7 +160,18 @@ class _Items:
         if values[0] is None or values[1] is None:
             return Measured(None, None)
         interval = paired_interval(self.metric, self.y, a, b, groups=self.groups, seed=self.seed)
-        return Measured(values[0] - values[1], interval)
+        return Measured(values[0] - values[1], self._unless_alike(interval, found.difference_bounds[1]))
+
+    def _unless_alike(self, interval: Interval, reach: float) -> Interval:
+        """Narrow the interval of a difference that is 0 in every resample: no item tells the two apart."""
+        centre = (interval.low + interval.high) / 2
+        if "without spread" not in interval.method or abs(centre) > _TINY or not np.isfinite(reach):
+            return interval
+        drawn = drawn_groups(self.y, self.groups)
+        units = len(self.y) if drawn is None else len(np.unique(drawn))
+        most = (1 - 0.025 ** (1 / units)) * reach
+        what = "items" if drawn is None else "groups"
+        return Interval(-most, most, f"Clopper-Pearson, no difference on {units} {what}", interval.skipped)
 
     def of(self, p: npt.NDArray[Any]) -> Figure:
         """Return the score of predictions as a figure of resamples."""
