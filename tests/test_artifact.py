@@ -437,7 +437,12 @@ def test_a_truncated_network_of_ones_own_loads_with_the_whole_one(tmp_path):
 @pytest.mark.parametrize("folder", sorted(OLD_MODELS.glob("format-*/")), ids=lambda p: p.name)
 def test_models_of_every_older_format_still_load_and_predict_the_same(folder):
     recorded = json.loads(folder.with_suffix(".json").read_text())
-    found = artifact.load(folder).model.predict_proba(recorded["texts"])
+    saved = artifact.load(folder)
+    items = recorded.get("texts") or [np.array(each, dtype=np.uint16) for each in recorded["pictures"]]
+    found = saved.model.predict_proba(items)
+    if "novelty" in recorded:
+        (features,) = (features for _, features, _ in saved.model.looks_each(items))
+        np.testing.assert_allclose(saved.confidence.novelty.of(features), recorded["novelty"], atol=0.02)
     for row, expected in zip(found, recorded["probabilities"], strict=True):  # of entities a matrix per text
         np.testing.assert_allclose(row, np.reshape(expected, np.shape(row)), atol=1e-5)
 

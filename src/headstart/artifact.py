@@ -15,7 +15,8 @@ that was adapted it keeps the tensors that were trained; they are copied into th
 the whole is checked too.
 
 Format 1 holds classes on a pretrained backbone; format 2 adds labels, values, adapted and truncated backbones; format 3
-adds entities, on backbones that give features of words, and transcripts, on those that give features of frames.
+adds entities, on backbones that give features of words, and transcripts, on those that give features of frames; format
+4 adds pictures of more than 8 bits or of other channels, whose range an older version would not apply.
 A folder carries the lowest number that can hold it: an older version reads what it understands and refuses the rest.
 
 A file that the manifest does not name, such as the page of scored texts that `fit` puts beside a model of entities, is
@@ -46,7 +47,7 @@ from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
 from headstart.model import AdaptedModel, Base, Head
 from headstart.tasks import Task, Transcription, decoder_from, task_from_dict
 
-FORMAT = 3
+FORMAT = 4
 MANIFEST = "manifest.json"
 WEIGHTS = "weights.safetensors"
 CONFIDENCE = "confidence."  # before the names of what is known of its answers
@@ -158,12 +159,14 @@ def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -
 
 
 # Every format only adds to the one before, so one reader serves all.
-_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = dict.fromkeys((1, 2, 3), _read_folder)
+_READERS: dict[int, Callable[[Path, Backbone | str | None, bool], Artifact]] = dict.fromkeys((1, 2, 3, 4), _read_folder)
 
 
 def _format(model: AdaptedModel) -> int:
-    if model.task.kind in ("tagging", "transcription"):
+    if model.backbone.pixels is not None:
         return FORMAT
+    if model.task.kind in ("tagging", "transcription"):
+        return 3
     plain = model.base is None and "after" not in model.backbone.source
     return 1 if model.task.kind == "classification" and plain else 2
 
