@@ -142,6 +142,13 @@ def test_a_model_with_little_to_lose_may_lose_a_smaller_share_and_still_be_worse
     gap = gap_of((0.95, {"noise": (0.8, 0.7, 0.6)}), (0.55, {"noise": (0.55, 0.55, 0.5)}))
     assert (gap.better, gap.more_robust) == (True, False)
     assert gap.sentence.startswith("On corrupted items it is better")
+    assert "so it is less robust. Scratch is not shown to be better than the most frequent answer" in gap.sentence
+    assert gap.sentence.endswith("it has little to lose.")
+
+
+def test_a_model_that_tells_classes_apart_and_loses_less_is_simply_more_robust_than_this_one():
+    gap = gap_of((0.95, {"noise": (0.6, 0.6, 0.6)}), (0.8, {"noise": (0.75, 0.75, 0.75)}))
+    assert (gap.better, gap.more_robust) == (False, False)
     assert gap.sentence.endswith("so it is less robust.")
 
 

@@ -122,3 +122,31 @@ def test_whole_groups_are_drawn():
     found = slice_scores([Fold(one.y, one.probabilities, 100, groups)], names, column="site", metric="accuracy", seed=0)
     assert found.subgroups[0].interval.method == "bootstrap of 10 groups"
     assert found.worst.interval.method == "bootstrap of 20 groups"
+
+
+def grouped(groups):
+    one, names = made({"A": 0.9, "B": 0.6, "C": 0.85})
+    return slice_scores([Fold(one.y, one.probabilities, 100, groups)], names, column="site", metric="accuracy", seed=0)
+
+
+def test_where_the_subgroups_are_the_groups_their_items_are_drawn():
+    found = grouped(np.repeat(["p", "q", "r"], 100))
+    assert [each.interval.method for each in found.subgroups] == ["bootstrap of 100 items"] * 3
+    assert found.worst.interval.method == "bootstrap of 300 items"
+    assert found.worst.is_worse
+
+
+def test_a_subgroup_of_a_single_group_among_others_is_not_called_worse():
+    groups = np.arange(300) // 10
+    groups[100:200] = 99  # all of B
+    found = grouped(groups)
+    assert (found.worst.name, found.worst.is_worse) == ("B", False)
+    assert (found.worst.interval.low, found.worst.interval.high) == (-1, 1)
+
+
+def test_of_two_to_four_groups_the_interval_is_no_narrower_than_over_items():
+    groups = np.arange(300) // 10
+    groups[100:200] = 90 + np.arange(100) % 3  # alike, so groups alone would seem to know all of B
+    interval = grouped(groups).worst.interval
+    assert interval.method.startswith("the wider of: bootstrap of 23 groups; bootstrap of 300 items")
+    assert interval.high - interval.low > 0.2

@@ -272,7 +272,22 @@ def robustness_gap(
     )
     once = np.ones((1, len(y)))
     lost = float(drop(once)[0]), float(other_drop(once)[0])
-    return replace(gap, sentence=_sentence(gap, lost, metric=metric, name=name))
+    sentence = _sentence(gap, lost, metric=metric, name=name)
+    if gap.more_robust is not None:
+        steadier, called = (clean, "This model") if gap.more_robust else (other_clean, name[0].upper() + name[1:])
+        if _guesses(items, steadier):
+            sentence += f" {called} is not shown to be better than the most frequent answer: it has little to lose."
+    return replace(gap, sentence=sentence)
+
+
+def _guesses(items: _Items, clean: npt.NDArray[Any]) -> bool:
+    """Say whether classes are not shown to be told apart: the score may be that of the most frequent class."""
+    if kind_of(items.y) != "classification":
+        return False
+    frequent = np.zeros_like(clean)
+    frequent[:, np.bincount(items.y, minlength=clean.shape[1]).argmax()] = 1
+    up = find_metric(items.metric).greater_is_better
+    return _side(items.gap(clean, frequent), up=up) is not True
 
 
 def _mean_over(items: _Items, conditions: Sequence[Condition]) -> Figure:

@@ -7,6 +7,9 @@
   differences is looked at because it is the largest, it is covered as long as all K are: each at a level of
   1 - 0.05 / K (Bonferroni), so the interval is at that level. Where there are just two subgroups both differences are
   one, and K = 1. Resamples without an item of the subgroup are left out.
+* Where groups are drawn and the subgroup has two to four, the interval is no narrower than that over items; a subgroup
+  of a single group says nothing of others, and its interval is the whole range. Where every subgroup is one group
+  (scores by patient or speaker), the question is about these groups, and their items are drawn.
 """
 
 from collections.abc import Sequence
@@ -23,6 +26,7 @@ from headstart.evaluation.proof import Fold
 from headstart.tasks import kind_of
 
 FEW: Final = 10  # items
+_FEW_GROUPS: Final = 5
 _RESAMPLES: Final = 2000  # for one comparison; as many more as there are comparisons, since tails are as much thinner
 _MOST_RESAMPLES: Final = 40000
 
@@ -111,7 +115,14 @@ class _Pooled:
         units: npt.NDArray[Any] | None = np.concatenate(groups) if len(groups) == len(folds) else None
         if units is None and len(np.unique(items)) < len(items):
             units = items
-        return cls(y, p, items, np.array(values, dtype=np.str_)[items], units)
+        names = np.array(values, dtype=np.str_)[items]
+        if (
+            groups
+            and units is not None
+            and len(set(zip(names.tolist(), units.tolist(), strict=True))) == len(set(names))
+        ):
+            units = items if len(np.unique(items)) < len(items) else None  # the subgroups are the groups
+        return cls(y, p, items, names, units)
 
     def units_at(self, rows: npt.NDArray[np.bool_]) -> npt.NDArray[Any] | None:
         return None if self.units is None else self.units[rows]
@@ -168,18 +179,32 @@ def _worst(pooled: _Pooled, subgroups: Sequence[Subgroup], metric: str, seed: in
     if np.isnan(value):
         return None
     looked_at = 1 if len(subgroups) == 2 else len(scored)
-    interval = figure_interval(
-        difference,
-        pooled.y,
-        groups=pooled.units,
-        bounds=found.difference_bounds,
-        typical=found.typical_difference,
-        seed=seed,
-        resamples=min(_MOST_RESAMPLES, _RESAMPLES * looked_at),
-        level=1 - 0.05 / looked_at,
-    )
+
+    def drawn(units: npt.NDArray[Any] | None) -> Interval:
+        return figure_interval(
+            difference,
+            pooled.y,
+            groups=units,
+            bounds=found.difference_bounds,
+            typical=found.typical_difference,
+            seed=seed,
+            resamples=min(_MOST_RESAMPLES, _RESAMPLES * looked_at),
+            level=1 - 0.05 / looked_at,
+        )
+
+    interval = drawn(pooled.units)
+    inside = None if pooled.units is None else len(np.unique(pooled.units[rows]))
+    if inside == 1:
+        interval = Interval(*found.difference_bounds, "a single group in the subgroup: the whole range")
+    elif inside is not None and inside < _FEW_GROUPS:
+        interval = _wider(interval, drawn(None))
     is_worse = interval.high < 0 if found.greater_is_better else interval.low > 0
     return Worst(lowest.name, value, interval, len(scored), is_worse)
+
+
+def _wider(a: Interval, b: Interval) -> Interval:
+    method = f"the wider of: {a.method}; {b.method}"
+    return Interval(min(a.low, b.low), max(a.high, b.high), method, a.skipped + b.skipped)
 
 
 def _sentence(column: str, subgroups: Sequence[Subgroup], worst: Worst | None, metric: str) -> str:
