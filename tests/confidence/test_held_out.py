@@ -44,14 +44,11 @@ def test_the_class_that_is_looked_for_can_be_either() -> None:
     assert np.array_equal(other.y, 1 - two.y)
     assert np.array_equal(two.positive(1).p, two.p)
     assert other.operating_threshold(0.9) != two.operating_threshold(0.9)
-    assert 0 < two.balanced_threshold() < 1
 
 
 def test_operating_points_need_two_classes_and_a_share() -> None:
     with pytest.raises(OptionError, match="an operating point needs two classes, found 3"):
         held().operating_threshold(0.95)
-    with pytest.raises(OptionError, match="an operating point needs two classes, found 3"):
-        held().balanced_threshold()
     with pytest.raises(OptionError, match="expected a specificity between 0 and 1, found 95"):
         held(classes=2).operating_threshold(95)
 

@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
-from sklearn.metrics import balanced_accuracy_score, precision_recall_curve, roc_curve
+from sklearn.metrics import precision_recall_curve, roc_curve
 
-from headstart.evaluation import balanced_threshold, operating_point, precision_recall, threshold_for
+from headstart.evaluation import operating_point, precision_recall, threshold_for
 from headstart.evaluation.operating import sensitivity_at
 
 
@@ -48,13 +48,6 @@ def test_a_resample_without_one_of_the_classes_is_undefined() -> None:
     found = sensitivity_at(positive, p, 0.95, np.array([[1.0, 1.0], [2.0, 0.0]]))
     assert found[0] == 1.0
     assert np.isnan(found[1])
-
-
-def test_the_balanced_threshold_is_the_best_of_all() -> None:
-    positive, p = drawn(300, 2)
-    best = balanced_accuracy_score(positive, p >= balanced_threshold(positive, p))
-    others = [balanced_accuracy_score(positive, p >= each) for each in np.linspace(0, 1, 201)]
-    assert best == pytest.approx(max(others))
 
 
 def test_an_operating_point_says_what_a_threshold_does() -> None:

@@ -12,8 +12,8 @@ from PIL import Image
 
 import headstart
 from headstart import FitOptions, Reading, backbones
-from headstart.errors import DataError
-from headstart.pipeline import RankOptions
+from headstart.errors import DataError, OptionError
+from headstart.pipeline import RankOptions, RobustnessOptions
 from tests.dicoms import SECRETS, write_dicom
 
 PROBE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe", proof="none")
@@ -161,6 +161,17 @@ def test_nothing_of_a_header_reaches_the_model_but_a_hash(tmp_path):
         assert secret.encode() not in written
         assert secret not in json.dumps([said, result.to_dict()])
     assert list((tmp_path / "headstart-cache").rglob("*"))  # what is cached was among it
+    assert saved.data["places"][0] == "#1"  # nor a file name, unasked
+    assert any(note.endswith("by which later scores can say what the model has seen.") for note in said)
+
+
+def test_corruptions_begin_from_what_the_network_sees_of_12_bits(tmp_path):
+    write_all(tmp_path / "d", pictures(), deep)
+    headstart.fit(tmp_path / "d", tmp_path / "m", options=PROBE)
+    options = RobustnessOptions()
+    found = headstart.evaluate(tmp_path / "m", tmp_path / "d", robustness=options, offline=True)
+    assert found.robustness is not None
+    assert found.robustness.found.clean.value == pytest.approx(found.score.value, abs=0.03)  # in 8 bits of the range
 
 
 def test_five_channels_go_through_ranking_fitting_thawing_and_prediction(tmp_path):
@@ -188,6 +199,8 @@ def test_five_channels_go_through_ranking_fitting_thawing_and_prediction(tmp_pat
     good, error = headstart.predict(tmp_path / "whole", [paths[0], other])
     assert set(good["probabilities"]) == {"ill", "well"}
     assert "expected 5 channels, as all of the training part have, found a gray or RGB picture" in error["error"]
+    with pytest.raises(OptionError, match="corruptions are of gray pictures and of colours, and the model sees 5"):
+        headstart.evaluate(tmp_path / "whole", tmp_path / "d", robustness=RobustnessOptions(), offline=True)
 
 
 def test_a_dicom_file_without_the_window_that_all_others_have_is_an_error_of_its_own(tmp_path):

@@ -71,7 +71,7 @@ def test_files_of_patients_are_kept_out_unasked():
 
     assert keeps_examples_out(of("a.png", "b.DCM"), "auto")
     assert not keeps_examples_out(of("a.png"), "auto")
-    assert "because these are DICOM files" in note_on_privacy(of("b.dicom"))
+    assert "because some are DICOM files" in note_on_privacy(of("b.dicom"))
 
 
 def test_of_texts_no_page_quotes_them(tmp_path):

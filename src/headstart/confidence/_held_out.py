@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import OptionError
-from headstart.evaluation import Abstention, abstention, balanced_threshold, coverage_band, set_threshold, threshold_for
+from headstart.evaluation import Abstention, abstention, coverage_band, set_threshold, threshold_for
 
 
 @final
@@ -101,18 +101,10 @@ class HeldOut:
         if not 0 < specificity < 1:
             found = f"expected a specificity between 0 and 1, found {specificity:g}"
             raise OptionError(found, fix="Write 0.95 for 95 %.")
-        self._check_two()
-        return threshold_for(self.y == 1, self.p[:, 1], specificity)
-
-    def balanced_threshold(self) -> float:
-        """Return from which probability of class 1 of two on the balanced accuracy of held-out examples is highest."""
-        self._check_two()
-        return balanced_threshold(self.y == 1, self.p[:, 1])
-
-    def _check_two(self) -> None:
         if self.p.shape[1] != 2:
             found = f"an operating point needs two classes, found {self.p.shape[1]}"
             raise OptionError(found, fix="Leave the specificity out, or put the classes together into two.")
+        return threshold_for(self.y == 1, self.p[:, 1], specificity)
 
     def to_arrays(self) -> dict[str, NDArray[Any]]:
         """Return what `from_arrays` reads."""

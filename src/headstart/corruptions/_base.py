@@ -7,7 +7,7 @@ from typing import Any, Final, final
 
 import numpy as np
 
-from headstart.data import Item, Modality, Sound, hash_item, read_image, read_sound, sound_rate
+from headstart.data import Item, Modality, PixelScale, Sound, hash_item, read_image, read_sound, sound_rate
 from headstart.errors import OptionError
 
 SEVERITIES: Final = (1, 2, 3)
@@ -63,12 +63,13 @@ def generator(item: Item, *, name: str, seed: int) -> np.random.Generator:
     return np.random.default_rng(np.frombuffer(digest, dtype="<u4").tolist())
 
 
-def opened(item: Item, modality: Modality) -> Item:
+def opened(item: Item, modality: Modality, *, scale: PixelScale | None = None) -> Item:
     """Return an item in memory, as the corruptions take it and as a network reads it just like the file.
 
     Args:
         item: A path, or an item in memory.
         modality: What it is.
+        scale: By which a network sees pictures of other pixels than 8 bits; they are brought to 8 bits by it.
 
     Returns:
         A picture in RGB of its own size, a text, or a `Sound` of one channel at its own rate.
@@ -77,7 +78,7 @@ def opened(item: Item, modality: Modality) -> Item:
         DataError: The file cannot be read.
     """
     if modality == "image":
-        return read_image(item)
+        return read_image(item, scale)
     if modality == "audio":
         rate = sound_rate(item)
         return Sound(read_sound(item, rate=rate), rate)

@@ -7,6 +7,7 @@
 `load` stops at the first thing that is wrong (or leaves it out on request), `inspect` reports everything it finds.
 """
 
+from headstart.data._dicom import is_dicom_file
 from headstart.data._findings import Finding, Severity
 from headstart.data._inputs import load_items
 from headstart.data._learning import learn_scale
@@ -54,6 +55,7 @@ __all__ = [
     "hash_item",
     "inner_folds",
     "inspect",
+    "is_dicom_file",
     "learn_scale",
     "lend",
     "load",

@@ -59,6 +59,17 @@ def is_dicom(prefix: bytes) -> bool:
     return prefix[PREAMBLE - 4 : PREAMBLE] == b"DICM"
 
 
+def is_dicom_file(path: Path) -> bool:
+    """Say by its name, or where that has no end by its first bytes, whether a file is DICOM."""
+    if path.suffix:
+        return path.suffix.lower() in DICOM_SUFFIXES
+    try:
+        with path.open("rb") as file:
+            return is_dicom(file.read(PREAMBLE))
+    except OSError:
+        return False
+
+
 def read_dicom(file: IO[bytes], *, most: int | None) -> WidePixels:
     """Read the first frame of a DICOM file.
 

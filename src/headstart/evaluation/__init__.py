@@ -44,7 +44,6 @@ from headstart.evaluation.metrics import (
 from headstart.evaluation.operating import (
     OperatingPoint,
     Rate,
-    balanced_threshold,
     operating_point,
     precision_recall,
     threshold_for,
@@ -118,7 +117,6 @@ __all__ = [
     "answers",
     "auroc",
     "balanced_accuracy",
-    "balanced_threshold",
     "bootstrap_interval",
     "brier",
     "calibration",

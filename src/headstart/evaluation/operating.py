@@ -65,25 +65,6 @@ def threshold_for(positive: NDArray[np.bool_], p: Floats, specificity: float) ->
     return float(np.nextafter(negatives[rank - 1], np.inf))
 
 
-def balanced_threshold(positive: NDArray[np.bool_], p: Floats) -> float:
-    """Return the threshold of highest balanced accuracy on held-out examples, in the middle between two probabilities.
-
-    Args:
-        positive: (n,) truth, both values present.
-        p: (n,) probabilities of being positive.
-
-    Returns:
-        The threshold; of equally good ones the one nearest to one half.
-    """
-    values = np.unique(p)
-    edges = np.concatenate([[0.0], (values[:-1] + values[1:]) / 2, [1.0]])
-    ups, downs = np.sort(p[positive]), np.sort(p[~positive])
-    found = 1 - np.searchsorted(ups, edges) / len(ups)
-    passed = np.searchsorted(downs, edges) / len(downs)
-    best = np.flatnonzero(np.isclose(found + passed, (found + passed).max()))
-    return float(edges[best[np.abs(edges[best] - 0.5).argmin()]])
-
-
 def operating_point(
     positive: NDArray[np.bool_],
     p: Floats,

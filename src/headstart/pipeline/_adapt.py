@@ -28,6 +28,7 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
+from headstart.pipeline._privacy import nameless, note_on_privacy, of_patients
 from headstart.strategies import Run, reading_for
 from headstart.tasks import Task, task_from_labels
 
@@ -100,9 +101,17 @@ class AdaptResult:
         """The network, chosen by the source's held-out loss among several."""
         return self.adapted.best.backbone.name
 
-    def to_dict(self) -> dict[str, Any]:
-        """Return the result as JSON values, as ``headstart adapt --json`` prints it."""
+    def to_dict(self, *, names: bool = True) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart adapt --json`` prints it.
+
+        Args:
+            names: Whether examples may be named; in the folder of a model of patients they may not.
+
+        Returns:
+            What was made and measured.
+        """
         adapted, decision = self.adapted, self.decision
+        kept_out: dict[str, Any] = {} if names else {"unlike": []}
         return {
             "task": self.task,
             "backbone": self.backbone,
@@ -114,12 +123,13 @@ class AdaptResult:
             "candidates": [self._told(each) for each in adapted.candidates],
             "left_out": adapted.trained.left_out,
             **self.compared.to_dict(),
+            **kept_out,
             "labelled": _told(adapted.asked),
             "ask": self.asked and str(self.asked),
             "seconds": self.seconds,
             "feature_seconds": self.feature_seconds,
             "model": str(self.folder),
-            "notes": list(self.notes),
+            "notes": list(self.notes) if names else [],
         }
 
     def _told(self, each: Candidate) -> dict[str, Any]:
@@ -203,10 +213,15 @@ def adapt(
             asked=table,
             notes=notes,
         )
-        measured = result.to_dict() | {"model": Path(output).name, "ask": table and table.name}
+        private = next((each for each in (domains.source, domains.target) if of_patients(each)), None)
+        measured = result.to_dict(names=private is None) | {"model": Path(output).name, "ask": table and table.name}
         seen = _seen(domains, labelled)
+        if private is not None:
+            seen = nameless(seen)
+            say(note_on_privacy(private))
         artifact.save(adapted.model, work.model, evaluation=measured, data=seen, contents=options.contents)
-        write_adaptation_page(adapted, domains, task, work.model, title=Path(output).name, run=run)
+        title, places = Path(output).name, adapted.compared.unlike if private is None else ()
+        write_adaptation_page(adapted, domains, task, work.model, title=title, places=places, run=run)
         if table is not None:
             known = None if labelled is None else labelled.rows
             rows = worth_asking(adapted.candidates, options.ask, seed=options.seed, known=known)

@@ -144,7 +144,8 @@ def audit(
         OptionError: The items have an answer for each of their words, or an option does not fit the data.
     """
     started, reading = time.monotonic(), reading or Reading()
-    inspection = inspect(source, **{name: value for name, value in reading.options().items() if name != "on_error"})
+    left = ("on_error", "slices")  # a check reports every fault, and scores nothing
+    inspection = inspect(source, **{name: value for name, value in reading.options().items() if name not in left})
     if not inspection.n:
         return AuditResult(inspection, unseen=("Nothing: no item can be read.",))
     dataset = replace(reading, on_error="skip").load(source)

@@ -166,7 +166,8 @@ def evaluate(
 
 def _temperature(saved: Artifact) -> float:
     """What the scores of a saved model were divided by."""
-    return float(saved.evaluation.get("chosen", {}).get("temperature", 1.0))
+    chosen = saved.evaluation.get("chosen")
+    return float(chosen.get("temperature", 1.0)) if isinstance(chosen, Mapping) else 1.0
 
 
 def _overlap(dataset: Dataset, saved: Artifact) -> tuple[str, ...]:

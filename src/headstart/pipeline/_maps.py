@@ -1,6 +1,7 @@
 """The page of an adaptation: maps of both domains before and after, the gap, and why the choice is what it is."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -20,7 +21,7 @@ MOST_PLACES: Final = 50
 
 
 def write_adaptation_page(
-    adapted: Adapted, domains: Domains, task: Task, folder: Path, *, title: str, run: Run
+    adapted: Adapted, domains: Domains, task: Task, folder: Path, *, title: str, places: Sequence[str], run: Run
 ) -> None:
     """Write ``adaptation.html`` into a model folder.
 
@@ -30,6 +31,7 @@ def write_adaptation_page(
         task: What the classes are called.
         folder: The model folder.
         title: What stands above the page.
+        places: Where examples of the target are that are like nothing in the source; none where they may not be named.
         run: The store and the seed.
     """
     pair, chosen = adapted.best.pair, adapted.decision.chosen
@@ -47,7 +49,7 @@ def write_adaptation_page(
         title=title,
         facts=_facts(adapted),
         tables=[_classes(compared), _candidates(adapted)],
-        places=compared.unlike[:MOST_PLACES],
+        places=places[:MOST_PLACES],
     )
 
 

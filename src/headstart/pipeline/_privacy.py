@@ -6,10 +6,9 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from headstart.data import Dataset, LeftOut
+from headstart.data import Dataset, LeftOut, is_dicom_file
 
 Examples = Literal["auto", "none"]
-_OF_PATIENTS: Final = frozenset({".dcm", ".dicom"})
 KEPT_OUT: Final = (
     "No example is shown or named in the model folder{why}; data.json holds numbers in place of names and groups, and "
     "the SHA-256 of each item, by which later scores can say what the model has seen."
@@ -30,13 +29,13 @@ def keeps_examples_out(dataset: Dataset, examples: Examples) -> bool:
 
 
 def of_patients(dataset: Dataset) -> bool:
-    """Say whether any item is a DICOM file, by its name."""
-    return any(isinstance(item, Path) and item.suffix.lower() in _OF_PATIENTS for item in dataset.items)
+    """Say whether any item is a DICOM file."""
+    return dataset.modality == "image" and any(isinstance(item, Path) and is_dicom_file(item) for item in dataset.items)
 
 
 def note_on_privacy(dataset: Dataset) -> str:
     """Say that examples are kept out, and why."""
-    return KEPT_OUT.format(why=", because these are DICOM files" if of_patients(dataset) else "")
+    return KEPT_OUT.format(why=", because some are DICOM files" if of_patients(dataset) else "")
 
 
 def cut_short(message: str) -> str:
@@ -53,10 +52,11 @@ def nameless(seen: dict[str, Any]) -> dict[str, Any]:
     Returns:
         The same with numbered places and groups, and without the name of the source or of what was left out.
     """
-    groups = seen["groups"]
+    groups, target = seen["groups"], seen.get("target")
     numbers = {name: f"#{number}" for number, name in enumerate(dict.fromkeys(groups or ()), 1)}
     return {
         **seen,
+        **({} if target is None else {"target": {**target, "source": ""}}),
         "source": "",
         "places": [f"#{number}" for number in range(1, len(seen["places"]) + 1)],
         "groups": None if groups is None else [numbers[group] for group in groups],

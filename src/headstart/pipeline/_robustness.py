@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.corruptions import SEVERITIES, Corruption, corruptions_for, opened, refused_for
-from headstart.data import Dataset, Item, Modality, Sound
+from headstart.data import Dataset, Item, Modality, PixelScale, Sound
 from headstart.engine import LocalEngine, pick_device
 from headstart.errors import OptionError
 from headstart.evaluation import Condition, Measured, Robustness, RobustnessGap, robustness, robustness_gap
@@ -28,6 +28,7 @@ from headstart.pipeline._values import plain
 from headstart.tasks import Heard, Kind, Task, counts, kind_of
 
 ITEMS: Final = 500
+RGB: Final = 3
 _AT_ONCE: Final[dict[Modality, int]] = {"image": 64, "text": 512, "audio": 64}
 _BYTES_AT_ONCE: Final = 64 * 2**20  # of opened items
 
@@ -174,11 +175,13 @@ def measure_robustness(
         The scores and paired differences.
 
     Raises:
-        OptionError: Another model has other classes, or there are no items to corrupt.
+        OptionError: Another model has other classes, there are no items to corrupt, or pictures have other channels
+            than gray and colours.
     """
     if options.items < 1:
         raise OptionError(f"expected 1 item or more, found {options.items}", where="--robustness-items")
     labels, kind = labels_of(dataset), saved.model.task.kind
+    _check_channels(saved)
     models = [_Scored.of(each.model, labels) for each in (saved, *others)]
     _check_classes(models, others)
     y = models[0].task.encode(labels)
@@ -241,6 +244,17 @@ def _about(some: Dataset, dataset: Dataset, left_out: Sequence[str], *, models: 
     yield f"Robustness: {passes} passes over {len(some):,} items{under}."
 
 
+def _check_channels(saved: Artifact) -> None:
+    """Refuse pictures of other channels than gray and colours: what blur or JPEG does to them nobody has said."""
+    pixels = saved.model.backbone.pixels
+    if pixels is not None and pixels.channels != RGB:
+        raise OptionError(
+            f"corruptions are of gray pictures and of colours, and the model sees {pixels.channels} channels",
+            where="--robustness",
+            fix="Leave it out.",
+        )
+
+
 def _check_classes(models: Sequence[_Scored], others: Sequence[Artifact]) -> None:
     """Refuse a model whose outputs mean something else; transcripts are texts, whichever characters a model knows."""
     first = models[0].task
@@ -263,7 +277,7 @@ def _passes(
     done, total = 0, len(some) * (1 + len(plan))
     engine = LocalEngine()
     progress("corrupted items", 0, total)
-    for block in _blocks(some):
+    for block in _blocks(some, models[0].model.backbone.pixels):
         for number, (corruption, severity) in enumerate([(None, 0), *plan]):
             items = block if corruption is None else list(engine.map(_made(corruption, severity, seed), block))
             for model, parts in zip(models, found, strict=True):
@@ -286,11 +300,11 @@ def _made(corruption: Corruption, severity: int, seed: int) -> "partial[Item]":
     return partial(corruption, severity=severity, seed=seed)
 
 
-def _blocks(some: Dataset) -> Iterator[list[Item]]:
+def _blocks(some: Dataset, scale: PixelScale | None) -> Iterator[list[Item]]:
     """Open items a few at a time: as many as a window of the network, and no more than fit into some memory."""
     block: list[Item] = []
     held = 0
-    for item in LocalEngine().map(partial(opened, modality=some.modality), some.items):
+    for item in LocalEngine().map(partial(opened, modality=some.modality, scale=scale), some.items):
         block.append(item)
         held += _bytes(item)
         if len(block) == _AT_ONCE[some.modality] or held >= _BYTES_AT_ONCE:
