@@ -31,7 +31,7 @@ def measure(folder: Path, scratch: Path, *, python: str, backbone: str | None, s
 def fit(folder: Path, scratch: Path, arm: str, *, python: str, backbone: str | None, seed: int) -> dict:
     headstart = [python, "-c", ENTRY]
     model, cache = scratch / arm, {"HEADSTART_CACHE": str(scratch / "cache")}
-    command = [*headstart, "fit", str(folder), "-o", str(model), "--seed", str(seed), "--json"]
+    command = [*headstart, "fit", str(folder), "-o", str(model), "--seed", str(seed), "--metric", "accuracy", "--json"]
     done = timed([*command, *(["--backbone", backbone] if backbone else [])], cwd=scratch, env=cache)
     result = json.loads(done.printed)
     items = read_part(folder, "test")[0] if backbone else [str(folder / "test.csv")]

@@ -84,7 +84,7 @@ def truth(data: Path, name: str, backbone: str | Backbone, about: Mapping, resul
     if measured(results, row):
         return
     with tempfile.TemporaryDirectory() as folder:
-        chosen = headstart.FitOptions(backbones=(backbone,), proof="none", offline=True)
+        chosen = headstart.FitOptions(backbones=(backbone,), proof="none", offline=True, metric="accuracy")
         result = headstart.fit(data, Path(folder) / "model", options=chosen)
     outcome = result.outcome
     found = {"accuracy": outcome.score.value, "n_test": outcome.score.n, "strategy": outcome.model.strategy}

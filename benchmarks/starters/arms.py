@@ -100,7 +100,9 @@ def probe(cell: Cell, backbone: Backbone) -> Answer:
 def ladder(cell: Cell, backbone: Backbone) -> Answer:
     """The default `fit`, scored on the given test part."""
     with tempfile.TemporaryDirectory() as name:
-        options = headstart.FitOptions(backbones=(backbone,), proof="none", offline=True, seed=cell.seed)
+        options = headstart.FitOptions(
+            backbones=(backbone,), proof="none", offline=True, seed=cell.seed, metric="accuracy"
+        )
         result = headstart.fit(cell.folder, Path(name) / "model", options=options)
     (fold,) = result.outcome.predictions
     assert fold.items is not None

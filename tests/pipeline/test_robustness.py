@@ -164,7 +164,8 @@ def hearing(data):
     def outputs(items):
         return ragged(Heard(frames, said.get(hash_item(item), ""), tuple(" abcd")) for item in items)
 
-    model = SimpleNamespace(task=task_from_labels("transcription", data.labels), outputs=outputs)
+    task, backbone = task_from_labels("transcription", data.labels), SimpleNamespace(pixels=None)
+    model = SimpleNamespace(task=task, outputs=outputs, backbone=backbone)
     return SimpleNamespace(model=model, folder=Path("m"))
 
 
