@@ -21,10 +21,7 @@ MOST_SHOWN: Final = 100  # pairs, and items of each kind
 _SIDE: Final = 160  # pixels
 _EXCERPT: Final = 400  # characters
 _STYLE: Final = """
-:root { color-scheme: light; }
-body { font: 16px/1.5 system-ui, sans-serif; color: #222; background: #fff; max-width: 64rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+body { line-height: 1.5; max-width: 64rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .5rem; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: .85rem; }

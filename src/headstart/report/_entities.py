@@ -30,10 +30,7 @@ _WHAT: Final[Mapping[Match, str]] = {
     "spurious": "not marked",
 }
 _STYLE: Final = """
-:root { color-scheme: light; }
-body { font: 16px/1.75 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+body { line-height: 1.75; }
 p { margin: .4rem 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
 nav { margin: 1rem 0; }

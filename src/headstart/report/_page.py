@@ -3,8 +3,16 @@
 from collections.abc import Iterator, Sequence
 from html import escape
 from pathlib import Path
+from typing import Final
 
 from headstart.errors import OptionError
+
+_STYLE: Final = """
+:root { color-scheme: light; }
+body { font: 16px/1.6 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 2rem auto;
+  padding: 0 1rem; }
+h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+"""
 
 
 def page_head(title: str, style: str, facts: Sequence[str]) -> Iterator[str]:
@@ -12,7 +20,7 @@ def page_head(title: str, style: str, facts: Sequence[str]) -> Iterator[str]:
 
     Args:
         title: What stands above the page, and in the window's title.
-        style: CSS.
+        style: CSS, beside what all pages share.
         facts: A paragraph each.
 
     Yields:
@@ -21,7 +29,7 @@ def page_head(title: str, style: str, facts: Sequence[str]) -> Iterator[str]:
     yield "<!DOCTYPE html>"
     yield '<html lang="en"><head><meta charset="utf-8">'
     yield '<meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f"<title>{escape(title)}</title><style>{style}</style></head><body>"
+    yield f"<title>{escape(title)}</title><style>{_STYLE}{style}</style></head><body>"
     yield f"<h1>{escape(title)}</h1>"
     yield from (f"<p>{escape(fact)}</p>" for fact in facts)
 

@@ -29,10 +29,8 @@ _MOST_GROUPS: Final = 50
 _TICKS: Final = 12  # on a scale of seconds, at most; of a long clip one a second
 _REM_PER_SECOND: Final = 8  # of a clip; what does not fit across is scrolled
 _STYLE: Final = """
-:root { color-scheme: light; --wrong: #a3001b; }
-body { font: 16px/1.6 system-ui, sans-serif; color: #222; background: #fff; max-width: 62rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
+:root { --wrong: #a3001b; }
+body { max-width: 62rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; }
 h3 { font-size: .85rem; font-weight: 600; color: #595959; margin: 0 0 .3rem; overflow-wrap: anywhere; }
 p { margin: .4rem 0; }

@@ -19,10 +19,6 @@ if TYPE_CHECKING:
 
 _SIZE: Final = 4.6  # inches, each way, of a panel
 _STYLE: Final = """
-:root { color-scheme: light; }
-body { font: 16px/1.6 system-ui, sans-serif; color: #222; background: #fff; max-width: 60rem; margin: 2rem auto;
-  padding: 0 1rem; }
-h1 { font-size: 1.5rem; line-height: 1.25; margin: 0 0 .5rem; overflow-wrap: anywhere; }
 h2 { font-size: 1.1rem; margin: 1.6rem 0 .3rem; }
 img { max-width: 100%; height: auto; }
 dt { font-weight: 600; }
