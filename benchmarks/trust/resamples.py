@@ -52,7 +52,7 @@ def draw(dataset, X, y, units, *, seed, most, found):
     found["accuracy"].append(right.mean())
     for coverage in COVERAGES:
         sets = prediction_sets(p, held.set_thresholds(coverage))
-        low, high = held.coverage_band(coverage, new=len(np.unique(units[outside])))
+        low, high = held.coverage_band(coverage, new=len(truth))
         share = sets[np.arange(len(truth)), truth].mean()
         for name, value in (("coverage", share), ("in band", low <= share <= high), ("size", sets.sum(1).mean())):
             found[f"{name} {coverage}"].append(value)

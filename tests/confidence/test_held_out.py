@@ -37,6 +37,15 @@ def test_groups_and_not_their_examples_make_the_band() -> None:
     assert grouped.coverage_band(0.9)[0] < found.coverage_band(0.9)[0]
 
 
+def test_examples_that_are_missed_together_count_as_fewer_than_there_are_groups() -> None:
+    p = np.tile([0.6, 0.4], (400, 1)).astype(np.float32)
+    y = np.repeat(np.arange(100) % 5 == 0, 4).astype(np.int32)  # of every fifth group all are wrong
+    together = HeldOut(y, p, np.repeat(np.arange(100), 4).astype(np.int32))
+    p[y == 1] = [0.9, 0.1]  # and are not in the sets
+    apart = HeldOut(y, p, np.tile(np.arange(100), 4).astype(np.int32))
+    assert together.coverage_band(0.9, new=400)[0] <= apart.coverage_band(0.9, new=400)[0]
+
+
 def test_the_class_that_is_looked_for_can_be_either() -> None:
     two = held(400, classes=2)
     other = two.positive(0)

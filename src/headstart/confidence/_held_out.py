@@ -8,7 +8,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import OptionError
-from headstart.evaluation import Abstention, abstention, coverage_band, set_threshold, threshold_for
+from headstart.evaluation import (
+    Abstention,
+    abstention,
+    coverage_band,
+    design_effect,
+    prediction_sets,
+    set_threshold,
+    threshold_for,
+)
 
 
 @final
@@ -73,8 +81,21 @@ class HeldOut:
         return np.array([set_threshold(self.y[own], self.p[own], coverage) for own in members])
 
     def coverage_band(self, coverage: float, *, new: int | None = None) -> tuple[float, float]:
-        """Return between which coverages that of the sets lies; groups count, not their examples."""
-        return coverage_band(self.n_groups, coverage, right=float(self.right.mean()), new=new)
+        """Return between which coverages that of the sets lies.
+
+        Args:
+            coverage: The share of sets wanted to hold the right class.
+            new: The band is of so many new examples, in groups like these; of endlessly many where None.
+
+        Returns:
+            The band, as `headstart.evaluation.coverage_band` has it: examples of a group resemble each other, so that
+            only as many count as are independent, and no more than there are groups.
+        """
+        missed = ~prediction_sets(self.p, self.set_thresholds(coverage))[np.arange(len(self)), self.y]
+        effect = max(design_effect(missed, self.groups), len(self) / self.n_groups)
+        independent = max(1, round(len(self) / effect))
+        others = None if new is None else max(1, round(new / effect))
+        return coverage_band(independent, coverage, right=float(self.right.mean()), new=others)
 
     def abstention(self, error: float) -> Abstention | None:
         """Return from which confidence on to answer, so that at most this share of answers is wrong."""

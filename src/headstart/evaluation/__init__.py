@@ -1,7 +1,7 @@
 """Measuring honestly: metrics, intervals, classical baselines and paired comparisons; arrays in, numbers out."""
 
 from headstart.evaluation._names import metric_name
-from headstart.evaluation.abstention import DELTA, Abstention, abstention, fewest_examples
+from headstart.evaluation.abstention import DELTA, Abstention, abstention, design_effect, fewest_examples
 from headstart.evaluation.baselines import (
     Baseline,
     describe_image,
@@ -127,6 +127,7 @@ __all__ = [
     "describe_image",
     "describe_sound",
     "describe_speech",
+    "design_effect",
     "drawn_groups",
     "f1_gains",
     "fewest_examples",

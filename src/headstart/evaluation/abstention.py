@@ -1,8 +1,10 @@
 """When to abstain, so that what is answered is wrong at most so often.
 
 Answers are given from a threshold of confidence on. Of held-out examples it is known which answers are wrong, so every
-threshold has a share of wrong ones, and that share an upper bound (Clopper and Pearson). Thresholds are tried that
-answer shares of the examples fixed in advance. From one half upwards they are tried in order, each at level delta / 2,
+threshold has a share of wrong ones, and what as many new answers will show an upper bound: the upper end of the
+interval of Clopper and Pearson is a quantile of a beta distribution of the share, and new answers are drawn from it. (A
+bound on the share itself would be lower, and broken by the luck of the new items.) Thresholds are tried that answer
+shares of the examples fixed in advance. From one half upwards they are tried in order, each at level delta / 2,
 up to the first whose bound is above the wanted share: a sequence that ends at its first failure spends its level once
 (Angelopoulos et al., Learn then test, 2021, section 2.3.2). Two smaller shares have delta / 4 each. So the promise
 holds with probability 1 - delta, whichever is chosen. (Geifman and El-Yaniv, Selective classification for deep neural
@@ -34,7 +36,7 @@ class Abstention:
         threshold: The least confidence of an answer.
         answered: Share of the held-out examples that is answered.
         wrong: Share of wrong ones among those.
-        bound: What that share is at most, with probability 1 - `DELTA`.
+        bound: What that share is at most in as many new answers, with probability 1 - `DELTA`.
     """
 
     threshold: float
@@ -96,11 +98,12 @@ def _answering(
 
 def fewest_examples(error: float) -> int:
     """Return how many examples it takes to promise an error rate, if the surer half of the answers is right."""
-    return 2 * int(np.ceil(np.log(DELTA / 2) / np.log1p(-error)))
+    # Without a mistake, j of as many new answers are wrong with probability 2^-(j + 1), or nearly so.
+    return 2 * int(np.ceil((np.ceil(np.log2(2 / DELTA)) - 1) / error))
 
 
 def upper_bound(wrong: NDArray[np.bool_], *, level: float, groups: NDArray[Any] | None = None) -> float:
-    """Bound a share from above.
+    """Bound from above what share as many new examples will show.
 
     Args:
         wrong: (n,) what is counted.
@@ -108,14 +111,14 @@ def upper_bound(wrong: NDArray[np.bool_], *, level: float, groups: NDArray[Any] 
         groups: (n,) groups that resemble each other within.
 
     Returns:
-        The bound of Clopper and Pearson, for as many examples as are independent.
+        The bound, counting as many examples as are independent.
     """
-    n = len(wrong)
-    if not n:
+    n, share = len(wrong), float(wrong.mean()) if len(wrong) else 1.0
+    if share == 1:
         return 1.0
     effective = n / design_effect(wrong, groups)
-    share = float(wrong.mean())
-    return 1.0 if share == 1 else float(stats.beta.ppf(level, share * effective + 1, (1 - share) * effective))
+    new = max(1, round(effective))
+    return float(stats.betabinom.ppf(level, new, share * effective + 1, (1 - share) * effective)) / new
 
 
 def design_effect(values: NDArray[np.bool_], groups: NDArray[Any] | None) -> float:

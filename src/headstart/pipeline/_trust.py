@@ -188,8 +188,7 @@ class _Promises:
     def sets(self, wanted: Wanted) -> Sets:
         """Measure sets of classes."""
         inside = prediction_sets(self.p, self.held.set_thresholds(wanted.coverage, per_class=wanted.per_class))
-        units = len(self.y) if self.groups is None else len(np.unique(self.groups))
-        band = self.held.coverage_band(wanted.coverage, new=units)
+        band = self.held.coverage_band(wanted.coverage, new=len(self.y))
         covered, sizes = self._share(inside[np.arange(len(self.y)), self.y]), inside.sum(axis=1)
         return Sets(wanted.coverage, band, covered, float(sizes.mean()), float((sizes == 1).mean()))
 
