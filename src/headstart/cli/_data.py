@@ -42,6 +42,11 @@ if TYPE_CHECKING:
     "-o", "--output", metavar="PAGE", help="With --deep, an HTML page of the pairs and items that were found."
 )
 @click.option(
+    "--examples/--no-examples",
+    default=None,
+    help="With -o, whether the page shows and names items [default: it does, but not of DICOM files].",
+)
+@click.option(
     "--labels",
     metavar="FILE.csv",
     help="With --deep, a table of the suspicious items: change its column corrected (empty leaves the item out), and "
@@ -59,6 +64,7 @@ def check(
     deep: bool,
     backbone: str | None,
     output: str | None,
+    examples: bool | None,
     labels: str | None,
     **options: Any,
 ) -> None:
@@ -73,6 +79,8 @@ def check(
         raise click.UsageError("--backbone goes with --target or --deep")
     if (output or labels) and not deep:
         raise click.UsageError("-o and --labels go with --deep")
+    if examples is not None and output is None:
+        raise click.UsageError("--examples and --no-examples go with -o")
     if deep and target is not None:
         raise click.UsageError("--target and --deep look at different things: give one of them")
     network = {name: options.pop(name) for name in ("seed", "offline", "device")} | {"backbone": backbone}
@@ -80,6 +88,7 @@ def check(
         click.echo(_compared(data, target, network, options, as_json=as_json))
         return
     if deep:
+        options["examples"] = {None: "auto", True: "shown", False: "none"}[examples]
         found, text = _audited(data, output, labels, network, options, as_json=as_json)
     else:
         options.pop("on_error")  # check reports every fault and never stops at one
@@ -103,12 +112,13 @@ def _audited(
     from headstart import pipeline
     from headstart.cli._audit_text import audit_text
 
+    examples = options.pop("examples")
     page = None if output is None else pipeline.check_page(Path(output))
     table = None if labels is None else pipeline.check_labels_table(Path(labels))
     with progress_bar() as progress:
         found = pipeline.audit(data, reading=reading(options), progress=progress, **network)
     if page is not None:
-        pipeline.write_audit_page(found, page)
+        pipeline.write_audit_page(found, page, examples=examples)
     if table is not None and found.dataset is not None:
         pipeline.write_suspects(table, found.dataset, found.suspects)
     text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else audit_text(found, data)

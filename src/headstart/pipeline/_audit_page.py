@@ -9,9 +9,11 @@ from headstart.data import Dataset, given_sides
 from headstart.errors import OptionError
 from headstart.pipeline._audit import AuditResult
 from headstart.pipeline._corrections import Suspect
+from headstart.pipeline._privacy import Examples, cut_short, keeps_examples_out
 from headstart.report import ShownItem, ShownPair, Table, write_audit
 from headstart.tasks import task_from_labels
 
+UNSHOWN: Final = "No item is shown or named here (--examples does both)."
 _KINDS: Final = (("Labels that are probably wrong", "label-errors"), ("Items like no other", "outliers"))
 _KIND_NAMES: Final = {"made": "made with the file", "shown": "follow from what is shown", "behind": "behind the item"}
 
@@ -36,12 +38,13 @@ def check_page(path: Path) -> Path:
     return path
 
 
-def write_audit_page(result: AuditResult, path: Path) -> None:
+def write_audit_page(result: AuditResult, path: Path, *, examples: Examples = "auto") -> None:
     """Write the page.
 
     Args:
         result: What `headstart.pipeline.audit` found.
         path: A name that `check_page` accepts; a page that is there is replaced.
+        examples: ``none`` shows and names no item; ``auto`` does so for DICOM files.
 
     Raises:
         OptionError: The file cannot be written.
@@ -52,6 +55,12 @@ def write_audit_page(result: AuditResult, path: Path) -> None:
     facts += [*findings, *(f"Not looked at: {each}" for each in result.unseen)]
     if dataset is None:
         write_audit(path, "text", title="Data check", facts=facts, tables=(), pairs=(), kinds=())
+        return
+    if keeps_examples_out(dataset, examples):
+        facts = [*map(cut_short, facts), UNSHOWN]
+        write_audit(
+            path, "text", title="Data check", facts=facts, tables=list(_tables(result, dataset)), pairs=(), kinds=()
+        )
         return
     kinds = [
         (title, [_shown(each, dataset) for each in result.suspects if each.kind == kind]) for title, kind in _KINDS

@@ -103,7 +103,7 @@ class FitOptions:
         checkpoint_seconds: Least time between two checkpoints of a training; a shorter one leaves none.
         source: Another labelled data set of the same kind: its training part trains too and is never scored.
         examples: ``none`` keeps every name and every picture, sound or text of an example out of the model folder;
-            ``auto`` does so for DICOM files.
+            ``auto`` does so for DICOM files, ``shown`` for none.
         target_domain: Of data with a column ``domain``, the one that is held out and scored; the others are the source.
     """
 

@@ -8,7 +8,7 @@ from typing import Any, Final, Literal
 
 from headstart.data import Dataset, LeftOut, is_dicom_file
 
-Examples = Literal["auto", "none"]
+Examples = Literal["auto", "none", "shown"]
 KEPT_OUT: Final = (
     "No example is shown or named in the model folder{why}; data.json holds numbers in place of names and groups, and "
     "the SHA-256 of each item, by which later scores can say what the model has seen."
@@ -16,7 +16,7 @@ KEPT_OUT: Final = (
 
 
 def keeps_examples_out(dataset: Dataset, examples: Examples) -> bool:
-    """Say whether nothing may name or show an example: on request, and always of DICOM files.
+    """Say whether nothing may name or show an example: on request, and of DICOM files unless that is asked for.
 
     Args:
         dataset: The examples.
@@ -25,7 +25,7 @@ def keeps_examples_out(dataset: Dataset, examples: Examples) -> bool:
     Returns:
         Whether they are kept out.
     """
-    return examples == "none" or of_patients(dataset)
+    return examples == "none" or (examples == "auto" and of_patients(dataset))
 
 
 def of_patients(dataset: Dataset) -> bool:
