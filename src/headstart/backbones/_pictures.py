@@ -55,7 +55,7 @@ def picture_backbone(backbone: Backbone, scale: PixelScale) -> Backbone:
         first = _first_layer(backbone)
         adapted = _with_channels(backbone, first, scale.channels)
         kept["first"] = first
-    elif known is not None and scale.channels != RGB:
+    elif known is not None and not scale.colours:
         kept["first"] = backbone.source[PIXELS]["first"]
     changed = replace(
         adapted,

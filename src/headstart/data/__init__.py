@@ -18,7 +18,7 @@ from headstart.data._sides import given_sides, may_train
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
-from headstart.data.checks import UNEQUAL, Inspection, inspect, warnings_about
+from headstart.data.checks import UNEQUAL, Inspection, inspect, inspect_and_keep, warnings_about
 from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
 from headstart.data.documents import Document, split_words
 from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image, read_images, read_pixels
@@ -55,6 +55,7 @@ __all__ = [
     "hash_item",
     "inner_folds",
     "inspect",
+    "inspect_and_keep",
     "is_dicom_file",
     "learn_scale",
     "lend",

@@ -48,6 +48,11 @@ class PixelScale:
     ranges: Mapping[Kind, Range]
     channels: int = RGB
 
+    @property
+    def colours(self) -> bool:
+        """Whether the network sees pictures in gray and colours."""
+        return self.channels == RGB
+
     def apply(self, pixels: WidePixels) -> NDArray[np.float32]:
         """Bring pixels to [0, 1]: scaled, the least value black, composited on white.
 

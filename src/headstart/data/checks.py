@@ -95,10 +95,20 @@ def inspect(
     Raises:
         OptionError: An option does not fit the data.
     """
+    names = {"test": test, "task": task, "label": label, "text": text, "group": group, "transcripts": transcripts}
+    return inspect_and_keep(source, **names)[0]
+
+
+def inspect_and_keep(source: str | Path, **options: Any) -> tuple[Inspection, Dataset | None]:
+    """Inspect a source and return what of it can be used, read once; the options are those of `inspect`, all given."""
     try:
-        reading = read(source, test=test, task=task, label=label, text=text, group=group, transcripts=transcripts)
+        reading = read(source, **options)
     except DataError as error:
-        return Inspection("", 0, {}, {}, {}, (_finding("source", error),), ())
+        return Inspection("", 0, {}, {}, {}, (_finding("source", error),), ()), None
+    return _inspected(reading), reading.usable
+
+
+def _inspected(reading: Reading) -> Inspection:
     dataset = reading.dataset
     findings = [found for check in _CHECKS for found in check(reading)]
     order = ("error", "warning", "info")

@@ -40,6 +40,12 @@ class Reading:
     faults: tuple[DataError, ...]
     findings: tuple[Finding, ...] = ()
 
+    @property
+    def usable(self) -> Dataset:
+        """The usable examples, with what cannot be used listed as left out."""
+        left_out = tuple(LeftOut(fault.where, fault.problem) for fault in self.faults)
+        return replace(self.dataset, left_out=left_out) if left_out else self.dataset
+
 
 def load(
     source: str | Path,
@@ -94,8 +100,7 @@ def load(
     if not len(reading.dataset):
         first = reading.faults[0]
         raise DataError(f"nothing is left that can be used; the first fault: {first}", where=str(source))
-    left_out = tuple(LeftOut(fault.where, fault.problem) for fault in reading.faults)
-    return replace(reading.dataset, left_out=left_out)
+    return reading.usable
 
 
 def read(

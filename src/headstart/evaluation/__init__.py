@@ -46,9 +46,10 @@ from headstart.evaluation.operating import (
     Rate,
     operating_point,
     precision_recall,
+    rate,
     threshold_for,
 )
-from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, score, verdict
+from headstart.evaluation.proof import Comparison, Fold, Score, class_scores, compare, joined, score, verdict
 from headstart.evaluation.robustness import (
     Condition,
     ConditionScore,
@@ -137,6 +138,7 @@ __all__ = [
     "gazetteer_baseline",
     "greater_is_better",
     "image_baseline",
+    "joined",
     "label_saving",
     "log_loss",
     "macro_f1",
@@ -153,6 +155,7 @@ __all__ = [
     "point_of_values",
     "precision_recall",
     "prediction_sets",
+    "rate",
     "robustness",
     "robustness_gap",
     "score",

@@ -5,6 +5,7 @@ training part and then scored on what it has not seen; what the scored part itse
 is the usual "sensitivity at 95 % specificity" read off a ROC curve.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -89,16 +90,36 @@ def operating_point(
     """
     called = p >= threshold
 
-    def share(of: NDArray[np.bool_], among: NDArray[np.bool_]) -> Rate:
-        def function(counts: Floats) -> Floats:
-            return np.asarray(ratio(counts @ (of & among).astype(float), counts @ among.astype(float)))
-
-        return _rate(function, positive, groups, seed)
-
-    possible = _rate(lambda counts: sensitivity_at(positive, p, specificity, counts), positive, groups, seed)
+    possible = _rate(lambda counts: sensitivity_at(positive, p, specificity, counts), len(p), groups, seed)
     return OperatingPoint(
-        threshold, share(called, positive), share(~called, ~positive), share(positive, called), possible
+        threshold,
+        rate(called, among=positive, groups=groups, seed=seed),
+        rate(~called, among=~positive, groups=groups, seed=seed),
+        rate(positive, among=called, groups=groups, seed=seed),
+        possible,
     )
+
+
+def rate(
+    values: NDArray[np.bool_],
+    *,
+    among: NDArray[np.bool_] | None = None,
+    groups: NDArray[Any] | None = None,
+    seed: int,
+) -> Rate:
+    """Return a share of items with its interval.
+
+    Args:
+        values: (n,) what is counted.
+        among: (n,) the items that it is a share of; all of them where None.
+        groups: (n,) groups, drawn as a whole for the interval.
+        seed: For resampling.
+
+    Returns:
+        The share; nan where there is nothing to take one of.
+    """
+    whole = np.ones(len(values)) if among is None else among.astype(np.float64)
+    return _rate(lambda counts: ratio(counts @ (values * whole), counts @ whole), len(values), groups, seed)
 
 
 def sensitivity_at(positive: NDArray[np.bool_], p: Floats, specificity: float, counts: Floats) -> Floats:
@@ -143,9 +164,8 @@ def _falling(p: Floats) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
     return order, np.flatnonzero(np.append(np.diff(p[order]) < 0, True))
 
 
-def _rate(function: Any, positive: NDArray[np.bool_], groups: NDArray[Any] | None, seed: int) -> Rate:
-    y = positive.astype(np.int64)
-    value = float(function(np.ones(len(y))))
+def _rate(function: Callable[[Floats], Floats], n: int, groups: NDArray[Any] | None, seed: int) -> Rate:
+    value, y = float(function(np.ones(n))), np.zeros(n, dtype=np.int64)  # what is true is in the function
     if np.isnan(value):
         return Rate(value, Interval(0.0, 1.0, "not defined: there is nothing to take a share of"))
     return Rate(value, figure_interval(function, y, groups=groups, bounds=(0.0, 1.0), seed=seed))

@@ -183,7 +183,7 @@ def class_scores(folds: Sequence[Fold], classes: Sequence[str]) -> dict[str, Cla
     """
     y = np.concatenate([fold.y for fold in folds])
     table = per_class(y, np.concatenate([fold.probabilities for fold in folds]), classes)
-    items = _joined([fold.items for fold in folds])
+    items = joined([fold.items for fold in folds])
     if items is None or not table:
         return table
     once = y[np.unique(items, return_index=True)[1]]
@@ -259,14 +259,14 @@ def _over_folds(
 def _distinct_units(folds: list[Fold]) -> int:
     """How many different groups the folds hold, or items where there are no groups."""
     for units in ([fold.groups for fold in folds], [fold.items for fold in folds]):
-        joined = _joined(units)
-        if joined is not None:
-            return len(np.unique(joined))
+        whole = joined(units)
+        if whole is not None:
+            return len(np.unique(whole))
     return sum(len(fold.y) for fold in folds)
 
 
-def _joined(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
-    """All parts in one array, None where one is missing."""
+def joined(parts: Sequence[NDArray[Any] | None]) -> NDArray[Any] | None:
+    """Put what folds have of their items one after another, such as groups; None where one fold has none."""
     known = [part for part in parts if part is not None]
     return np.concatenate(known) if known and len(known) == len(parts) else None
 

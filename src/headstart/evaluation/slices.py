@@ -22,7 +22,7 @@ import numpy.typing as npt
 from headstart.evaluation._names import metric_name
 from headstart.evaluation.intervals import Interval, bootstrap_interval, figure_interval
 from headstart.evaluation.metrics import find_metric
-from headstart.evaluation.proof import Fold
+from headstart.evaluation.proof import Fold, joined
 from headstart.tasks import kind_of
 
 FEW: Final = 10  # items
@@ -111,13 +111,12 @@ class _Pooled:
         items = np.concatenate(
             [np.arange(len(f.y)) if f.items is None else f.items for f in folds] if several else [np.arange(len(y))]
         )
-        groups = [f.groups for f in folds if f.groups is not None]
-        units: npt.NDArray[Any] | None = np.concatenate(groups) if len(groups) == len(folds) else None
+        groups = units = joined([f.groups for f in folds])
         if units is None and len(np.unique(items)) < len(items):
             units = items
         names = np.array(values, dtype=np.str_)[items]
         if (
-            groups
+            groups is not None
             and units is not None
             and len(set(zip(names.tolist(), units.tolist(), strict=True))) == len(set(names))
         ):

@@ -12,11 +12,20 @@ import numpy.typing as npt
 
 from headstart import audit as look
 from headstart.backbones import Backbone
-from headstart.data import Dataset, Finding, Inspection, Severity, given_sides, inspect, make_folds, united_groups
+from headstart.data import (
+    Dataset,
+    Finding,
+    Inspection,
+    Severity,
+    given_sides,
+    inspect_and_keep,
+    make_folds,
+    united_groups,
+)
 from headstart.errors import OptionError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.linear import cross_validate
-from headstart.pipeline._candidates import load_one, names_for
+from headstart.pipeline._candidates import load_named
 from headstart.pipeline._corrections import Suspect
 from headstart.pipeline._options import Reading
 from headstart.pipeline._values import plain
@@ -144,19 +153,18 @@ def audit(
         OptionError: The items have an answer for each of their words, or an option does not fit the data.
     """
     started, reading = time.monotonic(), reading or Reading()
-    left = ("on_error", "slices")  # a check reports every fault, and scores nothing
-    inspection = inspect(source, **{name: value for name, value in reading.options().items() if name not in left})
-    if not inspection.n:
+    options = {name: value for name, value in reading.options().items() if name != "on_error"}  # all are reported
+    inspection, usable = inspect_and_keep(source, **options)
+    if usable is None or not len(usable):
         return AuditResult(inspection, unseen=("Nothing: no item can be read.",))
-    dataset = replace(reading, on_error="skip").load(source)
+    dataset = reading.corrected(usable)
     if dataset.kind == "tagging":
         raise OptionError(
             "--deep looks at items with one answer each, found tagged texts", where=str(source), fix="Leave it out."
         )
     if len(dataset) < FEWEST:
         return AuditResult(inspection, dataset, unseen=(f"Nothing: {FEWEST} items are needed, found {len(dataset)}.",))
-    name = names_for(dataset.modality, () if backbone is None else (backbone,))[0]
-    loaded = load_one(name, dataset.modality, offline=offline, device=device)
+    loaded = load_named(backbone, dataset.modality, offline=offline, device=device)
     found = _Look(dataset, loaded, FeatureSource(progress=progress), seed).everything()
     findings = sorted([*inspection.findings, *found.findings], key=lambda each: _ORDER.index(each.severity))
     return AuditResult(

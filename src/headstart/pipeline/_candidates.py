@@ -121,6 +121,12 @@ def load_one(name: str | Backbone, modality: Modality, *, offline: bool, device:
     return backbone.to(pick_device(device))
 
 
+def load_named(backbone: str | Backbone | None, modality: Modality, *, offline: bool, device: str) -> Backbone:
+    """Load the one network that is asked for, by default the first that needs no connection, as `load_one` does."""
+    name = names_for(modality, () if backbone is None else (backbone,))[0]
+    return load_one(name, modality, offline=offline, device=device)
+
+
 def load_all(
     names: Sequence[str | Backbone], modality: Modality, options: FitOptions, *, say: Say
 ) -> tuple[Backbone, ...]:

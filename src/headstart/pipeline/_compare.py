@@ -8,7 +8,7 @@ from headstart.backbones import Backbone
 from headstart.domain_adaptation import METHODS
 from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
-from headstart.pipeline._candidates import load_one, names_for
+from headstart.pipeline._candidates import load_named
 from headstart.pipeline._domains import Compared, compare_domains, read_domains, under
 from headstart.pipeline._options import Reading, labels_of
 from headstart.strategies import Run, reading_for
@@ -59,9 +59,7 @@ def compare(
         The gap, the estimated shares of the classes, and what of the target is like nothing in the source.
     """
     domains = read_domains(source, target, reading=reading or Reading())
-    modality = domains.source.modality
-    name = names_for(modality, () if backbone is None else (backbone,))[0]
-    loaded = load_one(name, modality, offline=offline, device=device)
+    loaded = load_named(backbone, domains.source.modality, offline=offline, device=device)
     task = task_from_labels(domains.source.kind, labels_of(domains.source))
     run = Run(
         FeatureSource(progress=progress), seed=seed, progress=progress, metric=DEFAULT_METRICS[domains.source.kind]

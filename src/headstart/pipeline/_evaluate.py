@@ -141,20 +141,24 @@ def evaluate(
     found = score([fold], metric=metric, how="test", n=len(y), seed=seed)
     notes = (*((note_on_unseen(unseen),) if unseen else ()), *_overlap(dataset, saved))
     mistakes = Mistakes.of(dataset, [fold], task)
-    trusted = trust(
-        saved.confidence,
-        [fold],
-        task,
-        wanted=wanted,
-        apart=True,
-        temperature=_temperature(saved),
-        features=features,
-        seed=seed,
-    )
     result = EvaluateResult(
-        found, per_class(y, outputs, task.classes), notes, mistakes.entities, mistakes.errors, trusted
+        score=found,
+        classes=per_class(y, outputs, task.classes),
+        notes=notes,
+        entities=mistakes.entities,
+        errors=mistakes.errors,
+        trust=trust(
+            saved.confidence,
+            [fold],
+            task,
+            wanted=wanted,
+            apart=True,
+            temperature=_temperature(saved),
+            features=features,
+            seed=seed,
+        ),
+        slices=slices_of(dataset, [fold], metric=metric, seed=seed),
     )
-    result = replace(result, slices=slices_of(dataset, [fold], metric=metric, seed=seed))
     if robustness is None:
         return result
     measured = measure_robustness(

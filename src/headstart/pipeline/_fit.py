@@ -208,12 +208,18 @@ def fit(
         )
         continued = None if before is None else before.compare(outcome, known, run=run)
         result = _result(outcome, dataset, plan, run, Path(output), started)
-        result = replace(result, continued=continued, ranking=ranking, notes=(*result.notes, *decided))
         mistakes = Mistakes.of(dataset, outcome.predictions, task)
         kept = confidence_of(outcome, pooled, task, seed=run.seed)
-        slices = slices_of(dataset, outcome.predictions, metric=metric, seed=options.seed)
-        result = replace(result, trust=_trust(outcome, kept, both, seed=run.seed), slices=slices)
-        result = replace(result, entities=mistakes.entities, errors=mistakes.errors)
+        result = replace(
+            result,
+            continued=continued,
+            ranking=ranking,
+            notes=(*result.notes, *decided),
+            entities=mistakes.entities,
+            errors=mistakes.errors,
+            trust=_trust(outcome, kept, both, seed=run.seed),
+            slices=slices_of(dataset, outcome.predictions, metric=metric, seed=options.seed),
+        )
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
         private = keeps_examples_out(dataset, options.examples)
         _save(result, work, seen=seen, contents=options.contents, confidence=kept, private=private)

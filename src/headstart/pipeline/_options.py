@@ -71,7 +71,10 @@ class Reading:
 
     def load(self, source: str | Path) -> Dataset:
         """Read and check a data set, and correct its labels."""
-        dataset = data.load(source, **self.options())
+        return self.corrected(data.load(source, **self.options()))
+
+    def corrected(self, dataset: Dataset) -> Dataset:
+        """Correct the labels, where a table of them is given."""
         return dataset if self.labels_from is None else with_corrections(dataset, Path(self.labels_from))
 
     def options(self) -> dict[str, Any]:

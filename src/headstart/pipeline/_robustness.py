@@ -28,7 +28,6 @@ from headstart.pipeline._values import plain
 from headstart.tasks import Heard, Kind, Task, counts, kind_of
 
 ITEMS: Final = 500
-RGB: Final = 3
 _AT_ONCE: Final[dict[Modality, int]] = {"image": 64, "text": 512, "audio": 64}
 _BYTES_AT_ONCE: Final = 64 * 2**20  # of opened items
 
@@ -247,7 +246,7 @@ def _about(some: Dataset, dataset: Dataset, left_out: Sequence[str], *, models: 
 def _check_channels(saved: Artifact) -> None:
     """Refuse pictures of other channels than gray and colours: what blur or JPEG does to them nobody has said."""
     pixels = saved.model.backbone.pixels
-    if pixels is not None and pixels.channels != RGB:
+    if pixels is not None and not pixels.colours:
         raise OptionError(
             f"corruptions are of gray pictures and of colours, and the model sees {pixels.channels} channels",
             where="--robustness",

@@ -15,10 +15,11 @@ from headstart.evaluation import (
     Rate,
     answers,
     calibration,
-    figure_interval,
+    joined,
     operating_point,
     precision_recall,
     prediction_sets,
+    rate,
 )
 from headstart.pipeline._confidence import Wanted, positive_class, why_no_promise
 from headstart.pipeline._values import plain
@@ -141,8 +142,7 @@ def trust(
         return None
     y = np.concatenate([fold.y for fold in folds])
     p = np.concatenate([fold.probabilities for fold in folds])
-    known = [fold.groups for fold in folds if fold.groups is not None]
-    groups = np.concatenate(known) if len(known) == len(folds) else None
+    groups = joined([fold.groups for fold in folds])
     raw = None
     if temperature != 1.0:
         raw = calibration(y, Temperature(1 / temperature).calibrate(p), groups=groups, seed=seed)
@@ -189,7 +189,8 @@ class _Promises:
         """Measure sets of classes."""
         inside = prediction_sets(self.p, self.held.set_thresholds(wanted.coverage, per_class=wanted.per_class))
         band = self.held.coverage_band(wanted.coverage, new=len(self.y))
-        covered, sizes = self._share(inside[np.arange(len(self.y)), self.y]), inside.sum(axis=1)
+        covered = rate(inside[np.arange(len(self.y)), self.y], groups=self.groups, seed=self.seed)
+        sizes = inside.sum(axis=1)
         return Sets(wanted.coverage, band, covered, float(sizes.mean()), float((sizes == 1).mean()))
 
     def abstaining(self, error: float) -> Abstaining:
@@ -199,7 +200,7 @@ class _Promises:
             return Abstaining(error, why=why_no_promise(self.held, error))
         confidence, right = answers(self.y, self.p)
         given = confidence >= found.threshold
-        wrong = self._share(~right, among=given) if given.any() else None
+        wrong = rate(~right, among=given, groups=self.groups, seed=self.seed) if given.any() else None
         return Abstaining(error, found.threshold, float(given.mean()), wrong)
 
     def operating(self, wanted: Wanted, column: int) -> OperatingPoint:
@@ -214,14 +215,3 @@ class _Promises:
             groups=self.groups,
             seed=self.seed,
         )
-
-    def _share(self, values: NDArray[np.bool_], among: NDArray[np.bool_] | None = None) -> Rate:
-        of = np.ones(len(values)) if among is None else among.astype(np.float64)
-        numbers = values * of
-
-        def share(counts: NDArray[np.floating[Any]]) -> NDArray[np.floating[Any]]:
-            below = counts @ of
-            return np.asarray(np.divide(counts @ numbers, below, out=np.full(below.shape, np.nan), where=below > 0))
-
-        value = float(share(np.ones(len(values))))
-        return Rate(value, figure_interval(share, self.y, groups=self.groups, bounds=(0.0, 1.0), seed=self.seed))
