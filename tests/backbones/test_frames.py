@@ -24,10 +24,10 @@ from headstart.backbones import (
     word_backbone,
     write_folder,
 )
-from headstart.backbones._framing import Framing
-from headstart.backbones._sounds import cut, cut_overlapping
 from headstart.data import Sound
 from headstart.errors import BackboneError, OptionError
+from headstart.runtime import Framing
+from headstart.runtime.recordings import cut, cut_overlapping
 from tests.backbones import test_transformers_conformer as conformer
 from tests.backbones import test_transformers_sounds as whisper
 from tests.backbones.layouts import sounds

@@ -10,9 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.backbones import load
-from headstart.backbones._sounds import collate_frames, cut
+from headstart.backbones._sounds import collate_frames
 from headstart.data import Sound
 from headstart.errors import DataError
+from headstart.runtime.recordings import cut
 
 
 @given(n=st.integers(1, 5000), frames=st.integers(1, 40), step=st.integers(1, 16), least=st.integers(1, 20))

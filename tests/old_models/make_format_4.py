@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from headstart import artifact, backbones
-from headstart.confidence import Confidence, HeldOut, Novelty
+from headstart.confidence import Confidence, HeldOut, fit_novelty
 from headstart.data import Dataset, PixelScale
 from headstart.features import FeatureSource
 from headstart.strategies import Probe, Run
@@ -32,7 +32,7 @@ if __name__ == "__main__":
     model = Probe().fit(backbone, train, task, run=Run(source)).model
     features = source.features(backbone, train, view=model.view)
     held = HeldOut.of(np.asarray(task.encode(labels)), model.head.outputs(features), np.arange(60))
-    known = Confidence(held, Novelty.fit(features, np.arange(60), seed=0))
+    known = Confidence(held, fit_novelty(features, np.arange(60), seed=0))
     (HERE / "format-4").mkdir()
     facts = {"evaluation": {"task": "image-classification"}, "data": {"n_train": 60, "items": [], "parts": []}}
     artifact.save(model, HERE / "format-4", confidence=known, **facts)

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from headstart.backbones._source_head import SourceHead
     from headstart.backbones._tensors import hash_state, read_tensors, write_tensors
     from headstart.backbones._texts import CountsTokens, TokenCounts
+    from headstart.backbones._transformers import mel_arrays
     from headstart.backbones._words import word_backbone
     from headstart.backbones._written import write_folder
 
@@ -41,6 +42,7 @@ _HOMES = {
     "_source_head": ("SourceHead",),
     "_tensors": ("hash_state", "read_tensors", "write_tensors"),
     "_texts": ("CountsTokens", "TokenCounts"),
+    "_transformers": ("mel_arrays",),
     "_words": ("word_backbone",),
     "_written": ("write_folder",),
 }
@@ -75,6 +77,7 @@ __all__ = [
     "licence_of",
     "load",
     "locate",
+    "mel_arrays",
     "parse_name",
     "picture_backbone",
     "read_tensors",

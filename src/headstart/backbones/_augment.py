@@ -22,11 +22,12 @@ from PIL import Image
 
 from headstart.backbones._augment_sounds import SoundChange, heard_otherwise
 from headstart.backbones._base import Backbone, Preparer
-from headstart.backbones._images import ImagePreparer, Planes
+from headstart.backbones._images import ImagePreparer
 from headstart.backbones._module import RATE, CallablePreparer
 from headstart.backbones._sounds import SoundPreparer
 from headstart.backbones._yamnet import FRONT, PatchPreparer
 from headstart.errors import BackboneError, OptionError
+from headstart.runtime.pictures import Planes
 
 Flips = Literal["on", "off"]
 SCALE: Final = (0.5, 1.0)

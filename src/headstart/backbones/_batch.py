@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import pad
 
-Places = NDArray[np.int32]  # (K, 3) window, token in it, word: of one item, ordered by word
+from headstart.runtime import Places, join_places
 
 
 @final
@@ -39,12 +39,8 @@ class Words:
         Returns:
             The words of the first item, then of the second, and so on.
         """
-        counts = [int(each[-1, 2]) + 1 if len(each) else 0 for each in items]
-        lengths = [len(each) for each in items]
-        places = np.concatenate(items).astype(np.int64)
-        places[:, 0] += np.repeat(np.cumsum(windows) - windows, lengths)
-        places[:, 2] += np.repeat(np.cumsum(counts) - counts, lengths)
-        return Words(torch.from_numpy(places), sum(counts))
+        places, count = join_places(items, windows)
+        return Words(torch.from_numpy(places), count)
 
     def to(self, device: torch.device) -> "Words":
         """Return the same places on another device."""
@@ -173,7 +169,8 @@ def pool_words(batch: Batch) -> Tensor:
     assert words is not None, "a batch of another backbone"
     row, token, word = words.places.unbind(1)
     chosen = values[row, token]
-    if len(chosen) == words.count:
+    if not torch.compiler.is_compiling() and len(chosen) == words.count:
         return chosen
     total = chosen.new_zeros(words.count, chosen.shape[1]).index_add(0, word, chosen)
-    return total / torch.bincount(word, minlength=words.count)[:, None].to(total.dtype)
+    ones = torch.ones_like(word, dtype=total.dtype)  # ONNX has no bincount
+    return total / total.new_zeros(words.count).index_add(0, word, ones)[:, None]

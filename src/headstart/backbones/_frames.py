@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.backbones._base import Backbone, Preparer
-from headstart.backbones._batch import Batch, Places, pool_words
+from headstart.backbones._batch import Batch, pool_words
 from headstart.backbones._texts import pool_tokens
 from headstart.errors import BackboneError
+from headstart.runtime import Places
 
 NOTE_OF_SOUNDS: Final = "a recording's features are "
 NOTE_OF_FRAMES: Final = "a frame's features are "

@@ -10,18 +10,14 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
 from headstart.backbones._base import Block
 from headstart.backbones._batch import Batch
-from headstart.data import Item, PixelScale, read_image, read_pixels
-
-Pixels = NDArray[np.uint8] | NDArray[np.float32]  # (H, W, 3) bytes, or (H, W, C) values in [0, 1], C 1 for gray
-Planes = tuple[Image.Image, ...]  # one of mode RGB, or one of mode F for every channel
+from headstart.data import Item, PixelScale
+from headstart.runtime.pictures import Pixels, Planes, read_resized, stack_pixels
 
 
 @final
@@ -46,7 +42,7 @@ class ImagePreparer:
 
     def read(self, items: Sequence[Item]) -> list[Pixels]:
         """Decode and resize."""
-        return [self._read(item) for item in items]
+        return [read_resized(item, self.resize, self.scale, self.change) for item in items]
 
     def cost(self, prepared: Pixels) -> int:
         """Count the pixels."""
@@ -55,25 +51,8 @@ class ImagePreparer:
     def collate(self, prepared: Sequence[Pixels]) -> Batch:
         """Stack and normalise; (N, C, H, W) with the channels last in memory, as the pixels lie."""
         mean, std = (torch.tensor(self.settings[key]).mul(255)[:, None, None] for key in ("mean", "std"))
-        if any(pixels.dtype != np.uint8 for pixels in prepared):
-            prepared = [_in_floats(pixels, len(mean)) for pixels in prepared]
-        values = torch.from_numpy(np.stack(prepared)).permute(0, 3, 1, 2).float()
+        values = torch.from_numpy(stack_pixels(prepared, len(mean))).permute(0, 3, 1, 2).float()
         return Batch(values.sub_(mean).div_(std))
-
-    def _read(self, item: Item) -> Pixels:
-        read = read_image(item) if self.scale is None else read_pixels(item, self.scale)
-        planes = (read,) if isinstance(read, Image.Image) else tuple(map(Image.fromarray, np.moveaxis(read, -1, 0)))
-        resized = [np.asarray(self.resize(plane)) for plane in (self.change(planes) if self.change else planes)]
-        if isinstance(read, Image.Image):
-            return resized[0]
-        # Floats may ring beyond black and white where they are resized, as bytes cannot.
-        return np.stack(resized, axis=-1).clip(0, 1)
-
-
-def _in_floats(pixels: Pixels, channels: int) -> NDArray[np.float32]:
-    """Return (H, W, channels) values from 0 to 255; gray is repeated."""
-    values = pixels.astype(np.float32) if pixels.dtype == np.uint8 else pixels * np.float32(255)
-    return np.ascontiguousarray(np.broadcast_to(values, (*pixels.shape[:2], channels)))
 
 
 def block(name: str, *modules: nn.Module) -> Block:

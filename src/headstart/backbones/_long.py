@@ -7,36 +7,22 @@ are, and again when the network has come so far. Windows and batches are those o
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice, pairwise
-from math import ceil
-from typing import Any, Final, NamedTuple, Protocol, final, runtime_checkable
+from itertools import islice
+from typing import Any, Final, Protocol, final, runtime_checkable
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from headstart.backbones._batch import Batch, Places, Words
+from headstart.backbones._batch import Batch, Words
 from headstart.data import Item, sound_blocks
 from headstart.engine import LocalEngine, Resources
 from headstart.errors import DataError
+from headstart.runtime import Places
 
 SECONDS_KEPT: Final = 60  # of a recording that is read whole
 AHEAD: Final = 8  # windows
 Samples = NDArray[np.float32]
-
-
-class Span(NamedTuple):
-    """A window of a recording.
-
-    Attributes:
-        start: Its first sample.
-        end: The sample after its last.
-        length: How many samples it has with the silence that fills it up.
-    """
-
-    start: int
-    end: int
-    length: int
 
 
 @final
@@ -155,30 +141,3 @@ def pieces(blocks: Iterator[NDArray[Any]], spans: Sequence[tuple[int, int]], *, 
 def described(describe: Callable[[Samples], NDArray[Any]], windows: Iterator[Samples]) -> Iterator[NDArray[Any]]:
     """Describe windows in threads, a few ahead of the network, each as `describe` does."""
     return LocalEngine().map(describe, windows, resources=Resources(ahead=AHEAD))
-
-
-def filled(samples: Samples, length: int) -> Samples:
-    """Return samples with silence after them, so many together."""
-    window = np.zeros(length, dtype=np.float32)
-    window[: len(samples)] = samples
-    return window
-
-
-def even_spans(count: int, *, most: int, step: int, least: int, reach: int) -> list[Span]:
-    """Place the windows of `headstart.backbones._sounds.cut` in a recording of so many samples."""
-    n = max(1, ceil(count / most))
-    ends = [count * i // n for i in range(n + 1)]
-    longest = max(end - start for start, end in pairwise(ends))
-    length = max(1, ceil((max(least, longest) - reach) / step)) * step + reach
-    return [Span(start, end, length) for start, end in pairwise(ends)]
-
-
-def overlapping_spans(count: int, *, most: int, stride: int, step: int, least: int, reach: int) -> list[Span]:
-    """Place the windows of `headstart.backbones._sounds.cut_overlapping` in a recording of so many samples."""
-    frames = max(1, ceil((count - reach) / step))
-    spans = []
-    for start in range(0, step * max(1, frames - (most // step - stride)), step * stride):
-        end = min(count, start + most + reach)
-        (alone,) = even_spans(end - start, most=most + reach, step=step, least=least, reach=reach)
-        spans.append(Span(start, end, alone.length))
-    return spans

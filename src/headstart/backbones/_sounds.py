@@ -18,22 +18,19 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones._batch import Batch, Places, Words
+from headstart.backbones._batch import Batch, Words
 from headstart.backbones._folder import read_json
-from headstart.backbones._framing import Framing
 from headstart.backbones._long import (
     LongSound,
-    Span,
     described,
-    even_spans,
-    filled,
-    overlapping_spans,
     pieces,
     read_or_count,
 )
 from headstart.backbones._texts import join_windows
 from headstart.data import Item, read_sound, sound_blocks
 from headstart.errors import BackboneError
+from headstart.runtime import Framing, Places
+from headstart.runtime.recordings import Span, cut, cut_overlapping, even_spans, filled, overlapping_spans
 
 SETTINGS: Final = "preprocessor_config.json"  # where transformers keeps how a network reads sounds
 WINDOW: Final = "headstart_window"  # where a configuration says how many seconds a window has, if it has no other end
@@ -159,45 +156,6 @@ def places_in(prepared: Frames | LongSound) -> Places:
     places = prepared.places if isinstance(prepared, LongSound) else prepared[-1]
     assert places is not None, "a backbone of whole recordings"
     return places
-
-
-def cut(samples: Samples, *, most: int, step: int, least: int = 1, reach: int = 0) -> NDArray[np.float32]:
-    """Cut a recording into the fewest windows that hold it, of one length.
-
-    Args:
-        samples: (n,) samples.
-        most: Samples of a window, a multiple of `step`.
-        step: Samples of a frame; windows are whole frames.
-        least: Samples that a window has at least.
-        reach: Samples that the last frame needs beyond its own.
-
-    Returns:
-        (W, m) consecutive samples, m `reach` more than a multiple of `step`; each row ends in at most `step` zeros, or
-        as many as `least` and one frame take.
-    """
-    spans = even_spans(len(samples), most=most, step=step, least=least, reach=reach)
-    return np.stack([filled(samples[span.start : span.end], span.length) for span in spans])
-
-
-def cut_overlapping(
-    samples: Samples, *, most: int, stride: int, step: int, least: int = 1, reach: int = 0
-) -> list[Samples]:
-    """Cut a recording into windows that overlap.
-
-    Args:
-        samples: (n,) samples.
-        most: Samples of a window, a multiple of `step`.
-        stride: Frames after which the next window begins.
-        step: Samples of a frame.
-        least: Samples that a window has at least.
-        reach: Samples that the last frame needs beyond its own.
-
-    Returns:
-        Consecutive samples, `reach` more than a multiple of `step` each. All but the last are `most` and `reach` long;
-        the last has more than the overlap, and ends in zeros as those of `cut` do.
-    """
-    spans = overlapping_spans(len(samples), most=most, stride=stride, step=step, least=least, reach=reach)
-    return [filled(samples[span.start : span.end], span.length) for span in spans]
 
 
 def collate_frames(prepared: Sequence[Frames]) -> Batch:

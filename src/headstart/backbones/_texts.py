@@ -14,10 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from headstart import runtime
 from headstart.backbones._batch import Batch
+from headstart.runtime.tokens import Windows
 
 Pooling = Literal["mean", "cls", "last"]
-Windows = tuple[NDArray[np.int32], ...]  # the token ids of one text, window by window
 
 
 @final
@@ -71,15 +72,10 @@ def join_windows(prepared: Sequence[Sequence[NDArray[Any]]], *, fill: int, dtype
     Returns:
         (W, T, ...) values; a mask only where something is padded, owners only where an item has several windows.
     """
-    rows = [window for windows in prepared for window in windows]
-    lengths = np.array([len(row) for row in rows])
-    real = np.arange(lengths.max(initial=0)) < lengths[:, None]
-    values = np.full((*real.shape, *rows[0].shape[1:]), fill, dtype=dtype)
-    values[real] = np.concatenate(rows)
-    owner = None
-    if len(rows) > len(prepared):
-        owner = torch.from_numpy(np.repeat(np.arange(len(prepared)), [len(windows) for windows in prepared]))
-    return Batch(torch.from_numpy(values), None if real.all() else torch.from_numpy(real), owner)
+    values, real, owner = runtime.join_windows(prepared, fill=fill, dtype=dtype)
+    several = len(owner) > len(prepared)
+    mask = None if real.all() else torch.from_numpy(real)
+    return Batch(torch.from_numpy(values), mask, torch.from_numpy(owner) if several else None)
 
 
 def pool_tokens(how: Pooling, batch: Batch) -> Tensor:

@@ -13,16 +13,17 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor, nn
 
-from headstart.backbones._aligned import OVERLAP, WordPooling, place_words
 from headstart.backbones._base import Backbone, Block
 from headstart.backbones._batch import Batch
 from headstart.backbones._folder import Recipe, fill
 from headstart.backbones._images import ImagePreparer, block
 from headstart.backbones._sounds import Samples, SoundPreparer
-from headstart.backbones._texts import TokenCounts, Windows, collate_windows, count_tokens, pool_tokens
-from headstart.backbones._words import PreparedWords, as_document, collate_words
+from headstart.backbones._texts import TokenCounts, collate_windows, count_tokens, pool_tokens
+from headstart.backbones._words import as_document, collate_words
 from headstart.data import Document, Item
 from headstart.errors import BackboneError
+from headstart.runtime import OVERLAP, WordPooling, place_words
+from headstart.runtime.tokens import PreparedWords, Windows
 
 SIZE, VOCABULARY, WINDOW = 32, 1024, 64
 PIECE = 8  # characters of a word that make a token, where words have features of their own

@@ -20,6 +20,7 @@ import torch
 import transformers
 from numpy.typing import NDArray
 from torch import Tensor, nn
+from transformers import audio_utils
 
 from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
@@ -263,6 +264,34 @@ def ast_mel(
     with warnings.catch_warnings():  # it warns of bands narrower than a frequency, which the published networks have
         warnings.simplefilter("ignore")
         return partial(_described, kind(sampling_rate=rate, num_mel_bins=bands, **options))
+
+
+def mel_arrays(kind: str, sound: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
+    """Return what the descriptions of sound multiply by, for who computes them without transformers.
+
+    Args:
+        kind: ``kaldi`` (Wav2Vec2-BERT), ``ast`` or ``whisper``.
+        sound: ``rate`` and ``bands``, of Whisper ``fft`` too.
+
+    Returns:
+        ``window`` (n,) of a frame's samples and ``mels`` (fft // 2 + 1, bands).
+    """
+    rate, bands = sound["rate"], sound["bands"]
+    if kind == "whisper":
+        make: Callable[..., Any] = transformers.WhisperFeatureExtractor  # it carries no types
+        whisper = make(feature_size=bands, sampling_rate=rate, n_fft=sound["fft"], chunk_length=1)
+        return {"window": audio_utils.window_function(sound["fft"], "hann"), "mels": whisper.mel_filters}
+    if kind == "kaldi":
+        make = transformers.SeamlessM4TFeatureExtractor
+        kaldi = make(feature_size=bands, num_mel_bins=bands, sampling_rate=rate)
+        return {"window": kaldi.window, "mels": kaldi.mel_filters}
+    with warnings.catch_warnings():  # as in `ast_mel`
+        warnings.simplefilter("ignore")
+        mels = audio_utils.mel_filter_bank(
+            num_frequency_bins=257, num_mel_filters=bands, min_frequency=20, max_frequency=rate // 2,
+            sampling_rate=rate, norm=None, mel_scale="kaldi", triangularize_in_mel_space=True,
+        )  # fmt: skip
+    return {"window": audio_utils.window_function(400, "hann", periodic=False), "mels": mels}
 
 
 def _log_mel(extractor: Any, samples: NDArray[np.float32]) -> NDArray[np.float32]:

@@ -41,6 +41,7 @@ from headstart.backbones._texts import pool_tokens
 from headstart.backbones._transformers import kaldi_log_mel, kaldi_mel, sound_network
 from headstart.backbones._transformers_chains import Network, additive, values_of
 from headstart.errors import BackboneError
+from headstart.runtime.recordings import levelled
 
 # What of a configuration makes the network.
 NETWORK: Final = (
@@ -135,22 +136,6 @@ def create(config: Mapping[str, Any], *, where: str) -> Network:
         problem = f'expected "position_embeddings_type" {known}, found {kind!r}'
         raise BackboneError(problem, where=where, fix="Copy config.json again, or choose another network.")
     return sound_network("wav2vec2-bert", {**config, **OFF}, where=where)
-
-
-def levelled(spectra: NDArray[np.float32], *, floor: float, spread: float) -> NDArray[np.float32]:
-    """Normalise spectra, so that what is next to silence stays next to nothing.
-
-    Args:
-        spectra: (T, bands) logarithms of power, T from 2.
-        floor: A power; what is below it is raised to it.
-        spread: The least standard deviation that a band is divided by.
-
-    Returns:
-        (T, bands), each band with mean 0 and variance 1, or less where it varies less than `spread`.
-    """
-    raised = np.maximum(spectra, np.float32(np.log(floor)))
-    deviations = np.maximum(raised.std(axis=0, ddof=1), np.float32(spread))
-    return np.asarray((raised - raised.mean(axis=0)) / deviations, dtype=np.float32)
 
 
 def _sound_in(stated: Mapping[str, Any], *, where: str) -> dict[str, int]:

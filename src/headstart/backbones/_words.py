@@ -11,18 +11,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Final, Protocol, runtime_checkable
 
-import numpy as np
-from numpy.typing import NDArray
 from torch import Tensor
 
-from headstart.backbones._aligned import WordPooling
 from headstart.backbones._base import Backbone, Preparer
 from headstart.backbones._batch import Batch, Words, pool_words
 from headstart.backbones._texts import pool_tokens
 from headstart.data import Document, Item
 from headstart.errors import BackboneError, OptionError
-
-PreparedWords = tuple[NDArray[np.int32], ...]  # the tokens of each window, then the places of the words: (K, 3)
+from headstart.runtime import WordPooling
+from headstart.runtime.tokens import PreparedWords
 
 POOLINGS: Final[Mapping[WordPooling, str]] = {
     "first": "a word's features are those of its first token in the last layer",

@@ -7,9 +7,10 @@ from typing import Any, Self, final
 from numpy.typing import NDArray
 
 from headstart.confidence._held_out import HeldOut
-from headstart.confidence._novelty import Novelty
+from headstart.confidence._novelty import fit_novelty
+from headstart.runtime import Novelty
 
-__all__ = ["Confidence", "HeldOut", "Novelty"]
+__all__ = ["Confidence", "HeldOut", "Novelty", "fit_novelty"]
 
 
 @final

@@ -7,24 +7,32 @@
 `load` stops at the first thing that is wrong (or leaves it out on request), `inspect` reports everything it finds.
 """
 
-from headstart.data._dicom import is_dicom_file
 from headstart.data._findings import Finding, Severity
 from headstart.data._inputs import load_items
 from headstart.data._learning import learn_scale
 from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
-from headstart.data._scaling import PixelScale, name_of
 from headstart.data._sides import given_sides, may_train
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import UNEQUAL, Inspection, inspect, inspect_and_keep, warnings_about
-from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
-from headstart.data.documents import Document, split_words
-from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image, read_images, read_pixels
+from headstart.data.dataset import Dataset, LeftOut, Part, hash_item
 from headstart.data.readers import load
-from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_blocks, sound_facts, sound_rate
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
+from headstart.runtime import Document, Item, Modality, Sound, split_words
+from headstart.runtime.pictures import (
+    IMAGE_SUFFIXES,
+    ImageFacts,
+    PixelScale,
+    describe_image,
+    is_dicom_file,
+    name_of,
+    read_image,
+    read_images,
+    read_pixels,
+)
+from headstart.runtime.recordings import SOUND_SUFFIXES, SoundFacts, read_sound, sound_blocks, sound_facts, sound_rate
 
 __all__ = [
     "FOLDS",

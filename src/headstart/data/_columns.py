@@ -8,8 +8,9 @@ from typing import Final
 from headstart.data._folders import modality_of
 from headstart.data._rows import Names
 from headstart.data._table import Table
-from headstart.data.dataset import PLURALS, Modality
+from headstart.data.dataset import PLURALS
 from headstart.errors import DataError, OptionError
+from headstart.runtime import Modality
 from headstart.tasks import Kind
 
 FILE_NAME: Final = "file_name"  # read as ``path`` where there is none

@@ -16,8 +16,8 @@ from headstart.data._lines import read_lines
 from headstart.data._rows import Found, Names, Row
 from headstart.data._schemes import TAG, Scheme, marks_of, recognise, to_iob2
 from headstart.data.dataset import Part
-from headstart.data.documents import Document
 from headstart.errors import DataError, OptionError
+from headstart.runtime import Document
 from headstart.tasks import OUTSIDE, write_tags
 
 CONLL_SUFFIXES: Final = frozenset({".conll", ".iob", ".iob2", ".bio", ".bioes"})

@@ -5,12 +5,11 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 
 from headstart.data._rows import Row
-from headstart.data._scaling import name_of_channels
-from headstart.data.dataset import Item, Modality
-from headstart.data.images import ImageFacts, describe_image
-from headstart.data.sounds import SoundFacts, sound_facts
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
+from headstart.runtime import Item, Modality
+from headstart.runtime.pictures import ImageFacts, describe_image, name_of_channels
+from headstart.runtime.recordings import SoundFacts, sound_facts
 
 Facts = ImageFacts | SoundFacts
 

@@ -14,12 +14,12 @@ from pathlib import Path, PurePath
 from typing import Final, final
 
 from headstart.data._beside import from_texts_beside
-from headstart.data._dicom import PREAMBLE, is_dicom
 from headstart.data._rows import FROM_FILES, PARTS_BY_NAME, Found, Names, Row, group_reader
-from headstart.data.dataset import PARTS, PLURALS, Modality, Part
-from headstart.data.images import IMAGE_SUFFIXES
-from headstart.data.sounds import SOUND_SUFFIXES, UNREAD_SUFFIXES
+from headstart.data.dataset import PARTS, PLURALS, Part
 from headstart.errors import DataError, OptionError
+from headstart.runtime import Modality
+from headstart.runtime.pictures import IMAGE_SUFFIXES, PREAMBLE, is_dicom
+from headstart.runtime.recordings import SOUND_SUFFIXES, UNREAD_SUFFIXES
 
 _SYSTEM_FILES: Final = frozenset({"thumbs.db", "desktop.ini", "__macosx"})
 

@@ -5,8 +5,8 @@ from typing import Final
 
 from headstart.data._facts import TINY
 from headstart.data._findings import Finding, Severity
-from headstart.data.images import ImageFacts
 from headstart.data.readers import Reading
+from headstart.runtime.pictures import ImageFacts
 
 _ODD_SHAPE: Final = 5  # longer side to shorter; a square crop then shows a fifth or less
 

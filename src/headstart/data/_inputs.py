@@ -13,9 +13,9 @@ from headstart.data._manifests import only, text_entries
 from headstart.data._rows import Names, Row
 from headstart.data._sources import find_in_file, path_fault
 from headstart.data._tables import TABLE_SUFFIXES
-from headstart.data.dataset import PLURALS, Item, Modality
-from headstart.data.documents import Document
+from headstart.data.dataset import PLURALS
 from headstart.errors import DataError
+from headstart.runtime import Document, Item, Modality
 from headstart.tasks import Kind
 
 

@@ -13,8 +13,9 @@ from typing import Final
 from headstart.data._manifests import no_label
 from headstart.data._rows import Found, Names, Row
 from headstart.data._transcripts import transcribed
-from headstart.data.dataset import PLURALS, Dataset, Modality
+from headstart.data.dataset import PLURALS, Dataset
 from headstart.errors import DataError, OptionError
+from headstart.runtime import Modality
 from headstart.tasks import KINDS, Entity, Kind, entities_of, read_number, read_tags, split_labels
 
 _ONLY: Final[dict[Kind, Modality]] = {"tagging": "text", "transcription": "audio"}

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Final
 
-from headstart.data._scaling import RGB, PixelScale, Sample, name_of_channels, ranges_of
-from headstart.data.dataset import Dataset, Item
-from headstart.data.images import wide_pixels
+from headstart.data.dataset import Dataset
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
+from headstart.runtime import Item
+from headstart.runtime.pictures import RGB, PixelScale, Sample, name_of_channels, ranges_of, wide_pixels
 
 ALL: Final = 2**22  # pixels that are remembered, of all pictures together
 FEWEST: Final = 1024  # of each

@@ -9,8 +9,8 @@ import numpy as np
 from headstart.data._rows import Row
 from headstart.data._schemes import TAG, Scheme, marks_of, recognise, to_iob2
 from headstart.data._spans import Odd, about_spans, with_spans
-from headstart.data.documents import Document
 from headstart.errors import DataError
+from headstart.runtime import Document
 from headstart.tasks import OUTSIDE, write_tags
 
 Form = Literal["tokens", "texts"]

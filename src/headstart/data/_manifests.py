@@ -18,8 +18,9 @@ from headstart.data._rows import FROM_FILES, PARTS_BY_NAME, Found, Names, Row, g
 from headstart.data._spans import Odd, about_spans, with_spans
 from headstart.data._table import Table
 from headstart.data._tables import read_table
-from headstart.data.dataset import PARTS, Modality, Part
+from headstart.data.dataset import PARTS, Part
 from headstart.errors import DataError
+from headstart.runtime import Modality
 
 _FILL: Final = "Fill it or remove the row."
 

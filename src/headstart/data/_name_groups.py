@@ -18,7 +18,7 @@ from typing import Final
 from headstart.data._findings import Finding
 from headstart.data._rows import Row
 from headstart.data._table import Table
-from headstart.data.dataset import Modality
+from headstart.runtime import Modality
 
 _COLUMNS: Final[dict[Modality, tuple[str, ...]]] = {
     "audio": ("speaker", "speaker_id", "speakerid", "client_id", "spk", "spk_id"),

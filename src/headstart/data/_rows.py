@@ -8,10 +8,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from headstart.data._dicom import check_keyword, hashed_value
 from headstart.data._findings import Finding
-from headstart.data.dataset import PLURALS, Item, Modality, Part
+from headstart.data.dataset import PLURALS, Part
 from headstart.errors import DataError, OptionError
+from headstart.runtime import Item, Modality
+from headstart.runtime.pictures import check_keyword, hashed_value
 from headstart.tasks import Kind, Spelling
 
 PARTS_BY_NAME: Final[dict[str, Part]] = {

@@ -7,7 +7,7 @@ from typing import Final
 from headstart.data._facts import troubles
 from headstart.data._findings import Finding
 from headstart.data.readers import Reading
-from headstart.data.sounds import USUAL_RATE, SoundFacts
+from headstart.runtime.recordings import USUAL_RATE, SoundFacts
 
 _FIXES: Final = {
     "silent": "Replace the recordings or leave them out, unless silence is what they stand for.",

@@ -13,8 +13,8 @@ from typing import Any, Final, Literal, NamedTuple
 
 from headstart.data._findings import Finding
 from headstart.data._rows import Row
-from headstart.data.documents import Document, split_words
 from headstart.errors import DataError
+from headstart.runtime import Document, split_words
 from headstart.tasks import Entity, tags_of, write_tags
 
 Oddity = Literal["off-by-one-spans", "spans-cut-words", "spans-with-spaces"]

@@ -6,9 +6,9 @@ from typing import Any, TypeVar
 
 from headstart.data._kinds import entities_in
 from headstart.data.dataset import Dataset
-from headstart.data.images import ImageFacts
 from headstart.data.readers import Reading
-from headstart.data.sounds import SoundFacts
+from headstart.runtime.pictures import ImageFacts
+from headstart.runtime.recordings import SoundFacts
 from headstart.tasks import read_number
 
 Number = TypeVar("Number", int, float)

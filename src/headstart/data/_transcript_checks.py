@@ -12,7 +12,7 @@ from headstart.data._findings import Finding
 from headstart.data._sides import given_sides
 from headstart.data._transcripts import shortened, shown
 from headstart.data.dataset import Dataset
-from headstart.data.sounds import SoundFacts
+from headstart.runtime.recordings import SoundFacts
 
 _FAST: Final = 25  # characters per second; hurried speech in English has about 20
 _SLOW: Final = 0.25  # of the usual pace: much of the recording is silent, or not transcribed

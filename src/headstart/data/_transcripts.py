@@ -11,8 +11,8 @@ from typing import Final
 
 from headstart.data._findings import Finding
 from headstart.data._rows import Found, Names, Row
-from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError
+from headstart.runtime.recordings import SoundFacts
 from headstart.tasks import Spelling, frames_needed, plain, written
 
 FRAMES: Final = 50  # per second: what most networks for speech give; each tells one character at most

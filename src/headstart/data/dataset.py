@@ -15,29 +15,14 @@ from typing import Any, Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data.documents import Document
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
+from headstart.runtime import Document, Item, Modality, Sound
 from headstart.tasks import Kind
 
-Modality = Literal["image", "text", "audio"]
-Item = Any  # image: Path, PIL image or array; text: string, or `Document` for tagging; audio: Path or `Sound`
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 PLURALS: Final[dict[Modality, str]] = {"image": "images", "text": "texts", "audio": "sounds"}
-
-
-@dataclass(frozen=True, eq=False)
-class Sound:
-    """A recording in memory, for programs; files are given as paths.
-
-    Attributes:
-        samples: Floats, 1.0 at full scale; (N,), or (N, C) for C channels.
-        rate: Samples per second.
-    """
-
-    samples: NDArray[np.float32]
-    rate: int
 
 
 @dataclass(frozen=True)

@@ -19,8 +19,8 @@ from headstart.data._rows import Found, Names, Row
 from headstart.data._sources import find, with_test
 from headstart.data._transcripts import too_long
 from headstart.data.dataset import PARTS, PLURALS, Dataset, LeftOut
-from headstart.data.sounds import SoundFacts
 from headstart.errors import DataError, OptionError
+from headstart.runtime.recordings import SoundFacts
 from headstart.tasks import Kind, Spelling, read_number
 
 

@@ -12,7 +12,7 @@ from headstart.evaluation.baselines import (
     text_baseline,
 )
 from headstart.evaluation.calibration import Bin, Calibration, answers, calibration
-from headstart.evaluation.conformal import coverage_band, prediction_sets, set_threshold
+from headstart.evaluation.conformal import coverage_band, set_threshold
 from headstart.evaluation.curves import CurveFit, CurvePoint, Estimate, curve_point, fit_curve, point_of_values
 from headstart.evaluation.entities import MATCHES, Match, Mistake, f1_gains, match_entities
 from headstart.evaluation.entity_baselines import gazetteer_baseline, word_baseline
@@ -73,6 +73,7 @@ from headstart.evaluation.transcripts import (
     transcript_errors,
     word_gains,
 )
+from headstart.runtime import prediction_sets
 
 __all__ = [
     "DEFAULT_METRICS",

@@ -80,21 +80,6 @@ def _beta_band(a: float, b: float, new: int | None, tail: float) -> tuple[float,
     return float(found.ppf(tail)) / new, float(found.ppf(1 - tail)) / new
 
 
-def prediction_sets(p: NDArray[np.floating[Any]], thresholds: NDArray[np.floating[Any]]) -> NDArray[np.bool_]:
-    """Say which classes are in the set of each item.
-
-    Args:
-        p: (N, C) probabilities.
-        thresholds: (C,) least probabilities.
-
-    Returns:
-        (N, C); each row holds its most probable class.
-    """
-    inside = p >= thresholds
-    inside[np.arange(len(p)), p.argmax(axis=1)] = True
-    return np.asarray(inside)
-
-
 def _rank(n: int, coverage: float) -> int:
     if not 0 < coverage < 1:
         raise OptionError(f"expected a coverage between 0 and 1, found {coverage:g}", fix="Write 0.9 for 90 %.")

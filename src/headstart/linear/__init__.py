@@ -35,7 +35,7 @@ from headstart.linear._choice import (
 )
 from headstart.linear._fitting import TargetScale, fit_labels, fit_logistic, fit_nearest_mean, fit_ridge
 from headstart.linear._frames import FrameModel
-from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser
+from headstart.linear._models import LINKS, KNearest, LinearModel, Link, Matrix, Standardiser, shrunk_frequencies
 from headstart.linear._prototypes import nearest_prototypes
 from headstart.linear._solver import ClassWeight
 from headstart.linear._speech import (
@@ -102,6 +102,7 @@ __all__ = [
     "parameters_of",
     "seconds_per_frame",
     "settings_of",
+    "shrunk_frequencies",
     "transcript_nats",
     "with_parameters",
 ]

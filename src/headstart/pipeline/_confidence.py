@@ -7,10 +7,11 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.confidence import Confidence, HeldOut, Novelty
+from headstart.confidence import Confidence, HeldOut, fit_novelty
 from headstart.data import Dataset, united_groups
 from headstart.errors import OptionError
-from headstart.evaluation import DELTA, Abstention, fewest_examples, prediction_sets
+from headstart.evaluation import DELTA, Abstention, fewest_examples
+from headstart.runtime import Promises
 from headstart.search import Outcome
 from headstart.tasks import Task
 
@@ -60,7 +61,7 @@ def confidence_of(outcome: Outcome, dataset: Dataset, task: Task, *, seed: int) 
     if len(known.items):
         y = np.asarray(task.encode([(dataset.labels or ())[i] for i in known.items]))
         held = HeldOut.of(y, known.outputs, units[known.items])
-    novelty = Novelty.fit(known.features, units[known.looked_at], seed=seed) if len(known.looked_at) else None
+    novelty = fit_novelty(known.features, units[known.looked_at], seed=seed) if len(known.looked_at) else None
     return Confidence(held, novelty)
 
 
@@ -175,6 +176,12 @@ class Promised:
                 f"{self.wanted.specificity:g} of the others."
             )
 
+    @property
+    def promises(self) -> Promises:
+        """What is promised, as what answers needs it."""
+        below = None if self.abstention is None else self.abstention.threshold
+        return Promises(self.classes, self.thresholds, below, self.positive, self.confidence.novelty)
+
     def rows(self, features: NDArray[Any] | None, outputs: NDArray[Any]) -> list[dict[str, Any]]:
         """Return what is said beside each of some answers.
 
@@ -186,17 +193,4 @@ class Promised:
             Per item ``set`` (names), ``abstain`` and ``novelty``, each where it is known, and ``label`` where a
             threshold decides it.
         """
-        rows: list[dict[str, Any]] = [{} for _ in range(len(outputs))]
-        if self.thresholds is not None:
-            for row, inside, p in zip(rows, prediction_sets(outputs, self.thresholds), outputs, strict=True):
-                row["set"] = [self.classes[number] for number in np.argsort(-p, kind="stable") if inside[number]]
-                if self.abstention is not None:
-                    row["abstain"] = bool(p.max() < self.abstention.threshold)
-                if self.positive is not None:
-                    column, threshold = self.positive
-                    row["label"] = self.classes[column if p[column] >= threshold else 1 - column]
-        novelty = self.confidence.novelty
-        if novelty is not None and features is not None and features.dtype != object:
-            for row, value in zip(rows, novelty.of(features), strict=True):
-                row["novelty"] = float(value)
-        return rows
+        return self.promises.rows(features, outputs)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
-from headstart.data import Document, ImageFacts, Item, SoundFacts, load_items
+from headstart.data import ImageFacts, Item, SoundFacts, load_items
 from headstart.engine import pick_device
 from headstart.errors import DataError
 from headstart.model import AdaptedModel
@@ -18,7 +18,7 @@ from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
 from headstart.pipeline._options import Say, say_nothing
 from headstart.pipeline._pixels import NewPixels
 from headstart.pipeline._rates import LowRates
-from headstart.tasks import Entity, Heard, timed_words
+from headstart.runtime import answer_rows, span_row, transcript_row
 
 PREDICT_AT_ONCE = 2048
 TRANSCRIBE_AT_ONCE = 64  # minutes of work
@@ -111,31 +111,10 @@ def _answers(model: AdaptedModel, items: Sequence[Item], promised: Promised) -> 
 def _named(model: AdaptedModel, items: Sequence[Item], outputs: NDArray[Any]) -> Iterator[dict[str, Any]]:
     task = model.task
     if task.kind == "tagging":
-        yield from (_spans(item, found) for item, found in zip(items, task.decode(outputs), strict=True))
-        return
-    if task.kind == "transcription":
-        yield from (_transcript(heard, model.backbone) for heard in outputs)
-        return
-    for row, answer in zip(outputs, task.decode(outputs), strict=True):
-        if task.kind == "regression":
-            yield {"value": answer}
-            continue
-        labels = {"label": answer} if task.kind == "classification" else {"labels": list(answer)}
-        yield {**labels, "probabilities": {name: float(p) for name, p in zip(task.classes, row, strict=True)}}
-
-
-def _transcript(heard: Heard, backbone: Backbone) -> dict[str, Any]:
-    assert backbone.frame_seconds is not None, "a backbone of whole recordings"
-    words = timed_words(heard, backbone.frame_seconds)
-    return {"transcript": heard.text, "words": [list(word) for word in words]}
-
-
-def _spans(document: Document, entities: Sequence[Entity]) -> dict[str, Any]:
-    borders = [document.span(entity.start, entity.end) for entity in entities]
-    return {
-        "spans": [
-            [start, end, entity.type, entity.probability]
-            for (start, end), entity in zip(borders, entities, strict=True)
-        ],
-        "texts": [document.text[start:end] for start, end in borders],
-    }
+        yield from (span_row(item, found) for item, found in zip(items, task.decode(outputs), strict=True))
+    elif task.kind == "transcription":
+        seconds = model.backbone.frame_seconds
+        assert seconds is not None, "a backbone of whole recordings"
+        yield from (transcript_row(heard, seconds) for heard in outputs)
+    else:
+        yield from answer_rows(task.kind, task.classes, outputs)

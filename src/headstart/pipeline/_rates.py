@@ -7,9 +7,9 @@ from typing import Any
 import numpy as np
 
 from headstart.data import Dataset, SoundFacts, sound_rate
-from headstart.data.sounds import USUAL_RATE
 from headstart.errors import DataError
 from headstart.pipeline._options import Say
+from headstart.runtime.recordings import USUAL_RATE
 
 
 def training_rates(dataset: Dataset, train: Sequence[int] | np.ndarray[Any, Any]) -> dict[str, dict[str, int]]:

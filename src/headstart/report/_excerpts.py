@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import Item, SoundFacts, read_sound
-from headstart.data.sounds import USUAL_RATE
 from headstart.evaluation import Alignment, Operation
+from headstart.runtime.recordings import USUAL_RATE
 from headstart.tasks import Heard, timed_words
 
 _FOR_SOUND: Final = 4_000_000  # bytes of a page

@@ -4,11 +4,26 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from headstart.errors import ArtifactError
+from headstart.runtime import (
+    BLANK,
+    Beam,
+    CharacterModel,
+    Decoder,
+    Greedy,
+    Heard,
+    SpokenWord,
+    TimedWord,
+    align,
+    best_tags,
+    character_numbers,
+    ctc_loss,
+    decoder_from,
+    frames_needed,
+    greedy,
+    timed_words,
+)
 from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
-from headstart.tasks._characters import CharacterModel
-from headstart.tasks._ctc import SpokenWord, TimedWord, align, ctc_loss, frames_needed, timed_words
-from headstart.tasks._decoders import Beam, Choice, Decoder, Greedy, choose_decoder, decoder_from, greedy
-from headstart.tasks._decoding import best_tags
+from headstart.tasks._decoders import Choice, choose_decoder
 from headstart.tasks._edits import Edit, edit_path, edits
 from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of, unknown
 from headstart.tasks._spelling import Spelling, plain, written
@@ -16,7 +31,7 @@ from headstart.tasks.classification import Classification
 from headstart.tasks.multilabel import MultiLabel, join_labels, split_labels
 from headstart.tasks.regression import Regression, read_number
 from headstart.tasks.tagging import OUTSIDE, Entity, Tagging, entities_of, read_tags, tags_of, write_tags
-from headstart.tasks.transcription import BLANK, Heard, Transcription, character_numbers
+from headstart.tasks.transcription import Transcription
 
 __all__ = [
     "BLANK",

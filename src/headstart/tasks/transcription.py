@@ -7,7 +7,7 @@ words and characters, and a character that was never seen in training is one tha
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, final
+from typing import Any, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,24 +15,7 @@ from numpy.typing import NDArray
 from headstart.tasks._base import Kind
 from headstart.tasks._spelling import Spelling, plain, written
 
-BLANK: Final = 0  # column of the outputs
 Texts = NDArray[np.str_]  # (N,)
-
-
-@final
-@dataclass(frozen=True, eq=False)
-class Heard:
-    """What a model makes of one recording.
-
-    Attributes:
-        probabilities: (T, 1 + C) of every frame: first that no character is said there, then of each character.
-        text: What the model's decoder makes of them.
-        characters: C characters.
-    """
-
-    probabilities: NDArray[np.float32]
-    text: str
-    characters: tuple[str, ...]
 
 
 @final
@@ -94,9 +77,3 @@ class Transcription:
     def decode(self, outputs: NDArray[Any]) -> list[str]:
         """Return the text of each of (N,) `Heard`."""
         return [heard.text for heard in outputs]
-
-
-def character_numbers(text: str, characters: Sequence[str]) -> NDArray[np.intp]:
-    """Return the output columns of a text's characters, (L,); those that training has not seen are left out."""
-    number = {character: column for column, character in enumerate(characters, start=1)}
-    return np.array([number[character] for character in text if character in number], dtype=np.intp)

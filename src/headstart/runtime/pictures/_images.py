@@ -4,7 +4,7 @@ Pillow reads what it reads correctly. tifffile reads the TIFF files that Pillow 
 other channels) or reads wrongly (planar 16-bit, 32-bit unsigned), pydicom reads DICOM. Decisions:
 
 * `read_pixels` keeps what has more than 8 bits until the network's input, scaled by the data set's range of values,
-  which `headstart.data._scaling` describes. `read_image` makes 8-bit RGB of everything: with that range where it is
+  which `_scaling` describes. `read_image` makes 8-bit RGB of everything: with that range where it is
   given, else 16 bits become 8 linearly from the full range of the type, and 32-bit and floating-point pixels are scaled
   by the image's own range, unless they use [0, 1]. Colour PNGs and PPMs of 16 bits, and some compressed TIFFs, are
   narrowed by Pillow in either case.
@@ -24,13 +24,13 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, JpegImagePlugin
 
-from headstart.data._dicom import DICOM_SUFFIXES
-from headstart.data._opening import GRAY, ON_WHITE, conversions_of, is_wide, stored, upright, wide_of
-from headstart.data._scaling import RGB, PixelScale, name_of, own_range
-from headstart.data._tiff import CONVERT
-from headstart.data._wide import DICOM, FLOAT, UNIT, Kind, WidePixels, as_8_bits, in_256_steps
-from headstart.data.dataset import Item
 from headstart.errors import DataError
+from headstart.runtime._items import Item
+from headstart.runtime.pictures._dicom import DICOM_SUFFIXES
+from headstart.runtime.pictures._opening import GRAY, ON_WHITE, conversions_of, is_wide, stored, upright, wide_of
+from headstart.runtime.pictures._scaling import RGB, PixelScale, name_of, own_range
+from headstart.runtime.pictures._tiff import CONVERT
+from headstart.runtime.pictures._wide import DICOM, FLOAT, UNIT, Kind, WidePixels, as_8_bits, in_256_steps
 
 IMAGE_SUFFIXES: Final = DICOM_SUFFIXES | {
     *(".jpg", ".jpeg", ".png", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm")

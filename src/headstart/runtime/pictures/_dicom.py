@@ -25,8 +25,8 @@ from typing import IO, TYPE_CHECKING, Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._wide import DICOM, FIRST_FRAME, INVERTED, REPLACE, WidePixels, wide
 from headstart.errors import DataError, OptionError
+from headstart.runtime.pictures._wide import DICOM, FIRST_FRAME, INVERTED, REPLACE, WidePixels, wide
 
 if TYPE_CHECKING:
     from pydicom import Dataset as Header

@@ -6,9 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from headstart.data import Dataset, PixelScale, learn_scale, read_images
-from headstart.data._scaling import Sample, own_range, range_of
-from headstart.data._wide import as_8_bits, in_256_steps, wide
 from headstart.errors import DataError
+from headstart.runtime.pictures._scaling import Sample, own_range, range_of
+from headstart.runtime.pictures._wide import as_8_bits, in_256_steps, wide
 
 RNG = np.random.default_rng(0)
 

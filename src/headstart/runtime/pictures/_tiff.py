@@ -7,8 +7,8 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
-from headstart.data._wide import FIRST_FRAME, INVERTED, Values, WidePixels, opacity, wide
 from headstart.errors import DataError
+from headstart.runtime.pictures._wide import FIRST_FRAME, INVERTED, Values, WidePixels, opacity, wide
 
 _ALPHA: Final = (1, 2)  # what TIFF calls extra samples that are opacity
 CONVERT: Final = "Save it as a PNG or as an 8-bit RGB TIFF."

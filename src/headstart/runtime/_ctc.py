@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.tasks.transcription import BLANK, Heard, character_numbers
+from headstart.runtime._heard import BLANK, Heard, character_numbers
 
 _LEAST: Final = -1e4  # a log probability so low that only a text that has no other path takes it
 _AROUND: Final = 3  # frames on either side in which a character of a word may also be said

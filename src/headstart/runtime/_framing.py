@@ -17,9 +17,8 @@ from typing import Final, final
 
 import numpy as np
 
-from headstart.backbones._aligned import answering
-from headstart.backbones._batch import Places
 from headstart.errors import OptionError
+from headstart.runtime._aligned import Places, answering
 
 SECONDS_SHARED: Final = 2.0  # by neighbouring windows
 MOST_SHARED: Final = 4  # but at most one frame of a window in so many

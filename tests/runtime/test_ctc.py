@@ -13,13 +13,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from headstart.errors import ArtifactError, DataError
+from headstart.runtime import _decoders
+from headstart.runtime._ctc import _best_states, _Path
 from headstart.tasks import (
     Beam,
     CharacterModel,
     Greedy,
     Heard,
     SpokenWord,
-    _decoders,
     align,
     character_numbers,
     choose_decoder,
@@ -29,7 +30,6 @@ from headstart.tasks import (
     greedy,
     timed_words,
 )
-from headstart.tasks._ctc import _best_states, _Path
 from headstart.tasks._decoders import FRAMES
 from tests.reference.speech import best_path, paths, prefix_beam, said, texts
 

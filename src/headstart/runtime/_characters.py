@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import ArtifactError, OptionError
-from headstart.tasks.transcription import character_numbers
+from headstart.runtime._heard import character_numbers
 
 MARK: Final = 0
 LONGEST: Final = 6

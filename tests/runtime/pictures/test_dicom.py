@@ -11,11 +11,11 @@ from pydicom.pixels import apply_windowing
 from pydicom.uid import HTJ2KLossless, JPEG2000Lossless, JPEGLSLossless, RLELossless
 
 from headstart.data import PixelScale, describe_image, inspect, learn_scale, load, read_image, read_pixels
-from headstart.data._dicom import INVERTED, RESCALED, WINDOWED, hashed_value, windowed
-from headstart.data._opening import FIRST_FRAME, GRAY
 from headstart.data.dataset import Dataset
-from headstart.data.images import kept
 from headstart.errors import DataError, OptionError
+from headstart.runtime.pictures._dicom import INVERTED, RESCALED, WINDOWED, hashed_value, windowed
+from headstart.runtime.pictures._images import kept
+from headstart.runtime.pictures._opening import FIRST_FRAME, GRAY
 from tests.dicoms import SECRETS, sequence_item, write_dicom
 
 BYTES = np.random.default_rng(0).integers(0, 256, (40, 50), dtype=np.uint8)

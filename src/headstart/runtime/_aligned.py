@@ -12,11 +12,11 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones._batch import Places
-from headstart.data.documents import Borders
+from headstart.runtime._documents import Borders
 
 WordPooling = Literal["first", "mean"]
 Numbers = NDArray[np.intp]
+Places = NDArray[np.int32]  # (K, 3) window, token in it, word: of one item, ordered by word
 
 OVERLAP: Final = 4  # windows share one token in so many
 FAR: Final = np.iinfo(np.intp).max

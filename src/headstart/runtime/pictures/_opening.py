@@ -22,11 +22,11 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from headstart.data._dicom import PREAMBLE, is_dicom, read_dicom
-from headstart.data._tiff import CONVERT, read_tiff
-from headstart.data._wide import FIRST_FRAME, REPLACE, UNIT, WidePixels, opacity, wide
-from headstart.data.dataset import Item
 from headstart.errors import DataError
+from headstart.runtime._items import Item
+from headstart.runtime.pictures._dicom import PREAMBLE, is_dicom, read_dicom
+from headstart.runtime.pictures._tiff import CONVERT, read_tiff
+from headstart.runtime.pictures._wide import FIRST_FRAME, REPLACE, UNIT, WidePixels, opacity, wide
 
 SIXTEEN_BIT: Final = "16-bit colours scaled to 8 bits from the full range"
 UPRIGHT: Final = "EXIF orientation applied"

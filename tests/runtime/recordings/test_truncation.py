@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import soundfile
 
-from headstart.data._truncation import what_is_missing
+from headstart.runtime.recordings._truncation import what_is_missing
 from tests.data.sounds import RATE, noise, write_sound
 
 

@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from headstart.backbones._aligned import align, place_words
 from headstart.data import Document
+from headstart.runtime._aligned import align, place_words
 from tests.backbones.test_words import tokens_of, window_for
 
 borders = st.lists(st.integers(0, 60), min_size=2, max_size=40, unique=True).map(

@@ -23,8 +23,8 @@ from typing import Any, Final, Literal, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.data._wide import DICOM, FLOAT, UNIT, Kind, WidePixels
 from headstart.errors import DataError
+from headstart.runtime.pictures._wide import DICOM, FLOAT, UNIT, Kind, WidePixels
 
 Range = tuple[float, float] | Literal["window"]
 PERCENTILES: Final = (0.1, 99.9)

@@ -9,11 +9,11 @@ import tifffile
 from PIL import Image
 
 from headstart.data import describe_image, read_image
-from headstart.data._opening import FIRST_FRAME, GRAY, ON_WHITE, SIXTEEN_BIT, UPRIGHT
-from headstart.data._wide import INVERTED
-from headstart.data.images import STRETCHED
-from headstart.data.images import kept as as_kept
 from headstart.errors import DataError
+from headstart.runtime.pictures._images import STRETCHED
+from headstart.runtime.pictures._images import kept as as_kept
+from headstart.runtime.pictures._opening import FIRST_FRAME, GRAY, ON_WHITE, SIXTEEN_BIT, UPRIGHT
+from headstart.runtime.pictures._wide import INVERTED
 
 GRADIENT = np.linspace(0, 65535, 64 * 64).astype(np.uint16).reshape(64, 64)
 RGB_GRADIENT = np.stack([GRADIENT, GRADIENT, GRADIENT], axis=-1)

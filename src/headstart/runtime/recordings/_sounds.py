@@ -7,7 +7,7 @@ libsndfile (through soundfile) decodes, soxr resamples. Decisions:
   has nothing to hear above half its own.
 * A file is decoded and resampled a block at a time: the facts about an hour take no more memory than those about a
   second, and reading takes what the samples at the new rate need, whatever the rate and channels of the file.
-* libsndfile takes a file that was cut off for a shorter one, so `headstart.data._truncation` looks at the file too.
+* libsndfile takes a file that was cut off for a shorter one, so `_truncation` looks at the file too.
 * Rates outside `RATES` are refused: brought to a usual rate, a small file could take gigabytes.
 """
 
@@ -22,9 +22,9 @@ import soundfile
 import soxr
 from numpy.typing import NDArray
 
-from headstart.data._truncation import what_is_missing
-from headstart.data.dataset import Item, Sound
 from headstart.errors import DataError
+from headstart.runtime._items import Item, Sound
+from headstart.runtime.recordings._truncation import what_is_missing
 
 SOUND_SUFFIXES: Final = frozenset(
     {".wav", ".flac", ".ogg", ".oga", ".opus", ".mp3", ".aif", ".aiff", ".aifc", ".au", ".caf", ".w64", ".sph"}
