@@ -169,8 +169,11 @@ def _reading_of(what: str) -> Iterator[None]:
 
 
 def _header(file: IO[bytes], keywords: tuple[str, ...], *, pixels: bool = True) -> "Header":
-    from pydicom import dcmread
-
+    try:
+        from pydicom import dcmread
+    except ImportError as error:  # an exported model may do without
+        problem = "a DICOM file is read with pydicom, which is not installed"
+        raise DataError(problem, fix="Type: pip install pydicom") from error
     with _reading_of("a DICOM header"):
         return dcmread(file, stop_before_pixels=not pixels, specific_tags=list(keywords))
 
