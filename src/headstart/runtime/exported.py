@@ -111,7 +111,7 @@ class ExportedModel:
         return rows
 
     def predict(self, items: Sequence[Item]) -> list[dict[str, Any]]:
-        """Read and answer items; one that cannot be read becomes ``{"error"}`` in its place."""
+        """Read and answer items; one that cannot be read, or is an error, becomes ``{"error"}`` in its place."""
         read = [self._read_or_error(item) for item in items]
         answers = iter(self.answer([each for each in read if not isinstance(each, DataError)]))
         return [{"error": str(each)} if isinstance(each, DataError) else next(answers) for each in read]
@@ -166,6 +166,8 @@ class ExportedModel:
         return features, np.asarray(outputs, dtype=np.float32 if self.kind == "transcription" else np.float64)
 
     def _read_or_error(self, item: Item) -> Read | DataError:
+        if isinstance(item, DataError):
+            return item
         try:
             return self.read(item)
         except DataError as error:

@@ -16,7 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any, Final
 
-from headstart.errors import HeadstartError
+from headstart.errors import DataError, HeadstartError
 from headstart.runtime.exported import AT_ONCE, ExportedModel
 
 EXAMPLES: Final = "examples.json"
@@ -66,17 +66,23 @@ def named_items(model: ExportedModel, inputs: Sequence[str]) -> Iterator[tuple[s
             lines = (line.rstrip("\n") for line in sys.stdin)
             yield from ((f"-:{n}", line if model.modality == "text" else Path(line)) for n, line in enumerate(lines, 1))
             continue
-        paths = (
-            sorted(path for path in Path(each).rglob("*") if path.is_file()) if Path(each).is_dir() else [Path(each)]
-        )
-        for path in paths:
-            if model.modality != "text":
-                yield str(path), path
-            elif model.kind == "tagging":
-                yield str(path), path.read_text("utf-8")
-            else:
-                lines = path.read_text("utf-8").splitlines()
-                yield from ((f"{path}:{n}", line) for n, line in enumerate(lines, 1) if line.strip())
+        given = Path(each)
+        for path in sorted(path for path in given.rglob("*") if path.is_file()) if given.is_dir() else [given]:
+            yield from _texts(path, whole=model.kind == "tagging") if model.modality == "text" else [(str(path), path)]
+
+
+def _texts(path: Path, *, whole: bool) -> Iterator[tuple[str, str | DataError]]:
+    """Yield the texts in a file: its lines, or all of it."""
+    try:
+        text = path.read_text("utf-8")
+    except (OSError, UnicodeError) as error:
+        found = getattr(error, "strerror", None) or "a file that is not UTF-8"
+        yield str(path), DataError(f"expected a text, found {found.lower()}", where=str(path), fix="Check the path.")
+        return
+    if whole:
+        yield str(path), text
+        return
+    yield from ((f"{path}:{n}", line) for n, line in enumerate(text.splitlines(), 1) if line.strip())
 
 
 def check(model: ExportedModel) -> int:
