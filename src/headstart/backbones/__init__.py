@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from headstart.backbones._long import LongSound, ReadsLong
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
-    from headstart.backbones._packs import add_pack, write_pack
+    from headstart.backbones._packs import Limits, Packed, add_pack, write_pack
     from headstart.backbones._pictures import picture_backbone
     from headstart.backbones._scratch import from_scratch
     from headstart.backbones._source_head import SourceHead
@@ -35,7 +35,7 @@ _HOMES = {
     "_long": ("LongSound", "ReadsLong"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
-    "_packs": ("add_pack", "write_pack"),
+    "_packs": ("Limits", "Packed", "add_pack", "write_pack"),
     "_pictures": ("picture_backbone",),
     "_scratch": ("from_scratch",),
     "_source_head": ("SourceHead",),
@@ -52,8 +52,10 @@ __all__ = [
     "Candidate",
     "CountsTokens",
     "Flips",
+    "Limits",
     "LongSound",
     "Lora",
+    "Packed",
     "Prepared",
     "Preparer",
     "ReadsLong",

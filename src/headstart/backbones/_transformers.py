@@ -10,7 +10,7 @@ for, nothing is downloaded and no remote code runs.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -30,6 +30,12 @@ from headstart.backbones._transformers_folder import POOLING_WORDS, longest_text
 from headstart.errors import BackboneError
 
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
+# Its own classes with a head, by what the head reads.
+WITH_HEAD: Final[Mapping[str, Any]] = {
+    "sequence": transformers.AutoModelForSequenceClassification,
+    "tokens": transformers.AutoModelForTokenClassification,
+    "sound": transformers.AutoModelForAudioClassification,
+}
 # Parts of a configuration that change no feature, or that this file decides itself.
 UNIMPORTANT: Final = {
     *("_name_or_path", "transformers_version", "architectures", "auto_map", "torch_dtype", "dtype"),
@@ -141,6 +147,61 @@ def _network(config: Mapping[str, Any], *, where: str) -> Network:
     if isinstance(getattr(network, "pooler", None), nn.Module):
         network.pooler = None
     return network.float()
+
+
+def create_with_head(
+    config: Mapping[str, Any], head: str, *, labels: Sequence[str], problem: str, where: str
+) -> Network:
+    """Create transformers' own class of an architecture with a head, with weights that are still to be filled in.
+
+    Args:
+        config: As its config.json has it.
+        head: ``sequence``, ``tokens`` or ``sound``: what the head reads.
+        labels: Names of the outputs.
+        problem: transformers' name of the task, such as ``single_label_classification``.
+        where: What to name in an error.
+
+    Returns:
+        The network, in float32.
+
+    Raises:
+        BackboneError: transformers has no such class, or cannot build it.
+    """
+    stated = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
+    try:
+        parsed = transformers.CONFIG_MAPPING[str(config["model_type"])].from_dict({**_closed(config), **stated})
+        parsed.problem_type = problem
+        with unfilled():
+            network: Network = WITH_HEAD[head].from_config(parsed, trust_remote_code=False)
+    except (KeyError, ValueError, TypeError) as error:
+        fix = "headstart export MODEL -o FOLDER --format onnx keeps any model's answers."
+        problem = f"transformers has no classifier of this architecture ({first_line(error)})"
+        raise BackboneError(problem, where=where, fix=fix) from error
+    return network.float()
+
+
+def load_with_head(folder: Path, head: str) -> Network:
+    """Load a folder with transformers' own loader, as its users do.
+
+    Args:
+        folder: What ``save_pretrained`` wrote.
+        head: As for `create_with_head`.
+
+    Returns:
+        The network, in evaluation mode.
+    """
+    network: Network = WITH_HEAD[head].from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return network.eval()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of a folder with transformers' own loader."""
+    return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+
+
+def load_hearing(folder: Path) -> Any:
+    """Load what prepares the sounds of a folder with transformers' own loader."""
+    return transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:
