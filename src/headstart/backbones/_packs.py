@@ -21,7 +21,7 @@ from headstart.backbones._catalogue import find
 from headstart.backbones._folder import stated_licence
 from headstart.backbones._names import parse_name
 from headstart.data import hash_item
-from headstart.engine import cache_folder
+from headstart.engine import cache_folder, whole_or_absent
 from headstart.errors import BackboneError, writing
 
 FORMAT: Final = 2  # 1 is a folder of one network
@@ -111,7 +111,7 @@ def add_pack(path: Path, *, limits: Limits = USUAL) -> list[Packed]:
         networks = _networks(archive, path)
         for network in networks:
             # Each takes its place when all have been unpacked.
-            partial = stack.enter_context(whole_or_absent(added_folder(network.name), "the pack"))
+            partial = stack.enter_context(whole_or_absent(added_folder(network.name), "the pack", raises=BackboneError))
             for inside, expected in network.hashes.items():
                 target = partial / inside
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -127,31 +127,6 @@ def added_folder(name: str) -> Path:
 def _slug(name: str) -> str:
     slug = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
     return f"{slug}-{hashlib.sha256(name.encode()).hexdigest()[:8]}"
-
-
-@contextmanager
-def whole_or_absent(target: Path, what: str) -> Iterator[Path]:
-    """Give a folder to fill, which takes the target's name and place at the end, or vanishes.
-
-    Args:
-        target: The folder to make, or to replace.
-        what: What is being written, for an error.
-
-    Yields:
-        The folder to fill.
-
-    Raises:
-        BackboneError: The disk is full or not writable.
-    """
-    partial = target.with_name(f"{target.name}.{uuid.uuid4().hex[:8]}.partial")
-    with writing(what, target, raises=BackboneError, fix="Free space there, or choose another place."):
-        try:
-            partial.mkdir(parents=True)
-            yield partial
-            shutil.rmtree(target, ignore_errors=True)
-            partial.rename(target)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
 
 
 @contextmanager
@@ -277,7 +252,7 @@ def _add_folder(folder: Path) -> Packed:
         if found.hashes.get(inside) != expected or (folder / inside).is_symlink():
             problem = "the file is missing or does not match its SHA-256"
             raise BackboneError(problem, where=str(folder / inside), fix="Copy the pack again.")
-    with whole_or_absent(added_folder(name), "the pack") as partial:
+    with whole_or_absent(added_folder(name), "the pack", raises=BackboneError) as partial:
         for inside in files:
             (partial / inside).parent.mkdir(parents=True, exist_ok=True)
             shutil.copyfile(folder / inside, partial / inside)

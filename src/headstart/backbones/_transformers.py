@@ -10,7 +10,8 @@ for, nothing is downloaded and no remote code runs.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +24,7 @@ from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
+from headstart.backbones._tensors import write_tensors
 from headstart.backbones._texts import pool_tokens
 from headstart.backbones._tokens import TokenPreparer, first_line
 from headstart.backbones._transformers_chains import Network, chain
@@ -167,10 +169,13 @@ def create_with_head(
     Raises:
         BackboneError: transformers has no such class, or cannot build it.
     """
-    stated = {"id2label": dict(enumerate(labels)), "label2id": {name: i for i, name in enumerate(labels)}}
+    stated: dict[str, Any] = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: i for i, name in enumerate(labels)},
+    }
     try:
+        stated["problem_type"] = problem
         parsed = transformers.CONFIG_MAPPING[str(config["model_type"])].from_dict({**_closed(config), **stated})
-        parsed.problem_type = problem
         with unfilled():
             network: Network = WITH_HEAD[head].from_config(parsed, trust_remote_code=False)
     except (KeyError, ValueError, TypeError) as error:
@@ -180,28 +185,49 @@ def create_with_head(
     return network.float()
 
 
+def save_with_head(network: Network, folder: Path) -> None:
+    """Write a network as transformers does: its configuration, and its weights as safetensors.
+
+    Args:
+        network: What `create_with_head` created.
+        folder: An existing folder.
+    """
+    network.config.architectures = [type(network).__name__]
+    network.config.save_pretrained(str(folder))
+    write_tensors(folder / "model.safetensors", network.state_dict(), metadata={"format": "pt"})
+
+
 def load_with_head(folder: Path, head: str) -> Network:
     """Load a folder with transformers' own loader, as its users do.
 
     Args:
-        folder: What ``save_pretrained`` wrote.
+        folder: What `save_with_head` wrote.
         head: As for `create_with_head`.
 
     Returns:
         The network, in evaluation mode.
     """
-    network: Network = WITH_HEAD[head].from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    with _without_bars():
+        network: Network = WITH_HEAD[head].from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     return network.eval()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars of its own."""
+    bars: Any = transformers.utils.logging  # it carries no types
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
 
 
 def load_tokenizer(folder: Path) -> Any:
     """Load the tokenizer of a folder with transformers' own loader."""
     return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
-
-
-def load_hearing(folder: Path) -> Any:
-    """Load what prepares the sounds of a folder with transformers' own loader."""
-    return transformers.AutoFeatureExtractor.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:

@@ -33,7 +33,9 @@ from headstart.backbones._transformers_chains import Network
 from headstart.errors import BackboneError
 
 ONNX: Final = "headstart export MODEL -o FOLDER --format onnx keeps any model's answers."
-PATTERN: Final = 2.0**7  # how much larger than the scores the pattern is: they move the norm by 2^-14 of themselves or less
+PATTERN: Final = (
+    2.0**7
+)  # how much larger than the scores the pattern is: they move the norm by 2^-14 of themselves or less
 BESIDE: Final = 2.0**28  # how much larger than a layer's input the scores are made: float32 holds 24 bits
 SMALL: Final = 2.0**-13  # of what goes into tanh; its cube is below the last bit
 SYMMETRICAL: Final = {"gelu", "gelu_new", "gelu_fast", "gelu_pytorch_tanh", "relu", "silu", "swish"}
@@ -75,7 +77,9 @@ LAYOUTS: Final[Mapping[str, Layout]] = {
     "electra": Layout("electra.", "classifier.dense", "classifier.out_proj", "gelu", BERT),
     "mpnet": Layout("mpnet.", "classifier.dense", "classifier.out_proj", "tanh"),
     "deberta": Layout("deberta.", "pooler.dense", "classifier", None),
-    "deberta-v2": Layout("deberta.", "pooler.dense", "classifier", None, {**BERT, "value": "attention.self.value_proj"}),
+    "deberta-v2": Layout(
+        "deberta.", "pooler.dense", "classifier", None, {**BERT, "value": "attention.self.value_proj"}
+    ),
     "distilbert": Layout(
         "distilbert.",
         "pre_classifier",
@@ -297,4 +301,3 @@ def _power(value: float) -> float:
 
 def _refusal(problem: str, backbone: Backbone) -> BackboneError:
     return BackboneError(problem, where=backbone.name, fix=ONNX)
-
