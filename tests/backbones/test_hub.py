@@ -145,7 +145,7 @@ def test_an_added_pack_is_held_to_the_hash_in_the_catalogue(
     tmp_path: Path, cache: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = store(cache, "org/net")
-    write_pack("hf:org/net", folder, tmp_path / "pack")
+    write_pack({"hf:org/net": folder}, tmp_path / "pack")
     add_pack(tmp_path / "pack")
     known = {"hf:org/net": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest()}
     monkeypatch.setattr(_load, "pinned", known.get)

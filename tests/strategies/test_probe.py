@@ -143,3 +143,15 @@ def test_call_strings_become_strategies(text, expected):
 def test_a_call_string_that_does_not_fit_is_refused_and_never_run(text, message):
     with pytest.raises(OptionError, match=message):
         strategies.parse(text)
+
+
+@pytest.mark.parametrize("view", ["last", "mean"])
+def test_a_view_that_is_asked_for_is_the_one_that_is_read(view):
+    assert fit(Probe(view=view), labelled(60)).model.view == view
+
+
+def test_a_view_that_a_network_does_not_have_is_refused():
+    train = labelled(60)
+    only = replace(backbones.load("toy:text"), pool=None)
+    with pytest.raises(OptionError, match="Write view='last'"):
+        Probe(view="mean").fit(only, train, Classification.from_labels(train.labels), run=Run(FeatureSource()))

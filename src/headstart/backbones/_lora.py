@@ -8,15 +8,17 @@ activations stored there would no longer hold.
 """
 
 import math
+import warnings
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from copy import deepcopy
 from dataclasses import dataclass, replace
+from pathlib import Path
 from re import escape
 from typing import Any, Final, final
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone
 from headstart.errors import BackboneError, OptionError
@@ -135,11 +137,18 @@ def _is_closed(module: nn.Module) -> bool:
 
 
 def _is_attention(name: str, module: nn.Module) -> bool:
-    return name.rpartition(".")[2] in ATTENTION and (_is_linear(name, module) or _is_transposed(module))
+    return name.rpartition(".")[2] in ATTENTION and (_is_linear(name, module) or is_transposed(module))
 
 
-def _is_transposed(module: nn.Module) -> bool:
-    """Recognise the linear layer of GPT-2, whose weight is stored the other way round."""
+def is_transposed(module: nn.Module) -> bool:
+    """Recognise the linear layer of GPT-2, whose weight is stored the other way round.
+
+    Args:
+        module: Any layer.
+
+    Returns:
+        Whether its weight is (in, out).
+    """
     return type(module).__name__ == "Conv1D"
 
 
@@ -169,7 +178,7 @@ def _inject(backbone: Backbone, layers: Sequence[str], *, rank: int, alpha: floa
         "r": rank,
         "lora_alpha": alpha,
         "target_modules": f"(?:{'|'.join(map(escape, layers))})",
-        "fan_in_fan_out": _is_transposed(network.get_submodule(layers[0])),
+        "fan_in_fan_out": is_transposed(network.get_submodule(layers[0])),
     }
     try:
         peft.inject_adapter_in_model(peft.LoraConfig(**options), network)
@@ -179,6 +188,49 @@ def _inject(backbone: Backbone, layers: Sequence[str], *, rank: int, alpha: floa
             f"peft cannot adapt it ({message})", where=backbone.name, fix="Fine-tune the layers themselves."
         ) from error
     vars(network).pop("peft_config", None)  # peft leaves it on the network, which outlives the adapters
+
+
+def write_adapter_config(layers: Sequence[str], *, rank: int, transposed: bool, base: str, folder: Path) -> None:
+    """Write ``adapter_config.json`` as peft reads it.
+
+    Args:
+        layers: Names of the adapted layers, in the network without a head.
+        rank: Inner dimension of the adapters, whose product is added as it is.
+        transposed: Whether the layers' weights are (in, out).
+        base: How its users call the pretrained network.
+        folder: An existing folder.
+    """
+    import peft
+
+    config = peft.LoraConfig(
+        r=rank,
+        lora_alpha=rank,
+        target_modules=list(layers),
+        fan_in_fan_out=transposed,
+        base_model_name_or_path=base,
+        inference_mode=True,
+    )
+    config.save_pretrained(str(folder))
+
+
+def load_adapters(network: nn.Module, folder: Path) -> dict[str, Tensor]:
+    """Load adapters into a network with peft's own loader, and fold them in.
+
+    Args:
+        network: The pretrained network; it is changed.
+        folder: Holds ``adapter_config.json`` and ``adapter_model.safetensors``.
+
+    Returns:
+        The weights of the adapted network, by its own names.
+    """
+    import peft
+
+    adapted: Any = peft.PeftModel  # it is typed for transformers' networks, and takes any module
+    with warnings.catch_warnings():  # peft asks what versions of transformers no longer like to be asked
+        warnings.simplefilter("ignore", FutureWarning)
+        merged = adapted.from_pretrained(network, str(folder)).merge_and_unload()
+    state: dict[str, Tensor] = merged.state_dict()
+    return state
 
 
 def _rewired(backbone: Backbone, replaced: Mapping[nn.Module, nn.Module]) -> Backbone:

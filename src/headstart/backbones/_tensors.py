@@ -35,12 +35,13 @@ def read_tensors(path: Path) -> dict[str, Tensor]:
         ) from error
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], *, metadata: Mapping[str, str] | None = None) -> None:
     """Write tensors to a safetensors file; each gets memory of its own.
 
     Args:
         path: The file.
         tensors: Tensors by name.
+        metadata: What else its head is to say; transformers wants to read there that PyTorch wrote it.
 
     Raises:
         OSError: The disk is full or not writable.
@@ -49,7 +50,7 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
     path.touch()  # the library makes its files readable by their owner alone; others are made as the user has set
     mode = path.stat().st_mode
     try:
-        save_file(own, path)
+        save_file(own, path, metadata=None if metadata is None else dict(metadata))
         path.chmod(mode)
     except SafetensorError as error:
         # The library puts the operating system's error number into its text and nowhere else.

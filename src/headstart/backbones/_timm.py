@@ -168,6 +168,47 @@ def _create(
         ) from error
 
 
+def classifier_of(
+    architecture: str, arguments: Mapping[str, Any], classes: int, *, where: str
+) -> tuple[str, dict[str, tuple[int, ...]]]:
+    """Say which weights a network has with timm's own classifier.
+
+    Args:
+        architecture: Its name.
+        arguments: Of ``timm.create_model``.
+        classes: How many there are.
+        where: What to name in an error.
+
+    Returns:
+        The name of the linear layer, and the shapes of all weights and buffers.
+
+    Raises:
+        BackboneError: The classifier is no one layer.
+    """
+    _check_source(architecture, arguments, where=where)
+    with torch.device("meta"):
+        network: Network = timm.create_model(architecture, num_classes=classes, **arguments)
+    layer = network.pretrained_cfg.get("classifier")
+    if not isinstance(layer, str):
+        problem = f"timm's classifier of {type(network).__name__} is no one linear layer"
+        raise BackboneError(problem, where=where, fix="headstart export MODEL -o FOLDER --format onnx keeps them.")
+    return layer, {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+
+
+def load_folder(folder: Path) -> tuple[nn.Module, Any]:
+    """Load a folder with timm's own loader, as its users do.
+
+    Args:
+        folder: In timm's layout, with a classifier.
+
+    Returns:
+        The network in evaluation mode, and timm's preprocessing of a picture.
+    """
+    network = timm.create_model(f"local-dir:{folder}", pretrained=True).eval()
+    settings = _resolve({}, pretrained_cfg=network.pretrained_cfg)
+    return network, _transform(**settings, is_training=False)
+
+
 def _check_source(architecture: str, arguments: object, *, where: str) -> None:
     """Refuse what would make timm go elsewhere; a name such as ``hf-hub:org/net`` is none of its own."""
     if ":" in architecture or not timm.is_model(architecture):

@@ -10,10 +10,11 @@ for, nothing is downloaded and no remote code runs.
 
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -24,6 +25,7 @@ from transformers import audio_utils
 
 from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
+from headstart.backbones._tensors import write_tensors
 from headstart.backbones._texts import pool_tokens
 from headstart.backbones._tokens import TokenPreparer, first_line
 from headstart.backbones._transformers_chains import Network, chain
@@ -31,6 +33,12 @@ from headstart.backbones._transformers_folder import POOLING_WORDS, longest_text
 from headstart.errors import BackboneError
 
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
+# Its own classes with a head, by what the head reads.
+WITH_HEAD: Final[Mapping[str, Any]] = {
+    "sequence": transformers.AutoModelForSequenceClassification,
+    "tokens": transformers.AutoModelForTokenClassification,
+    "sound": transformers.AutoModelForAudioClassification,
+}
 # Parts of a configuration that change no feature, or that this file decides itself.
 UNIMPORTANT: Final = {
     *("_name_or_path", "transformers_version", "architectures", "auto_map", "torch_dtype", "dtype"),
@@ -142,6 +150,85 @@ def _network(config: Mapping[str, Any], *, where: str) -> Network:
     if isinstance(getattr(network, "pooler", None), nn.Module):
         network.pooler = None
     return network.float()
+
+
+def create_with_head(
+    config: Mapping[str, Any], head: str, *, labels: Sequence[str], problem: str, where: str
+) -> Network:
+    """Create transformers' own class of an architecture with a head, with weights that are still to be filled in.
+
+    Args:
+        config: As its config.json has it.
+        head: ``sequence``, ``tokens`` or ``sound``: what the head reads.
+        labels: Names of the outputs.
+        problem: transformers' name of the task, such as ``single_label_classification``.
+        where: What to name in an error.
+
+    Returns:
+        The network, in float32.
+
+    Raises:
+        BackboneError: transformers has no such class, or cannot build it.
+    """
+    stated: dict[str, Any] = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: i for i, name in enumerate(labels)},
+    }
+    try:
+        stated["problem_type"] = problem
+        parsed = transformers.CONFIG_MAPPING[str(config["model_type"])].from_dict({**_closed(config), **stated})
+        with unfilled():
+            network: Network = WITH_HEAD[head].from_config(parsed, trust_remote_code=False)
+    except (KeyError, ValueError, TypeError) as error:
+        fix = "headstart export MODEL -o FOLDER --format onnx keeps any model's answers."
+        problem = f"transformers has no classifier of this architecture ({first_line(error)})"
+        raise BackboneError(problem, where=where, fix=fix) from error
+    return network.float()
+
+
+def save_with_head(network: Network, folder: Path) -> None:
+    """Write a network as transformers does: its configuration, and its weights as safetensors.
+
+    Args:
+        network: What `create_with_head` created.
+        folder: An existing folder.
+    """
+    network.config.architectures = [type(network).__name__]
+    network.config.save_pretrained(str(folder))
+    write_tensors(folder / "model.safetensors", network.state_dict(), metadata={"format": "pt"})
+
+
+def load_with_head(folder: Path, head: str) -> Network:
+    """Load a folder with transformers' own loader, as its users do.
+
+    Args:
+        folder: What `save_with_head` wrote.
+        head: As for `create_with_head`.
+
+    Returns:
+        The network, in evaluation mode.
+    """
+    with _without_bars():
+        network: Network = WITH_HEAD[head].from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    return network.eval()
+
+
+@contextmanager
+def _without_bars() -> Iterator[None]:
+    """Keep transformers from drawing bars of its own."""
+    bars: Any = transformers.utils.logging  # it carries no types
+    shown = bars.is_progress_bar_enabled()
+    bars.disable_progress_bar()
+    try:
+        yield
+    finally:
+        if shown:
+            bars.enable_progress_bar()
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """Load the tokenizer of a folder with transformers' own loader."""
+    return transformers.AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
 
 
 def whisper_encoder(config: Mapping[str, Any], *, where: str) -> Network:
@@ -278,11 +365,11 @@ def mel_arrays(kind: str, sound: Mapping[str, Any]) -> dict[str, NDArray[Any]]:
     """
     rate, bands = sound["rate"], sound["bands"]
     if kind == "whisper":
-        make: Callable[..., Any] = transformers.WhisperFeatureExtractor  # it carries no types
+        make = cast(Callable[..., Any], transformers.WhisperFeatureExtractor)  # it carries no types
         whisper = make(feature_size=bands, sampling_rate=rate, n_fft=sound["fft"], chunk_length=1)
         return {"window": audio_utils.window_function(sound["fft"], "hann"), "mels": whisper.mel_filters}
     if kind == "kaldi":
-        make = transformers.SeamlessM4TFeatureExtractor
+        make = cast(Callable[..., Any], transformers.SeamlessM4TFeatureExtractor)
         kaldi = make(feature_size=bands, num_mel_bins=bands, sampling_rate=rate)
         return {"window": kaldi.window, "mels": kaldi.mel_filters}
     with warnings.catch_warnings():  # as in `ast_mel`

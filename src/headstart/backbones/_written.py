@@ -21,9 +21,9 @@ from headstart.backbones._catalogue import find
 from headstart.backbones._folder import RECORD, Recipe, read_json
 from headstart.backbones._hashes import check_sha256
 from headstart.backbones._load import rebuild
-from headstart.backbones._packs import whole_or_absent
 from headstart.backbones._tensors import read_tensors, write_tensors
 from headstart.data import PixelScale, hash_item
+from headstart.engine import whole_or_absent
 from headstart.errors import BackboneError, DataError
 
 FORMAT: Final = 1
@@ -128,7 +128,7 @@ def write_folder(backbone: Backbone, folder: str | Path, *, licence: str | None 
         raise BackboneError("the folder exists", where=str(folder), fix="Choose another.")
     _check_rebuildable(backbone)
     known = find(backbone.name)
-    with whole_or_absent(folder, "the backbone") as partial:
+    with whole_or_absent(folder, "the backbone", raises=BackboneError) as partial:
         write_tensors(partial / WEIGHTS, backbone.network.state_dict())
         for name, content in backbone.assets.items():
             path = partial / ASSETS / name

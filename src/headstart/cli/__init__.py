@@ -15,6 +15,7 @@ from headstart.cli._adapt import adapt
 from headstart.cli._curve import curve
 from headstart.cli._data import cache, check
 from headstart.cli._demo import demo
+from headstart.cli._export import export
 from headstart.cli._fit import fit
 from headstart.cli._model import evaluate, models, predict
 from headstart.cli._rank import rank
@@ -34,7 +35,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, rank, fit, curve, adapt, predict, evaluate, models, cache, demo):
+for command in (check, rank, fit, curve, adapt, predict, evaluate, export, models, cache, demo):
     cli.add_command(command)
 
 

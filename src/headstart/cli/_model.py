@@ -23,7 +23,7 @@ from headstart.cli._transcripts import transcript_row
 from headstart.cli._trust import wanted, wanted_options
 
 if TYPE_CHECKING:
-    from headstart.backbones import Candidate
+    from headstart.backbones import Candidate, Packed
 
 
 @click.command()
@@ -171,23 +171,44 @@ def models_path(name: str, *, card: bool, offline: bool) -> None:
 
 
 @models.command("pack")
-@click.argument("name")
+@click.argument("names", nargs=-1, required=True, metavar="NAME...")
 @click.option(
-    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FOLDER", help="The folder to make."
+    "-o", "--output", required=True, type=click.Path(path_type=Path), metavar="FILE", help="The file to make."
 )
 @click.option("--offline", is_flag=True, help="Open no network connection.")
-def models_pack(name: str, *, output: Path, offline: bool) -> None:
-    """Pack hub backbone NAME (hf: or timm:) into a folder for a machine without a network."""
+def models_pack(names: tuple[str, ...], *, output: Path, offline: bool) -> None:
+    """Pack hub backbones (hf: or timm:) into one FILE for a machine without a network.
+
+    FILE is a zip archive with the files of every NAME, their hashes and their licences. The same networks give the
+    same bytes.
+    """
     from headstart.backbones import locate, write_pack
 
-    files = write_pack(name, locate(name, offline=offline), output)
-    click.echo(f"{output}: {len(files)} files of {name}. On the other machine: headstart models add {output.name}")
+    packed = write_pack({name: locate(name, offline=offline) for name in names}, output)
+    for network in packed:
+        click.echo(_packed_line(network))
+    click.echo(f"On the other machine: headstart models add {output.name}")
 
 
 @models.command("add")
-@click.argument("folder", type=click.Path(path_type=Path))
-def models_add(folder: Path) -> None:
-    """Take a packed FOLDER into this machine's cache; the backbone is then found by its name."""
-    from headstart.backbones import add_pack
+@click.argument("file", type=click.Path(path_type=Path), metavar="FILE")
+@click.option(
+    "--max-gb", type=click.FloatRange(min=0), default=20.0, show_default=True, help="What FILE may unpack to."
+)
+@click.option(
+    "--max-files", type=click.IntRange(min=1), default=10_000, show_default=True, help="How many files it may hold."
+)
+def models_add(file: Path, *, max_gb: float, max_files: int) -> None:
+    """Take a packed FILE into this machine's cache; its backbones are then found by their names, also --offline.
 
-    click.echo(f"Added. Use it with: --backbone {add_pack(folder)}")
+    Every file is checked against its hash; nothing is written where one is wrong, outside its folder, or too large.
+    """
+    from headstart.backbones import Limits, add_pack
+
+    for network in add_pack(file, limits=Limits(max_gb, max_files)):
+        click.echo(f"Added {_packed_line(network)}. Use it with: --backbone {network.name}")
+
+
+def _packed_line(network: "Packed") -> str:
+    licence = network.licence or "not stated"
+    return f"{network.name}: {len(network.sizes)} files, {network.megabytes:.1f} MB, licence {licence}"

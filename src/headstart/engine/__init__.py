@@ -4,7 +4,7 @@ from headstart.engine._base import Engine, Resources
 from headstart.engine._device import computes_bfloat16, device_time, pick_device
 from headstart.engine._local import LocalEngine
 from headstart.engine._memory import free_memory, keep_freed_memory
-from headstart.engine._places import cache_folder
+from headstart.engine._places import cache_folder, whole_or_absent
 
 __all__ = [
     "Engine",
@@ -16,4 +16,5 @@ __all__ = [
     "free_memory",
     "keep_freed_memory",
     "pick_device",
+    "whole_or_absent",
 ]

@@ -12,69 +12,112 @@ requirements.txt      what these need
 import json
 import wave
 from collections.abc import Sequence
-from dataclasses import dataclass
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, final
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import hash_item
+from headstart.export._base import NOTHING_ASKED, Asked, Written
 from headstart.export._copy import copy_runtime
 from headstart.export._graph import write_graph
-from headstart.export._made_up import RATE, made_up
+from headstart.export._parity import varied
+from headstart.export._quantising import quantise
 from headstart.export._recipes import TOKENIZER, Recipe, recipe_of
 from headstart.linear import FrameModel
 from headstart.model import AdaptedModel
-from headstart.runtime import Item, Promises, Sound
-from headstart.runtime.exported import ARRAYS, FACTS, FORMAT, GRAPH
+from headstart.runtime import Document, Item, Promises, Sound
+from headstart.runtime.exported import ARRAYS, AT_ONCE, FACTS, FORMAT, GRAPH, ExportedModel
 from headstart.runtime.predict import EXAMPLES
 from headstart.runtime.readers import reader_of
 
 HASHED: Final = (GRAPH, ARRAYS, TOKENIZER)
 
 
-@final
-@dataclass(frozen=True)
-class Described:
-    """What is told of a model beside the model itself.
+LIMITS: Final = ("Files are read as Headstart reads them; DICOM needs pydicom, and rare kinds of TIFF need tifffile.",)
+LOAD: Final = """import sys
+sys.path.insert(0, "{folder}")
+from runtime.exported import ExportedModel
 
-    Attributes:
-        promises: What is said with every answer.
-        wanted: What these promise, as JSON values.
-        name: What to call it.
-    """
-
-    promises: Promises
-    wanted: dict[str, Any]
-    name: str
+model = ExportedModel.open("{folder}")
+print(model.predict([%s]))"""
+ITEMS: Final = {"image": 'Path("picture.png")', "text": '"a text"', "audio": 'Path("recording.wav")'}
 
 
-def write_onnx(model: AdaptedModel, described: Described, folder: Path) -> None:
+def write(saved: Artifact, folder: Path, asked: Asked = NOTHING_ASKED) -> Written:
     """Write a model into an existing, empty folder.
 
     Args:
-        model: On the CPU.
-        described: What is told of it.
+        saved: The model, on the CPU.
         folder: The folder.
+        asked: What it is to promise.
+
+    Returns:
+        How it answers.
 
     Raises:
         BackboneError: The network cannot be written as a graph, or the runtime does not know how it reads items.
         MissingExtraError: onnx or onnxscript is not installed.
     """
+    model = saved.model
+    promises = asked.promises or Promises(model.task.classes if model.task.kind == "classification" else ())
     recipe = recipe_of(model.backbone)
-    arrays = {**recipe.arrays, **_arrays(model, described.promises)}
+    arrays = {**recipe.arrays, **_arrays(model, promises)}
     if recipe.tokenizer is not None:
         (folder / TOKENIZER).write_bytes(recipe.tokenizer)
-    np.savez(folder / ARRAYS, **arrays)
+    np.savez(folder / ARRAYS, **arrays)  # type: ignore[arg-type]  # numpy's stubs take the names for options
     reader = reader_of(recipe.inputs, folder, arrays)
     feed = reader.feed([reader.read(item) for item in _example(model.backbone, recipe)])
     write_graph(model, folder / GRAPH, list(feed.values()), fixed=_fixed(recipe))
-    write_facts(folder, {**_facts(model, described), "inputs": recipe.inputs})
+    if asked.int8:
+        items = asked.calibration or varied(model.backbone)
+        quantise(folder / GRAPH, [reader.feed([reader.read(item)]) for item in items], modality=model.backbone.modality)
+    write_facts(folder, {**_facts(saved, promises, asked), "inputs": recipe.inputs})
     copy_runtime(folder, model.backbone.modality)
+    write_examples(model, folder)
+    call = "cd {folder}; pip install -r requirements.txt; python predict.py FILE"
+    return Written(
+        answers=partial(answers, folder),
+        library="onnxruntime",
+        load=LOAD % ITEMS[model.backbone.modality],
+        call=call,
+        limits=LIMITS if model.backbone.modality == "image" else (),
+        exact=not asked.int8,
+        facts={"bits": 8 if asked.int8 else 32, "promises": dict(asked.wanted)},
+    )
+
+
+def answers(folder: Path, items: Sequence[Item]) -> NDArray[Any]:
+    """Answer items with an exported model.
+
+    Args:
+        folder: Where it lies.
+        items: N items.
+
+    Returns:
+        What `AdaptedModel.outputs` returns.
+    """
+    model = ExportedModel.open(folder)
+    each: list[NDArray[Any]] = []
+    for start in range(0, len(items), AT_ONCE):
+        read = [model.read(item) for item in items[start : start + AT_ONCE]]
+        each += [outputs for _, outputs in model.outputs(read)]
+    if model.kind == "transcription":
+        return _column([model.heard(p) for p in each])
+    return _column(each) if model.kind == "tagging" else np.concatenate(each)
+
+
+def _column(values: Sequence[Any]) -> NDArray[Any]:
+    column = np.empty(len(values), dtype=object)
+    for number, value in enumerate(values):
+        column[number] = value
+    return column
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
@@ -84,44 +127,27 @@ def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     (folder / FACTS).write_text(text + "\n", "utf-8")
 
 
-def write_examples(folder: Path, items: Sequence[Item]) -> list[Item]:
-    """Write made-up items as files.
-
-    Args:
-        folder: The exported model.
-        items: What `made_up` returned.
-
-    Returns:
-        The items as whoever has the folder reads them: paths, or texts.
-    """
-    kept: list[Item] = []
-    for number, item in enumerate(items):
-        path = folder / "examples" / f"{number}{'.png' if isinstance(item, Image.Image) else '.wav'}"
-        if isinstance(item, str):
-            kept.append(item)
-            continue
-        path.parent.mkdir(exist_ok=True)
-        if isinstance(item, Sound):
-            _write_wave(path, item)
-        else:
-            item.save(path)
-        kept.append(path)
-    return kept
-
-
-def write_answers(folder: Path, items: Sequence[Item], answers: Sequence[dict[str, Any]]) -> None:
-    """Write what the exported model is to answer to the items of `write_examples`."""
-    rows = [
-        {"text": item} if isinstance(item, str) else {"file": item.relative_to(folder).as_posix()} for item in items
-    ]
-    told = [{**row, "answer": answer} for row, answer in zip(rows, answers, strict=True)]
+def write_examples(model: AdaptedModel, folder: Path) -> None:
+    """Write made-up items as files, and what the exported model answers to them."""
+    kept: list[dict[str, str]] = []
+    for number, item in enumerate(varied(model.backbone)):
+        path = folder / "examples" / f"{number}{'.wav' if isinstance(item, Sound) else '.png'}"
+        if isinstance(item, str | Document):
+            kept.append({"text": str(item)})
+        elif isinstance(item, Sound | Image.Image):  # an array of other channels has no file of a common kind
+            path.parent.mkdir(exist_ok=True)
+            _write_file(path, item)
+            kept.append({"file": path.relative_to(folder).as_posix()})
+    items = [folder / each["file"] if "file" in each else each["text"] for each in kept]
+    rows = ExportedModel.open(folder).predict(items)
+    told = [{**each, "answer": row} for each, row in zip(kept, rows, strict=True)]
     (folder / EXAMPLES).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
 
 
 def _example(backbone: Backbone, recipe: Recipe) -> list[Item]:
     """Return items whose inputs have two or more of everything that varies."""
     if "framing" not in recipe.inputs or recipe.inputs["framing"] is None:
-        return made_up(backbone.modality)
+        return varied(backbone)
     samples = int(1.4 * recipe.inputs["most"] * recipe.inputs["step"])
     return [Sound(np.random.default_rng(0).normal(0, 0.1, samples).astype(np.float32), recipe.inputs["rate"])]
 
@@ -129,19 +155,20 @@ def _example(backbone: Backbone, recipe: Recipe) -> list[Item]:
 def _fixed(recipe: Recipe) -> bool:
     """Tell whether all windows have one length."""
     describe = recipe.inputs.get("describe", {})
-    return describe.get("pad") == "window" or describe.get("kind") == "ast"
+    return bool(describe.get("pad") == "window" or describe.get("kind") == "ast")
 
 
-def _facts(model: AdaptedModel, described: Described) -> dict[str, Any]:
-    promises = described.promises
+def _facts(saved: Artifact, promises: Promises, asked: Asked) -> dict[str, Any]:
+    model = saved.model
     kept = {"abstain_below": promises.abstain_below, "positive": promises.positive and list(promises.positive)}
     return {
         "headstart": version("headstart"),
-        "name": described.name,
+        "name": saved.folder.name,
         "backbone": model.backbone.name,
         "strategy": model.strategy,
         "task": model.task.to_dict(),
-        "promises": {**kept, "wanted": described.wanted},
+        "promises": {**kept, "wanted": dict(asked.wanted)},
+        "bits": 8 if asked.int8 else 32,
     }
 
 
@@ -156,9 +183,12 @@ def _arrays(model: AdaptedModel, promises: Promises) -> dict[str, NDArray[Any]]:
     return arrays
 
 
-def _write_wave(path: Path, sound: Sound) -> None:
+def _write_file(path: Path, item: Sound | Image.Image) -> None:
+    if isinstance(item, Image.Image):
+        item.save(path)
+        return
     with wave.open(str(path), "wb") as file:
         file.setnchannels(1)
         file.setsampwidth(2)
-        file.setframerate(RATE)
-        file.writeframes((np.asarray(sound.samples) * 32767).clip(-32768, 32767).astype("<i2").tobytes())
+        file.setframerate(item.rate)
+        file.writeframes((np.asarray(item.samples) * 32767).clip(-32768, 32767).astype("<i2").tobytes())

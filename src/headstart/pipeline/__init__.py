@@ -13,6 +13,7 @@ from headstart.pipeline._curve_result import CurveOptions, CurveResult
 from headstart.pipeline._domains import Compared, Domains
 from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
+from headstart.pipeline._export import export
 from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
@@ -64,6 +65,7 @@ __all__ = [
     "compare",
     "curve",
     "evaluate",
+    "export",
     "fit",
     "forget",
     "load",

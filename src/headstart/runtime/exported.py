@@ -155,11 +155,22 @@ class ExportedModel:
         (found,) = decode_entities(column)
         return span_row(document, [(start, end, self._types[number], chance) for start, end, number, chance in found])
 
-    def _transcript(self, log_probabilities: NDArray[Any]) -> dict[str, Any]:
+    def heard(self, log_probabilities: NDArray[Any]) -> Heard:
+        """Return what is heard in a recording.
+
+        Args:
+            log_probabilities: (T, K) of its frames, as `outputs` yields them.
+
+        Returns:
+            Probabilities and text.
+        """
         assert self._decoder is not None, "a model of another task"
-        assert isinstance(self.reader, FrameReader), "a model of whole recordings"
         text = self._decoder.text(log_probabilities, self._characters)
-        return transcript_row(Heard(np.exp(log_probabilities), text, self._characters), self.reader.seconds)
+        return Heard(np.exp(log_probabilities), text, self._characters)
+
+    def _transcript(self, log_probabilities: NDArray[Any]) -> dict[str, Any]:
+        assert isinstance(self.reader, FrameReader), "a model of whole recordings"
+        return transcript_row(self.heard(log_probabilities), self.reader.seconds)
 
     def _run(self, several: Sequence[Read]) -> tuple[NDArray[Any], NDArray[Any]]:
         features, outputs = self._session.run(["features", "outputs"], self.reader.feed(several))

@@ -4,7 +4,7 @@ A reader has two steps, as the preparers of `headstart.backbones` have: `read` d
 what was read into the inputs of the graph. Both are told by ``preprocessing.json`` of the exported model.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Protocol, final
@@ -129,8 +129,7 @@ class SoundReader:
         from headstart.runtime.recordings import cut, describing
 
         self.rate = int(recipe["rate"])
-        sizes = {name: int(recipe[name]) for name in ("most", "step", "least", "reach")}
-        self._cut = partial(cut, **sizes | {"most": sizes["most"] * sizes["step"]})
+        self._cut: Callable[[Any], Iterable[Any]] = partial(cut, **_sizes(recipe))
         self._describe = describing(recipe["describe"], arrays)
 
     def read(self, item: Item) -> Read:
@@ -163,9 +162,8 @@ class FrameReader:
         self._rate = int(recipe["rate"])
         self._framing = Framing(**recipe["framing"])
         self.seconds = self._framing.joined * recipe["step"] / recipe["rate"]
-        sizes = {name: int(recipe[name]) for name in ("most", "step", "least", "reach")}
-        sizes["most"] *= sizes["step"]
-        self._cut = partial(cut_overlapping, stride=self._framing.stride, **sizes)
+        overlapping = partial(cut_overlapping, stride=self._framing.stride)
+        self._cut: Callable[[Any], Iterable[Any]] = partial(overlapping, **_sizes(recipe))
         self._describe, self._marked = describing(recipe["describe"], arrays), bool(recipe.get("marked"))
 
     def read(self, item: Item) -> Read:
@@ -209,6 +207,12 @@ class FrameReader:
             if own.any():
                 divided.append((part, slice(int(places[own, 2].min() - row), int(places[own, 2].max() + 1 - row))))
         return divided
+
+
+def _sizes(recipe: Mapping[str, Any]) -> dict[str, Any]:
+    """Return how recordings are cut, in samples."""
+    sizes = {name: int(recipe[name]) for name in ("most", "step", "least", "reach")}
+    return {**sizes, "most": sizes["most"] * sizes["step"]}
 
 
 def _from_zero(places: Places, window: int, row: int) -> Places:

@@ -54,6 +54,8 @@ class Probe(Strategy):
         views: Views of each image or recording the head is fitted on: the plain one and light random crops and flips,
             or noise, gain and masks. Where words or frames have features of their own, the plain one alone.
         flips: Whether half of the other views are mirrored; ``off`` where left and right mean something.
+        view: The features: of the ``last`` layer, the ``mean`` of all where they are equally wide, or ``auto`` for the
+            better of both.
     """
 
     head: Literal["logistic", "nearest_mean", "knn"] = "logistic"
@@ -61,6 +63,7 @@ class Probe(Strategy):
     k: int = 5
     views: int = 1
     flips: Flips = "on"
+    view: Literal["auto", "last", "mean"] = "auto"
 
     def fit(self, backbone: Backbone, train: Dataset, task: Task, *, run: Run) -> Fitted:
         """Choose view and strength by cross-validation, then fit on every example.
@@ -101,7 +104,7 @@ class Probe(Strategy):
         y = task.encode(train.labels)
         folds = inner_folds(train, y, seed=run.seed)
         n_classes, best = task.n_outputs, None
-        for view in backbone.views:
+        for view in self._views(backbone):
             X = self._rows(backbone, train, view, run)
             trial = self._trial(view, X, y, folds, n_classes=n_classes, class_weight=self._weights(run.metric))
             if best is None or trial.loss < best.loss:
@@ -113,11 +116,18 @@ class Probe(Strategy):
         values = _fold_values(y, best.out_of_fold, folds, run.metric)
         return Fitted(model, best.loss, values, {**best.chosen, **seen_as})
 
+    def _views(self, backbone: Backbone) -> tuple[View, ...]:
+        if self.view != "auto" and self.view not in backbone.views:
+            problem = f"its layers are not equally wide, so it has no view {self.view!r}"
+            raise OptionError(problem, where=backbone.name, fix="Write view='last'.")
+        return backbone.views if self.view == "auto" else (self.view,)
+
     def _choose_speech(self, backbone: Backbone, train: Dataset, task: Task, run: Run) -> Fitted:
         """Cross-validate all settings of a model of frames, and fit the best on these recordings."""
         assert isinstance(task, Transcription)
         views = {
-            view: spoken_of(self._rows(backbone, train, view, run), train, task, backbone) for view in backbone.views
+            view: spoken_of(self._rows(backbone, train, view, run), train, task, backbone)
+            for view in self._views(backbone)
         }
         y = next(iter(views.values())).texts
         folds = inner_folds(train, y, seed=run.seed, n_splits=TUNING_FOLDS)

@@ -1,0 +1,107 @@
+"""What every format gives back once its files are written, and what it may export."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final, final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from headstart.data import Item
+from headstart.errors import ArtifactError
+from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
+from headstart.model import AdaptedModel
+from headstart.runtime import Promises
+
+FIX = "--format onnx keeps any model's answers."
+
+
+def all_alike(items: Sequence[Item]) -> list[bool]:
+    """Say that the format answers no item otherwise."""
+    return [False] * len(items)
+
+
+@final
+@dataclass(frozen=True, eq=False)
+class Written:
+    """A folder that a format has written.
+
+    Attributes:
+        answers: Loads the folder with the tool it is for and answers items, as `AdaptedModel.outputs` does.
+        library: The tool, as the Hugging Face hub calls it.
+        load: Python code that loads the folder and answers an item.
+        call: The line of it that loads, for the command line.
+        limits: What the format cannot keep, as sentences.
+        beyond: Which items it answers otherwise for a reason that `limits` names, such as a text beyond its window.
+        exact: Whether it is to answer as the model does, but for rounding.
+        facts: What else is worth keeping, as JSON values.
+    """
+
+    answers: Callable[[Sequence[Item]], NDArray[Any]]
+    library: str
+    load: str
+    call: str
+    limits: tuple[str, ...] = ()
+    beyond: Callable[[Sequence[Item]], list[bool]] = all_alike
+    exact: bool = True
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+
+@final
+@dataclass(frozen=True)
+class Asked:
+    """What an exported model is to promise, and how small it is to be.
+
+    Attributes:
+        promises: What is said with every answer; nothing where None.
+        wanted: What these promise, as JSON values.
+        int8: Whether weights have 8 bits.
+        calibration: Items by which the range of activations is measured for that; made-up ones where there are none.
+    """
+
+    promises: Promises | None = None
+    wanted: Mapping[str, Any] = field(default_factory=dict)
+    int8: bool = False
+    calibration: Sequence[Item] = ()
+
+
+NOTHING_ASKED: Final = Asked()
+
+
+def linear_head(model: AdaptedModel, tool: str) -> LinearModel:
+    """Return the head of a model, where it is a linear layer on the last layer's features.
+
+    Args:
+        model: The model.
+        tool: What is to hold it, for an error.
+
+    Returns:
+        The head.
+
+    Raises:
+        ArtifactError: It is of neighbours or of frames, or reads the mean of all layers.
+    """
+    head, where = model.head, model.backbone.name
+    if isinstance(head, KNearest):
+        problem = f"its head compares with {len(head.labels)} stored examples, and {tool} has no such layer"
+        raise ArtifactError(problem, where=where, fix=f"Fit with probe(), or choose another: {FIX}")
+    if isinstance(head, FrameModel):
+        problem = f"its head hears several frames at once and decodes their text, and {tool} has no such layer"
+        raise ArtifactError(problem, where=where, fix=FIX)
+    if model.view != "last":
+        problem = f"its head reads the mean of all layers, and {tool} reads the last"
+        fix = f"Fit with --strategy \"probe(view='last')\" or finetune, or choose another: {FIX}"
+        raise ArtifactError(problem, where=where, fix=fix)
+    return head
+
+
+def outputs_of(model: AdaptedModel, scores: NDArray[Any]) -> NDArray[np.float64]:
+    """Turn scores (N, K) into what a model says: probabilities, or values."""
+    width = scores.shape[1]
+    unchanged = LinearModel(np.eye(width, dtype=np.float32), np.zeros(width, np.float32), link=LINKS[model.task.kind])
+    return unchanged.outputs(scores)
+
+
+def labels_of(model: AdaptedModel) -> tuple[str, ...]:
+    """Return a name for every output."""
+    return model.task.classes or ("value",)
