@@ -19,11 +19,26 @@ from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
 from headstart.data.checks import UNEQUAL, Inspection, inspect, inspect_and_keep, warnings_about
-from headstart.data.dataset import Dataset, Item, LeftOut, Modality, Part, Sound, hash_item
+from headstart.data.dataset import Dataset, Encoded, Item, LeftOut, Modality, Part, Sound, hash_item
 from headstart.data.documents import Document, split_words
-from headstart.data.images import IMAGE_SUFFIXES, ImageFacts, describe_image, read_image, read_images, read_pixels
+from headstart.data.images import (
+    IMAGE_SUFFIXES,
+    ImageFacts,
+    check_picture,
+    describe_image,
+    read_image,
+    read_images,
+    read_pixels,
+)
 from headstart.data.readers import load
-from headstart.data.sounds import SOUND_SUFFIXES, SoundFacts, read_sound, sound_blocks, sound_facts, sound_rate
+from headstart.data.sounds import (
+    SOUND_SUFFIXES,
+    SoundFacts,
+    read_sound,
+    sound_blocks,
+    sound_facts,
+    sound_rate,
+)
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
 
 __all__ = [
@@ -34,6 +49,7 @@ __all__ = [
     "UNEQUAL",
     "Dataset",
     "Document",
+    "Encoded",
     "Finding",
     "Fold",
     "Form",
@@ -49,6 +65,7 @@ __all__ = [
     "Severity",
     "Sound",
     "SoundFacts",
+    "check_picture",
     "check_table_name",
     "describe_image",
     "given_sides",

@@ -6,6 +6,7 @@ images and sounds stay paths until a backbone reads them. `place` says where an 
 """
 
 import hashlib
+import io
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,7 +22,8 @@ from headstart.errors import DataError
 from headstart.tasks import Kind
 
 Modality = Literal["image", "text", "audio"]
-Item = Any  # image: Path, PIL image or array; text: string, or `Document` for tagging; audio: Path or `Sound`
+# image: Path, `Encoded`, PIL image or array; text: string, or `Document` for tagging; audio: Path, `Encoded` or `Sound`
+Item = Any
 Part = Literal["train", "val", "test"]
 PARTS: tuple[Part, ...] = ("train", "val", "test")
 PLURALS: Final[dict[Modality, str]] = {"image": "images", "text": "texts", "audio": "sounds"}
@@ -38,6 +40,25 @@ class Sound:
 
     samples: NDArray[np.float32]
     rate: int
+
+
+@dataclass(frozen=True, eq=False, repr=False)
+class Encoded:
+    """The bytes of the file of a picture or recording, for programs that have them from elsewhere than a disk.
+
+    Attributes:
+        content: The bytes.
+        most_pixels: A picture of more is refused before it is decoded; Pillow's own limit counts where None.
+        most_seconds: A longer recording is refused, by its header where that states the length; None for any.
+    """
+
+    content: bytes
+    most_pixels: int | None = None
+    most_seconds: float | None = None
+
+    def open(self, mode: Literal["rb"] = "rb") -> io.BytesIO:  # noqa: ARG002  (as `Path.open` is called)
+        """Return the bytes as a file that is opened for reading."""
+        return io.BytesIO(self.content)
 
 
 @dataclass(frozen=True)
@@ -149,7 +170,7 @@ def hash_item(item: Item) -> str:
     """Return the SHA-256 of what an item contains, independent of its name and place.
 
     Args:
-        item: A path, a string, a `Document`, a PIL image, an array or a `Sound`.
+        item: A path, `Encoded`, a string, a `Document`, a PIL image, an array or a `Sound`.
 
     Returns:
         64 hexadecimal digits.
@@ -164,6 +185,8 @@ def hash_item(item: Item) -> str:
         except OSError as error:
             found = f"expected a file that can be read, found: {error.strerror}"
             raise DataError(found, where=str(item), fix="Check that it exists and is readable.") from error
+    if isinstance(item, Encoded):
+        return hashlib.sha256(item.content).hexdigest()
     if isinstance(item, str):
         return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()
     if isinstance(item, Document):
