@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import soundfile
+from PIL import Image
 
 from headstart.errors import ArtifactError, DataError, OptionError
 from headstart.pipeline import FitOptions, Predictor, Wanted, fit, predict
 from headstart.serve import Limits
-from tests.conftest import make_image, make_texts
+from tests.conftest import make_texts
 from tests.data.sounds import write_classes
 from tests.spoken import RATE, sound, write_spoken
 from tests.tagged import make_tagged, write_conll
@@ -29,9 +30,7 @@ def same(found: dict, expected: dict) -> None:
     expected = {name: value for name, value in expected.items() if name != "input"}
     assert list(found) == list(expected)
     for name, value in expected.items():
-        if isinstance(value, float):
-            assert found[name] == pytest.approx(value, abs=1e-4)
-        elif isinstance(value, dict):
+        if isinstance(value, float | dict):
             assert found[name] == pytest.approx(value, abs=1e-4)
         elif name in ("spans", "words"):
             assert [row[:3] for row in found[name]] == [row[:3] for row in value]
@@ -54,8 +53,6 @@ def test_pictures(photos, tmp_path):
     model = fitted(photos, tmp_path / "model", "toy:image")
     files = sorted(photos.rglob("*.png"))[::10]
     gray = tmp_path / "deep.png"
-    from PIL import Image
-
     Image.fromarray((np.arange(320, dtype=np.uint16) * 200).reshape(16, 20)).save(gray)
     files.append(gray)
     predictor = compare(model, files, [file.read_bytes() for file in files], max_error=0.3)

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import AsyncIterator, Awaitable
 from contextlib import suppress
+from importlib.metadata import version
 from importlib.resources import files
 from typing import Any, Final
 
@@ -13,9 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.formparsers import MultiPartException, MultiPartParser
 from starlette.requests import ClientDisconnect
 
-from headstart import __version__
 from headstart.errors import DataError
-from headstart.serve._docs import describe, page_of, secure
+from headstart.serve._docs import describe, health, page_of, secure
 from headstart.serve._guard import App
 from headstart.serve._metrics import CONTENT_TYPE, Metrics
 from headstart.serve._payloads import payloads_of
@@ -25,7 +25,12 @@ from headstart.serve._service import Service
 
 JSON: Final = "application/json"
 FORM: Final = "multipart/form-data"
-STATIC: Final = {"page.js": "text/javascript", "recorder.js": "text/javascript", "page.css": "text/css"}
+STATIC: Final = {
+    "page.js": "text/javascript",
+    "recorder.js": "text/javascript",
+    "page.css": "text/css",
+    "icon.svg": "image/svg+xml",
+}
 PART: Final = "files"
 
 
@@ -33,6 +38,11 @@ class _InMemory(MultiPartParser):
     """Keeps files in memory, whose size is limited before; what users send is not written to disk."""
 
     spool_max_size = 2**62
+
+    def close(self) -> None:
+        """Close all files, also of a form that was cut off."""
+        for file in self._files_to_close_on_error:
+            file.close()
 
 
 def build(service: Service, metrics: Metrics, *, token: bool) -> App:
@@ -49,7 +59,7 @@ def build(service: Service, metrics: Metrics, *, token: bool) -> App:
     served = service.served
     app = FastAPI(
         title=f"{served.name}: {served.modality} {served.kind}",
-        version=__version__,
+        version=version("headstart"),
         description="A model served by Headstart.",
         docs_url=None,
         redoc_url=None,
@@ -101,11 +111,11 @@ def _pages(app: FastAPI, service: Service, *, token: bool) -> None:
         "promises": list(served.promises),
         "limits": service.limits.to_dict(),
         "token": token,
-        "version": __version__,
+        "version": version("headstart"),
     }
 
-    @app.get("/health", response_class=_Answer)
-    async def health() -> Response:
+    @app.get("/health", response_class=_Answer, responses=health())
+    async def health_() -> Response:
         """Say whether the server takes requests (503 where it is stopping), what it serves, and its limits."""
         status = "stopping" if service.stopping else "ok"
         return _Answer({"status": status, **facts}, status_code=503 if service.stopping else 200)
@@ -165,16 +175,15 @@ async def _payloads(request: Request, service: Service) -> list[Payload | DataEr
 async def _files(request: Request, most: int) -> list[Payload | DataError]:
     parser = _InMemory(request.headers, _chunks(request), max_files=most, max_fields=0)
     try:
-        form = await parser.parse()
+        parts = (await parser.parse()).multi_items()
+        found = [part for name, part in parts if name == PART and isinstance(part, UploadFile)]
+        if not found or len(found) < len(parts):
+            raise Refused(422, f"expected 1 to {most} parts called {PART!r} with a file each, and nothing else")
+        return [await part.read() for part in found]
     except MultiPartException as error:
         raise Refused(422, f"expected 1 to {most} files in a form: {error.message.rstrip('.')}") from None
-    parts = form.multi_items()
-    found = [part for name, part in parts if name == PART and isinstance(part, UploadFile)]
-    if not found or len(found) < len(parts):
-        raise Refused(422, f"expected 1 to {most} parts called {PART!r} with a file each, and nothing else")
-    payloads: list[Payload | DataError] = [await part.read() for part in found]
-    await form.close()
-    return payloads
+    finally:
+        parser.close()
 
 
 async def _chunks(request: Request) -> Any:

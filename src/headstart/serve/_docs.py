@@ -79,6 +79,15 @@ def describe(served: Served, limits: Limits) -> dict[str, Any]:
     }
 
 
+def health() -> dict[Any, Any]:
+    """Describe the answers of `/health` for FastAPI."""
+    facts = dict.fromkeys(("status", "model", "modality", "kind", "version"), TEXT)
+    limits = {"type": "object", "additionalProperties": NUMBER}
+    schema = _object({**facts, "promises": _list(TEXT), "limits": limits, "token": {"type": "boolean"}})
+    said = {200: "The server takes requests.", 503: "The server is stopping."}
+    return {status: {"description": text, **_json(schema)} for status, text in said.items()}
+
+
 def _json(schema: Schema) -> dict[str, Any]:
     return {"content": {"application/json": {"schema": schema}}}
 
@@ -92,10 +101,8 @@ def secure(description: dict[str, Any], *, token: bool) -> None:
     """
     for path, methods in description["paths"].items():
         for route in methods.values():
-            for status in (400, 403, 421, 500, *((503,) if path == "/health" else ())):
+            for status in (400, 403, 421, 500):
                 route["responses"].setdefault(str(status), {"description": STATUSES[status], **_json(ERROR)})
-            if path == "/health":
-                route["responses"]["503"] = {"description": "The server is stopping.", **_json({"type": "object"})}
             if token and path in ("/predict", "/metrics"):
                 route["security"] = [{"token": []}]
                 route["responses"]["401"] = {"description": STATUSES[401], **_json(ERROR)}
@@ -120,7 +127,8 @@ def page_of(description: Mapping[str, Any], served: Served, limits: Limits, *, t
     parts = [
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">',
         '<meta name="viewport" content="width=device-width, initial-scale=1">',
-        f'<title>{title}</title><link rel="stylesheet" href="/static/page.css"></head><body><main class="docs">',
+        f'<title>{title}</title><link rel="stylesheet" href="/static/page.css">',
+        '<link rel="icon" href="/static/icon.svg" type="image/svg+xml"></head><body><main class="docs">',
         f"<h1>{title}</h1>",
         '<p><a href="/">Try it</a> · <a href="/openapi.json">OpenAPI</a></p>',
         *(f"<p>{escape(promise)}</p>" for promise in served.promises),

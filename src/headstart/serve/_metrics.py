@@ -67,7 +67,7 @@ class Metrics:
         self.items("failed", failed)
 
     def items(self, outcome: str, count: int) -> None:
-        """Count items: ``answered``, ``failed``, ``refused`` with their request, or ``dropped`` as their client left."""
+        """Count items: ``answered``, ``failed``, ``refused`` with their request, ``dropped`` as their client left."""
         self._items.labels(outcome).inc(count)
 
     def batch(self, size: int) -> None:

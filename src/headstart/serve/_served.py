@@ -39,14 +39,25 @@ class Served(Protocol):
     def read(self, payload: Payload, limits: Limits) -> Any:
         """Decode one item; called in several threads.
 
+        Args:
+            payload: A text, or the bytes of a file.
+            limits: How large it may be.
+
+        Returns:
+            What `answer` takes.
+
         Raises:
             DataError: It cannot be read, or is beyond a limit; without a path of this machine.
         """
 
     def answer(self, items: Sequence[Any]) -> list[Row]:
-        """Return a row for each item that `read` gave, as ``headstart predict --json`` prints it, without its input.
+        """Answer a batch; called in one thread.
 
-        One batch; called in one thread.
+        Args:
+            items: From `read`.
+
+        Returns:
+            A row for each, as ``headstart predict --json`` prints it, without its input.
         """
 
 

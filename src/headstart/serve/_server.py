@@ -68,7 +68,8 @@ class Server:
     def stop(self) -> None:
         """End as a signal does; from any thread. A second time, nothing is waited for."""
         if self._loop is not None:
-            self._loop.call_soon_threadsafe(self._signalled)
+            with contextlib.suppress(RuntimeError):  # it has ended
+                self._loop.call_soon_threadsafe(self._signalled)
 
     async def _run(self, bound: socket.socket, stop_within: float, ready: Callable[[str], None]) -> None:
         self._stop, self._loop = asyncio.Event(), asyncio.get_running_loop()
