@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 import click
 
 from headstart.cli._options import json_option
-from headstart.cli._trust import wanted_options
+from headstart.cli._trust import wanted, wanted_options
 
 if TYPE_CHECKING:
     from headstart.export import Exported

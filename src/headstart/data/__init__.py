@@ -20,11 +20,12 @@ from headstart.data.checks import UNEQUAL, Inspection, inspect, inspect_and_keep
 from headstart.data.dataset import Dataset, LeftOut, Part, hash_item
 from headstart.data.readers import load
 from headstart.data.splits import FOLDS, Fold, Indices, Plan, inner_folds, make_folds, plan_split, united_groups
-from headstart.runtime import Document, Item, Modality, Sound, split_words
+from headstart.runtime import Document, Encoded, Item, Modality, Sound, split_words
 from headstart.runtime.pictures import (
     IMAGE_SUFFIXES,
     ImageFacts,
     PixelScale,
+    check_picture,
     describe_image,
     is_dicom_file,
     name_of,
@@ -42,6 +43,7 @@ __all__ = [
     "UNEQUAL",
     "Dataset",
     "Document",
+    "Encoded",
     "Finding",
     "Fold",
     "Form",
@@ -57,6 +59,7 @@ __all__ = [
     "Severity",
     "Sound",
     "SoundFacts",
+    "check_picture",
     "check_table_name",
     "describe_image",
     "given_sides",

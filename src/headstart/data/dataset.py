@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from headstart.engine import LocalEngine
 from headstart.errors import DataError
-from headstart.runtime import Document, Item, Modality, Sound
+from headstart.runtime import Document, Encoded, Item, Modality, Sound
 from headstart.tasks import Kind
 
 Part = Literal["train", "val", "test"]
@@ -134,7 +134,7 @@ def hash_item(item: Item) -> str:
     """Return the SHA-256 of what an item contains, independent of its name and place.
 
     Args:
-        item: A path, a string, a `Document`, a PIL image, an array or a `Sound`.
+        item: A path, `Encoded`, a string, a `Document`, a PIL image, an array or a `Sound`.
 
     Returns:
         64 hexadecimal digits.
@@ -149,6 +149,8 @@ def hash_item(item: Item) -> str:
         except OSError as error:
             found = f"expected a file that can be read, found: {error.strerror}"
             raise DataError(found, where=str(item), fix="Check that it exists and is readable.") from error
+    if isinstance(item, Encoded):
+        return hashlib.sha256(item.content).hexdigest()
     if isinstance(item, str):
         return hashlib.sha256(item.encode("utf-8", "surrogatepass")).hexdigest()
     if isinstance(item, Document):

@@ -2,7 +2,7 @@
 
 from headstart.engine._base import Engine, Resources
 from headstart.engine._device import computes_bfloat16, device_time, pick_device
-from headstart.engine._local import LocalEngine
+from headstart.engine._local import LocalEngine, available_processors
 from headstart.engine._memory import free_memory, keep_freed_memory
 from headstart.engine._places import cache_folder, whole_or_absent
 
@@ -10,6 +10,7 @@ __all__ = [
     "Engine",
     "LocalEngine",
     "Resources",
+    "available_processors",
     "cache_folder",
     "computes_bfloat16",
     "device_time",

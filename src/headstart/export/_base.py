@@ -55,12 +55,14 @@ class Asked:
     Attributes:
         promises: What is said with every answer; nothing where None.
         wanted: What these promise, as JSON values.
+        notes: What they promise, a sentence each.
         int8: Whether weights have 8 bits.
         calibration: Items by which the range of activations is measured for that; made-up ones where there are none.
     """
 
     promises: Promises | None = None
     wanted: Mapping[str, Any] = field(default_factory=dict)
+    notes: tuple[str, ...] = ()
     int8: bool = False
     calibration: Sequence[Item] = ()
 

@@ -167,7 +167,7 @@ def _facts(saved: Artifact, promises: Promises, asked: Asked) -> dict[str, Any]:
         "backbone": model.backbone.name,
         "strategy": model.strategy,
         "task": model.task.to_dict(),
-        "promises": {**kept, "wanted": dict(asked.wanted)},
+        "promises": {**kept, "wanted": dict(asked.wanted), "notes": list(asked.notes)},
         "bits": 8 if asked.int8 else 32,
     }
 

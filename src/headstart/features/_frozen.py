@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from headstart.backbones import Backbone, Batch, LongSound, ReadsLong
-from headstart.data import Item, Modality, Sound
+from headstart.data import Encoded, Item, Modality, Sound
 from headstart.engine import Engine, Resources, keep_freed_memory
 from headstart.tasks import cut, ragged
 
@@ -297,6 +297,8 @@ def rough_size(item: Item, modality: Modality) -> int:
         return 1 + len(item) // CHARACTERS_PER_TOKEN
     if isinstance(item, Sound):
         return 1 + len(item.samples) * FRAMES_PER_SECOND // item.rate
+    if isinstance(item, Encoded):
+        return 1 + len(item.content) // BYTES_PER_FRAME
     try:
         return 1 + int(item.stat().st_size) // BYTES_PER_FRAME
     except OSError:

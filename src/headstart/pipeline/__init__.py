@@ -18,6 +18,7 @@ from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
+from headstart.pipeline._predictor import Predictor
 from headstart.pipeline._rank import RankOptions, RankResult, rank
 from headstart.pipeline._robustness import Against, RobustnessOptions, RobustnessResult
 from headstart.pipeline._transcripts import SpeechErrors
@@ -47,6 +48,7 @@ __all__ = [
     "FitOptions",
     "FitResult",
     "Forgotten",
+    "Predictor",
     "RankOptions",
     "RankResult",
     "Reading",

@@ -104,7 +104,7 @@ def _asked(saved: Artifact, wanted: Wanted) -> Asked:
     promised = Promised.of(saved.confidence, saved.model.task, wanted)
     classes = saved.model.task.kind == "classification"
     told = {name: value for name, value in vars(wanted).items() if value is not None} if classes else {}
-    return Asked(promised.promises, told)
+    return Asked(promised.promises, told, tuple(promised.notes()))
 
 
 def _items(saved: Artifact, check: str | Path, text: str | None, say: Say) -> list[Item]:

@@ -89,19 +89,32 @@ def predict(
 
 def _predict_some(saved: Artifact, some: Sequence[tuple[str, Any]], promised: Promised) -> Iterator[dict[str, Any]]:
     good = [item for _, item in some if not isinstance(item, DataError)]
-    answers = iter(_answers(saved.model, good, promised))
+    rows = iter(answers(saved.model, good, promised))
     for place, item in some:
         if isinstance(item, DataError):
             yield {"input": place, "error": str(item)}
             continue
-        yield {"input": place, **next(answers)}
+        yield {"input": place, **next(rows)}
 
 
-def _answers(model: AdaptedModel, items: Sequence[Item], promised: Promised) -> list[dict[str, Any]]:
-    """Put what is predicted under the names that programs read; outputs are kept for a few items at a time."""
+def answers(
+    model: AdaptedModel, items: Sequence[Item], promised: Promised, *, documents: Sequence[Any] | None = None
+) -> list[dict[str, Any]]:
+    """Put what is predicted under the names that programs read; outputs are kept for a few items at a time.
+
+    Args:
+        model: Predicts.
+        items: As the model's backbone reads them.
+        promised: What is said beside each answer.
+        documents: Of entities, what their offsets are in; the items themselves where None.
+
+    Returns:
+        A row for each item, as `predict` yields it, without its input.
+    """
+    given = items if documents is None else documents
     found: list[dict[str, Any]] = [{}] * len(items)
     for positions, features, outputs in model.looks_each(items):
-        some = [items[position] for position in positions]
+        some = [given[position] for position in positions]
         said = zip(_named(model, some, outputs), promised.rows(features, outputs), strict=True)
         for position, (answer, beside) in zip(positions.tolist(), said, strict=True):
             found[position] = answer | beside

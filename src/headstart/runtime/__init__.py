@@ -12,7 +12,7 @@ from headstart.runtime._decoders import Beam, Decoder, Greedy, decoder_from, gre
 from headstart.runtime._documents import Borders, Document, split_words
 from headstart.runtime._framing import Framing
 from headstart.runtime._heard import BLANK, Heard, character_numbers
-from headstart.runtime._items import Item, Modality, Sound
+from headstart.runtime._items import Encoded, Item, Kind, Modality, Sound
 from headstart.runtime._novelty import Normal, Novelty
 from headstart.runtime._tags import best_tags, decode_entities
 from headstart.runtime._windows import Joined, join_places, join_windows
@@ -25,11 +25,13 @@ __all__ = [
     "CharacterModel",
     "Decoder",
     "Document",
+    "Encoded",
     "Framing",
     "Greedy",
     "Heard",
     "Item",
     "Joined",
+    "Kind",
     "Modality",
     "Normal",
     "Novelty",

@@ -13,7 +13,7 @@ from headstart.errors import ArtifactError, DataError, MissingExtraError
 from headstart.runtime._answers import Promises, answer_rows, span_row, transcript_row
 from headstart.runtime._decoders import Decoder, decoder_from
 from headstart.runtime._heard import Heard
-from headstart.runtime._items import Item, Modality
+from headstart.runtime._items import Item, Kind, Modality
 from headstart.runtime._novelty import Novelty
 from headstart.runtime._tags import decode_entities
 from headstart.runtime.readers import FrameReader, Read, Reader, reader_of
@@ -45,10 +45,11 @@ class ExportedModel:
         self.folder, self.facts, self.reader, self._session = folder, facts, reader, session
         task = facts["task"]
         self.modality: Final[Modality] = facts["inputs"]["modality"]
-        self.kind: Final[str] = task["kind"]
+        self.kind: Final[Kind] = task["kind"]
         self.classes: Final[tuple[str, ...]] = tuple(task.get("classes", ()))
         self._types = tuple(task.get("types", ()))
         self._characters = tuple(task.get("characters", ()))
+        self.promises: Final[tuple[str, ...]] = tuple(facts.get("promises", {}).get("notes", ()))
         self._promises = _promises(facts, self.classes, arrays)
         self._decoder: Decoder | None = None
         if self.kind == "transcription":

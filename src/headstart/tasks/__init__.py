@@ -11,6 +11,7 @@ from headstart.runtime import (
     Decoder,
     Greedy,
     Heard,
+    Kind,
     SpokenWord,
     TimedWord,
     align,
@@ -22,7 +23,7 @@ from headstart.runtime import (
     greedy,
     timed_words,
 )
-from headstart.tasks._base import KINDS, Kind, Target, Task, kind_of
+from headstart.tasks._base import KINDS, Target, Task, kind_of
 from headstart.tasks._decoders import Choice, choose_decoder
 from headstart.tasks._edits import Edit, edit_path, edits
 from headstart.tasks._ragged import Ragged, counts, cut, flat, is_ragged, ragged, rows_of, unknown

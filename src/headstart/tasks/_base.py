@@ -1,14 +1,14 @@
 """What every task is: a codec between labels as data writes them and the numbers that models learn and predict."""
 
 from collections.abc import Sequence
-from typing import Any, Literal, Protocol, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.runtime import Kind
 from headstart.tasks._ragged import is_ragged
 
-Kind = Literal["classification", "multilabel", "regression", "tagging", "transcription"]
 KINDS: tuple[Kind, ...] = ("classification", "multilabel", "regression", "tagging", "transcription")
 Target: TypeAlias = NDArray[Any]
 

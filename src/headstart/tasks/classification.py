@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.tasks._base import Kind
+from headstart.runtime import Kind
 
 
 @final

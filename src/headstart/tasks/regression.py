@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.tasks._base import Kind
+from headstart.runtime import Kind
 
 # What float() takes besides, such as 1_000, nan and inf, is hardly ever meant as a number to predict.
 _NUMBER: Final = re.compile(r"\s*[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?\s*", re.ASCII)

@@ -13,8 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.runtime import decode_entities
-from headstart.tasks._base import Kind
+from headstart.runtime import Kind, decode_entities
 from headstart.tasks._ragged import Ragged, ragged
 
 OUTSIDE: Final = "O"

@@ -12,7 +12,7 @@ from typing import Any, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.tasks._base import Kind
+from headstart.runtime import Kind
 from headstart.tasks._spelling import Spelling, plain, written
 
 Texts = NDArray[np.str_]  # (N,)

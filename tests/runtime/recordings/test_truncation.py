@@ -14,6 +14,11 @@ def log_of(path: Path) -> str:
         return file.extra_info
 
 
+def missing(path: Path, log: str) -> str:
+    with path.open("rb") as file:
+        return what_is_missing(file, log)
+
+
 def cut(path: Path, size: int) -> Path:
     path.write_bytes(path.read_bytes()[:size])
     return path
@@ -25,7 +30,7 @@ def cut(path: Path, size: int) -> Path:
 def test_nothing_is_missing_in_a_whole_file(tmp_path, name, samples, channels):
     sound = np.stack([noise()] * channels, axis=1)[:samples]
     path = write_sound(tmp_path / name, sound)
-    assert what_is_missing(path, log_of(path)) == ""
+    assert missing(path, log_of(path)) == ""
 
 
 def test_an_odd_number_of_bytes_needs_no_padding(tmp_path):
@@ -33,12 +38,12 @@ def test_an_odd_number_of_bytes_needs_no_padding(tmp_path):
     size = path.stat().st_size
     assert size == 44 + 7999 + 1
     cut(path, size - 1)
-    assert what_is_missing(path, log_of(path)) == ""
+    assert missing(path, log_of(path)) == ""
 
 
 def test_a_wav_with_less_than_it_states_is_cut_off(tmp_path):
     path = cut(write_sound(tmp_path / "a.wav", noise()), 10_044)
-    assert what_is_missing(path, log_of(path)) == "10,000 of 16,000 bytes of samples are there"
+    assert missing(path, log_of(path)) == "10,000 of 16,000 bytes of samples are there"
 
 
 @pytest.mark.parametrize("size", [0xFFFFFFFF, 0x7FFFFFFF, 0x7FFFF000])
@@ -47,14 +52,14 @@ def test_a_wav_made_in_a_pipe_did_not_know_its_length(tmp_path, size):
     data = bytearray(path.read_bytes())
     data[40:44] = struct.pack("<I", size)
     path.write_bytes(bytes(data))
-    assert what_is_missing(path, log_of(path)) == ""
+    assert missing(path, log_of(path)) == ""
 
 
 @pytest.mark.parametrize("lost", [1, 10, 500, 3000])
 def test_the_last_page_of_an_ogg_file_is_there_to_its_end(tmp_path, lost):
     path = write_sound(tmp_path / "a.ogg", noise(5))
     cut(path, path.stat().st_size - lost)
-    assert what_is_missing(path, "") == "the last page is not whole"
+    assert missing(path, "") == "the last page is not whole"
 
 
 def test_an_ogg_file_cut_within_the_head_of_a_page_is_cut_off(tmp_path):
@@ -62,7 +67,7 @@ def test_an_ogg_file_cut_within_the_head_of_a_page_is_cut_off(tmp_path):
     data = path.read_bytes()
     for kept in (4, 20, 28):
         path.write_bytes(data[: data.rfind(b"OggS") + kept])
-        assert what_is_missing(path, "") == "the last page is not whole"
+        assert missing(path, "") == "the last page is not whole"
 
 
 def write_mp3(path: Path, *, tags: int = 0) -> bytes:
@@ -77,11 +82,11 @@ def write_mp3(path: Path, *, tags: int = 0) -> bytes:
 @pytest.mark.parametrize("tags", [0, 300])
 def test_an_mp3_file_is_compared_with_the_size_it_states(tmp_path, tags):
     data = write_mp3(tmp_path / "a.mp3", tags=tags)
-    assert what_is_missing(tmp_path / "a.mp3", "") == ""
+    assert missing(tmp_path / "a.mp3", "") == ""
     (tmp_path / "a.mp3").write_bytes(data + b"TAG" + bytes(125))
-    assert what_is_missing(tmp_path / "a.mp3", "") == ""
+    assert missing(tmp_path / "a.mp3", "") == ""
     (tmp_path / "a.mp3").write_bytes(data[: len(data) // 2])
-    assert what_is_missing(tmp_path / "a.mp3", "").endswith(" bytes are there")
+    assert missing(tmp_path / "a.mp3", "").endswith(" bytes are there")
 
 
 def test_an_mp3_file_that_states_no_size_is_taken_as_it_is(tmp_path):
@@ -89,11 +94,6 @@ def test_an_mp3_file_that_states_no_size_is_taken_as_it_is(tmp_path):
     second = data.find(data[:2], data.find(b"Xing") + 100)
     assert second > 0
     (tmp_path / "a.mp3").write_bytes(data[second:])
-    assert what_is_missing(tmp_path / "a.mp3", "") == ""
+    assert missing(tmp_path / "a.mp3", "") == ""
     (tmp_path / "a.mp3").write_bytes(data[second : second + 30])
-    assert what_is_missing(tmp_path / "a.mp3", "") == ""
-
-
-def test_a_file_that_cannot_be_read_says_so(tmp_path):
-    with pytest.raises(FileNotFoundError):
-        what_is_missing(tmp_path / "no.wav", "")
+    assert missing(tmp_path / "a.mp3", "") == ""

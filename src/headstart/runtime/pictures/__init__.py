@@ -4,6 +4,7 @@ from headstart.runtime.pictures._dicom import PREAMBLE, check_keyword, hashed_va
 from headstart.runtime.pictures._images import (
     IMAGE_SUFFIXES,
     ImageFacts,
+    check_picture,
     describe_image,
     read_image,
     read_images,
@@ -23,6 +24,7 @@ __all__ = [
     "Planes",
     "Sample",
     "check_keyword",
+    "check_picture",
     "describe_image",
     "hashed_value",
     "is_dicom",

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset as Header
 
 DICOM_SUFFIXES: Final = frozenset({".dcm", ".dicom"})
+_DEFLATED: Final = b"1.2.840.10008.1.2.1.99"  # the transfer syntax
 PREAMBLE: Final = 132  # bytes, of which the last four are DICM
 RESCALED: Final = "DICOM rescale slope and intercept applied"
 WINDOWED: Final = "DICOM with a window, which is applied where every file has one"
@@ -68,6 +69,20 @@ def is_dicom_file(path: Path) -> bool:
             return is_dicom(file.read(PREAMBLE))
     except OSError:
         return False
+
+
+def check_not_deflated(content: bytes) -> None:
+    """Refuse a DICOM file that is compressed as a whole: pydicom would decompress it whatever it grows to.
+
+    Args:
+        content: The file.
+
+    Raises:
+        DataError: It is.
+    """
+    if is_dicom(content[:PREAMBLE]) and _DEFLATED in content:
+        found = "expected DICOM that is not deflated as a whole, found one that is"
+        raise DataError(found, fix="Convert the file to Explicit VR Little Endian.")
 
 
 def read_dicom(file: IO[bytes], *, most: int | None) -> WidePixels:

@@ -65,7 +65,8 @@ def read_image(item: Item, scale: PixelScale | None = None) -> Image.Image:
     """Return an image as 8-bit RGB, upright.
 
     Args:
-        item: A path; a Pillow image; or an array (H, W) or (H, W, 1|3|4) of uint8, uint16 or floats in [0, 1].
+        item: A path; `Encoded`; a Pillow image; or an array (H, W) or (H, W, 1|3|4) of uint8, uint16 or floats in
+            [0, 1].
         scale: What becomes black and white of pixels of other kinds than 8 bits; see the top of this file for None.
 
     Returns:
@@ -144,6 +145,19 @@ def wide_pixels(item: Item) -> WidePixels | None:
             return None
         pixels = wide_of(picture) if isinstance(picture, Image.Image) else picture
         return None if pixels.colours and as_8_bits(pixels) is not None else pixels
+
+
+def check_picture(item: Item) -> None:
+    """Look at the header of a picture; what is read by pydicom or tifffile is decoded.
+
+    Args:
+        item: As for `read_pixels`.
+
+    Raises:
+        DataError: It is no picture, or one of too many pixels.
+    """
+    with stored(item):
+        pass
 
 
 def describe_image(item: Item) -> ImageFacts:

@@ -5,6 +5,8 @@ import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
+from pathlib import Path
 from typing import IO, Any, Final
 
 import numpy as np
@@ -23,8 +25,8 @@ from PIL import (
 )
 
 from headstart.errors import DataError
-from headstart.runtime._items import Item
-from headstart.runtime.pictures._dicom import PREAMBLE, is_dicom, read_dicom
+from headstart.runtime._items import Encoded, Item
+from headstart.runtime.pictures._dicom import PREAMBLE, check_not_deflated, is_dicom, read_dicom
 from headstart.runtime.pictures._tiff import CONVERT, read_tiff
 from headstart.runtime.pictures._wide import FIRST_FRAME, REPLACE, UNIT, WidePixels, opacity, wide
 
@@ -49,6 +51,8 @@ _BROKEN: Final = (
 )  # fmt: skip
 _LONG: Final = 2000  # pixels; a shorter image may have any shape
 _MOST_LONGER: Final = 200  # times the shorter side
+_MOST_SCANS: Final = 100  # of a JPEG; ten are usual, and each of thousands would be decoded over the whole picture
+_SCAN: Final = b"\xff\xda"  # which compressed data never holds
 _ORIENTATION: Final = 0x0112
 _BITS: Final = 258  # TIFF tags
 _PHOTOMETRIC: Final = 262
@@ -70,9 +74,13 @@ def stored(item: Item) -> Iterator[Image.Image | WidePixels]:
             _check_sides(item.size)
             yield item
     else:
-        with _translated(str(item)), item.open("rb") as file:
-            picture = _identify(file)
-            _check_size(picture.size)
+        most = Image.MAX_IMAGE_PIXELS
+        with _translated(str(item) if isinstance(item, Path) else ""), item.open("rb") as file:
+            if isinstance(item, Encoded):
+                check_not_deflated(item.content)
+                most = most if item.most_pixels is None else item.most_pixels
+            picture = _identify(file, most)
+            _check_size(picture.size, most)
             yield picture
 
 
@@ -92,19 +100,21 @@ def _translated(where: str) -> Iterator[None]:
         raise DataError(f"expected an image, found {found}", where=where, fix=fix) from error
 
 
-def _identify(file: IO[bytes]) -> Image.Image | WidePixels:
+def _identify(file: IO[bytes], most: int | None) -> Image.Image | WidePixels:
     """Find the format by the first bytes, as `Image.open` does, but silently."""
     prefix = file.read(PREAMBLE)
     if not prefix:
         raise DataError("expected an image, found an empty file (0 bytes)", fix=REPLACE)
     file.seek(0)
     if is_dicom(prefix):
-        return read_dicom(file, most=Image.MAX_IMAGE_PIXELS)
+        return read_dicom(file, most=most)
     for name in _PLUGINS:
         factory, accept = Image.OPEN[name.upper()]
         if accept is not None and accept(prefix[:16]):
+            if name == "JPEG":
+                _check_scans(file)
             image = _open_tiff(file) if name == "TIFF" else factory(file, "")
-            return read_tiff(file, _check_size) if image is None else image
+            return read_tiff(file, partial(_check_size, most=most)) if image is None else image
     raise DataError(f"expected an image ({', '.join(_PLUGINS)}, DICOM), found a file of another kind", fix=REPLACE)
 
 
@@ -125,11 +135,19 @@ def _open_tiff(file: IO[bytes]) -> ImageFile.ImageFile | None:
     return None if half_read or narrowed or swapped or wrapped else image
 
 
-def _check_size(size: tuple[int, int]) -> None:
-    limit = Image.MAX_IMAGE_PIXELS
-    if limit is not None and size[0] * size[1] > limit:
+def _check_scans(file: IO[bytes]) -> None:
+    """Refuse a JPEG that is a small file and hours of work."""
+    scans = file.read().count(_SCAN)
+    file.seek(0)
+    if scans > _MOST_SCANS:
+        found = f"expected a JPEG of at most {_MOST_SCANS} scans, found {scans:,} (a decompression bomb?)"
+        raise DataError(found, fix="Save it again, or remove it.")
+
+
+def _check_size(size: tuple[int, int], most: int | None) -> None:
+    if most is not None and size[0] * size[1] > most:
         raise DataError(
-            f"expected at most {limit:,} pixels, found {size[0]:,} x {size[1]:,} (a decompression bomb?)",
+            f"expected at most {most:,} pixels, found {size[0]:,} x {size[1]:,} (a decompression bomb?)",
             fix="Scale the image down or remove it.",
         )
     _check_sides(size)

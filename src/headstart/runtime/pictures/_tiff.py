@@ -1,17 +1,21 @@
 """TIFF files that Pillow cannot read, or reads wrongly. The only file that imports tifffile."""
 
+import math
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO, TYPE_CHECKING, Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.runtime.pictures._wide import FIRST_FRAME, INVERTED, Values, WidePixels, opacity, wide
+from headstart.runtime.pictures._expansion import BROKEN, GROWS
+from headstart.runtime.pictures._wide import FIRST_FRAME, INVERTED, REPLACE, Values, WidePixels, opacity, wide
 
 if TYPE_CHECKING:
     from tifffile import TiffPage
 
+_SLACK: Final = 1024  # bytes beyond a strip's own that it may be padded with
 _ALPHA: Final = (1, 2)  # what TIFF calls extra samples that are opacity
 CONVERT: Final = "Save it as a PNG or as an 8-bit RGB TIFF."
 
@@ -27,7 +31,7 @@ def read_tiff(file: IO[bytes], check_size: Callable[[tuple[int, int]], None]) ->
         Its pixels: gray, RGB, or other channels.
 
     Raises:
-        DataError: It is no picture, such as a volume or one with a palette.
+        DataError: It is no picture, such as a volume or one with a palette, or grows to more than its pixels.
     """
     tifffile = _library()
     file.seek(0)
@@ -40,6 +44,7 @@ def read_tiff(file: IO[bytes], check_size: Callable[[tuple[int, int]], None]) ->
                 f"{page.samplesperpixel} samples",
                 fix=CONVERT,
             )
+        _check_strips(page, file)
         array = page.asarray()
         values = np.moveaxis(array, 0, -1) if page.axes == "SYX" else array
         inverted = page.photometric == tifffile.PHOTOMETRIC.MINISWHITE
@@ -53,6 +58,25 @@ def read_tiff(file: IO[bytes], check_size: Callable[[tuple[int, int]], None]) ->
         inverted=inverted,
         conversions=tuple(what for what, applies in said.items() if applies),
     )
+
+
+def _check_strips(page: "TiffPage", file: IO[bytes]) -> None:
+    """Refuse strips or tiles that are together longer than the file, or one that grows to more than its pixels.
+
+    tifffile decodes a strip to its end, whatever the picture's size.
+    """
+    grows = GROWS.get(page.compression)
+    if sum(page.databytecounts) > file.seek(0, 2):
+        raise DataError("expected an image, found one cut off, or whose strips overlap", fix=REPLACE)
+    if grows is None or page.dtype is None:
+        return
+    most = math.prod(page.chunks) * page.dtype.itemsize + _SLACK
+    for start, length in zip(page.dataoffsets, page.databytecounts, strict=False):
+        file.seek(start)
+        with suppress(*BROKEN):
+            if grows(file.read(length), most):
+                problem = f"expected {most - _SLACK:,} bytes of pixels in a strip, found more (a decompression bomb?)"
+                raise DataError(problem, fix=REPLACE)
 
 
 def _library() -> Any:

@@ -23,7 +23,7 @@ import soxr
 from numpy.typing import NDArray
 
 from headstart.errors import DataError
-from headstart.runtime._items import Item, Sound
+from headstart.runtime._items import Encoded, Item, Sound
 from headstart.runtime.recordings._truncation import what_is_missing
 
 SOUND_SUFFIXES: Final = frozenset(
@@ -36,6 +36,7 @@ RATES: Final = (1_000, 768_000)  # Hz
 
 _BLOCK: Final = 1 << 16  # samples of every channel
 _MOST_CHANNELS: Final = 64
+_USUAL_WORK: Final = 2 * 192_000  # samples a second, of all channels; how long a recording may be counts at most these
 _FULL_SCALE: Final = {"PCM_U8": 0.992, "PCM_S8": 0.992, "ULAW": 0.98, "ALAW": 0.984}  # the largest step, rounded down
 _NEARLY_FULL: Final = 0.9999  # of finer steps
 _UNKNOWN_LENGTH: Final = 1 << 48  # samples; libsndfile takes the largest number for a FLAC file made in a pipe
@@ -90,7 +91,7 @@ def read_sound(item: Item, *, rate: int) -> NDArray[np.float32]:
     """Return a sound as one channel at this rate.
 
     Args:
-        item: A path or a `Sound`.
+        item: A path, `Encoded` or a `Sound`.
         rate: Samples per second.
 
     Returns:
@@ -177,11 +178,19 @@ class _Stream:
     format: str
     subtype: str
     blocks: Iterator[NDArray[np.float32]]
+    most: float | None = None  # seconds
 
     def __post_init__(self) -> None:
         low, high = RATES
         if not low <= self.rate <= high:
             raise DataError(f"expected {low:,} to {high:,} samples per second, found {self.rate:,}", fix=_REPLACE)
+
+    def check_length(self, count: int) -> None:
+        """Refuse what is too long, or would take as much work to decode."""
+        if self.most is None or max(count / self.rate, count * self.channels / _USUAL_WORK) <= self.most:
+            return
+        found = f"{count / self.rate:,.1f} s of {self.channels} channels at {self.rate:,} Hz"
+        raise DataError(f"expected at most {self.most:,g} s of sound, found {found}", fix="Cut it into pieces.")
 
     def checked(self) -> Iterator[NDArray[np.float32]]:
         """Yield the blocks; refuse what is not finite, and at the end what was too short."""
@@ -190,6 +199,7 @@ class _Stream:
             if not np.isfinite(block).all():
                 raise DataError("expected finite samples, found NaN or infinity", fix=_REPLACE)
             count += len(block)
+            self.check_length(count)
             yield block
         if not count:
             raise DataError("expected a sound, found one of length zero (no samples)", fix=_REPLACE)
@@ -218,11 +228,15 @@ def _opened(item: Item) -> Iterator[_Stream]:
         with _translated(""):
             yield _in_memory(item)
         return
-    if not isinstance(item, Path):
+    if not isinstance(item, Path | Encoded):
         fix = "Wrap an array in headstart.data.Sound(samples, rate)."
         raise DataError(f"expected a path or a Sound, found {type(item).__name__}", fix=fix)
-    with _translated(str(item)), _decoder(item) as file:
-        yield _Stream(file.samplerate, file.channels, file.format, file.subtype, _decoded(file, item))
+    where, most = (str(item), None) if isinstance(item, Path) else ("", item.most_seconds)
+    with _translated(where), _decoder(item) as file:
+        stream = _Stream(file.samplerate, file.channels, file.format, file.subtype, _decoded(file, item), most)
+        if file.frames < _UNKNOWN_LENGTH:
+            stream.check_length(file.frames)
+        yield stream
 
 
 @contextmanager
@@ -246,18 +260,19 @@ def _reason(error: Exception) -> str:
     return str(said).removeprefix("Error : ").rstrip(".")
 
 
-def _decoder(path: Path) -> Any:
+def _decoder(item: Path | Encoded) -> Any:
     """Open a file with libsndfile, which goes by the first bytes and not by the name."""
-    with path.open("rb") as file:
+    path = _named(item)
+    with item.open("rb") as file:
         prefix = file.read(12)
     if not prefix:
         raise DataError("expected a sound, found an empty file (0 bytes)", fix=_REPLACE)
-    _check_whole(path)  # of an MP3 file, libmpg123 would say it too, on standard error
+    _check_whole(item)  # of an MP3 file, libmpg123 would say it too, on standard error
     try:
-        return soundfile.SoundFile(str(path))
+        return soundfile.SoundFile(str(item) if isinstance(item, Path) else item.open())
     except _BROKEN as error:
         if path.suffix.lower() in UNREAD_SUFFIXES or prefix[4:8] == b"ftyp":
-            found = f"one of a kind that is not read ({path.suffix})"
+            found = f"one of a kind that is not read ({path.suffix or 'MP4'})"
             fix = f"Convert it: ffmpeg -i {path.name} {path.stem}.wav"
             raise DataError(f"expected a sound ({_KINDS}), found {found}", fix=fix) from error
         reason = _reason(error)
@@ -268,14 +283,22 @@ def _decoder(path: Path) -> Any:
         raise
 
 
-def _check_whole(path: Path, log: str = "") -> None:
-    if missing := what_is_missing(path, log):
+def _named(item: Path | Encoded) -> Path:
+    """Return the name of a file, for advice; bytes have none."""
+    return item if isinstance(item, Path) else Path("sound")
+
+
+def _check_whole(item: Path | Encoded, log: str = "") -> None:
+    with item.open("rb") as file:
+        missing = what_is_missing(file, log)
+    if missing:
         raise DataError(f"expected a whole sound, found one cut off: {missing}", fix=_REPLACE)
 
 
-def _decoded(file: Any, path: Path) -> Iterator[NDArray[np.float32]]:
+def _decoded(file: Any, item: Path | Encoded) -> Iterator[NDArray[np.float32]]:
     """Yield the samples of a file, and refuse one that was cut off."""
-    _check_whole(path, file.extra_info)
+    _check_whole(item, file.extra_info)
+    path = _named(item)
     if file.frames >= _UNKNOWN_LENGTH:
         fix = f"Write it again: ffmpeg -i {path.name} {path.stem}-2{path.suffix}"
         raise DataError("expected a sound, found one that does not state its length", fix=fix)

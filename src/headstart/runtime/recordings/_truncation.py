@@ -6,7 +6,6 @@ is pages that each state their length. An MP3 file with a variable rate states i
 
 import re
 import struct
-from pathlib import Path
 from typing import IO, Final
 
 _STATED: Final = re.compile(r"^ *(?:data|SSND|Data Size) *: (\d+) \(should be (\d+)\)", re.MULTILINE)
@@ -17,11 +16,11 @@ _HAS_FRAMES: Final = 1  # flags of what the first frame states
 _HAS_BYTES: Final = 2
 
 
-def what_is_missing(path: Path, log: str) -> str:
+def what_is_missing(file: IO[bytes], log: str) -> str:
     """Say what a sound file lacks at its end.
 
     Args:
-        path: The file.
+        file: Opened, at its beginning.
         log: What libsndfile logged of its header.
 
     Returns:
@@ -33,13 +32,12 @@ def what_is_missing(path: Path, log: str) -> str:
     for stated, there in _STATED.findall(log):
         if int(there) + 1 < int(stated) < _UNKNOWN:
             return f"{int(there):,} of {int(stated):,} bytes of samples are there"
-    with path.open("rb") as file:
-        start = file.read(10)
-        size = file.seek(0, 2)
-        if start.startswith(b"OggS"):
-            return _missing_page(file, size)
-        if start.startswith(b"ID3") or (start[0] == 0xFF and start[1:2] >= b"\xe0"):
-            return _missing_frames(file, size, start)
+    start = file.read(10)
+    size = file.seek(0, 2)
+    if start.startswith(b"OggS"):
+        return _missing_page(file, size)
+    if start.startswith(b"ID3") or (start[0] == 0xFF and start[1:2] >= b"\xe0"):
+        return _missing_frames(file, size, start)
     return ""
 
 

@@ -1,0 +1,69 @@
+"""An ONNX export as a server sees it: the limits are checked here, the rest is the export's own runtime."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol, final
+
+from headstart.runtime import Encoded, Item, Kind, Modality
+from headstart.serve._limits import Limits
+from headstart.serve._served import Payload, Row, encoded_of, text_of
+
+
+class Runtime(Protocol):
+    """What an export offers."""
+
+    @property
+    def modality(self) -> Modality:
+        """What it takes."""
+
+    @property
+    def kind(self) -> Kind:
+        """What it predicts."""
+
+    @property
+    def classes(self) -> Sequence[str]:
+        """Names of what it tells apart."""
+
+    @property
+    def promises(self) -> Sequence[str]:
+        """What its answers promise, a sentence each."""
+
+    def read(self, item: Item) -> Any:
+        """Decode one item; raises DataError."""
+
+    def answer(self, items: Sequence[Any]) -> list[Row]:
+        """Return a row for each."""
+
+
+@final
+class Exported:
+    """Serves an export.
+
+    Args:
+        model: The opened export.
+        name: What to call it.
+    """
+
+    def __init__(self, model: Runtime, *, name: str) -> None:
+        self.name, self.modality, self.kind = name, model.modality, model.kind
+        self.classes, self.promises = tuple(model.classes), tuple(model.promises)
+        self._model = model
+
+    def read(self, payload: Payload, limits: Limits) -> Any:
+        """Check an item and decode it; see `Served`."""
+        given = text_of(payload, limits) if self.modality == "text" else self._checked(payload, limits)
+        return self._model.read(given)
+
+    def answer(self, items: Sequence[Any]) -> list[Row]:
+        """Answer a batch; see `Served`."""
+        return self._model.answer(items)
+
+    def _checked(self, payload: Payload, limits: Limits) -> Encoded:
+        from headstart.runtime.pictures import check_picture
+        from headstart.runtime.recordings import sound_rate
+
+        item = encoded_of(payload, limits)
+        if self.modality == "image":
+            check_picture(item)
+        else:
+            sound_rate(item)  # opens it, where what its header says is held to the limit
+        return item
