@@ -10,17 +10,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from headstart.artifact import Artifact
 from headstart.backbones import frame_backbone, load, picture_backbone, word_backbone
 from headstart.confidence import fit_novelty
-from headstart.data import Document, PixelScale
+from headstart.data import PixelScale
 from headstart.errors import ArtifactError, BackboneError
-from headstart.export._made_up import made_up
-from headstart.export._onnx import Described, write_answers, write_examples, write_onnx
+from headstart.export import Asked, export
+from headstart.export._parity import varied
 from headstart.linear import FrameModel, LinearModel
 from headstart.model import AdaptedModel
 from headstart.runtime import Promises
 from headstart.runtime.exported import ExportedModel
 from headstart.tasks import Classification, MultiLabel, Regression, Tagging, Task, Transcription
+from tests.export.models import DATA, EVALUATION
 
 pytestmark = pytest.mark.slow
 RNG = np.random.default_rng(0)
@@ -66,11 +68,6 @@ def speech_model() -> AdaptedModel:
     return AdaptedModel(backbone, frames, Transcription(characters))
 
 
-def items_of(model: AdaptedModel) -> list[Any]:
-    items = made_up(model.backbone.modality)
-    return [Document.of_text(item) for item in items] if model.task.kind == "tagging" else items
-
-
 MODELS: dict[str, Callable[[], AdaptedModel]] = {
     "picture": picture_model,
     "wide picture": wide_picture_model,
@@ -85,7 +82,7 @@ MODELS: dict[str, Callable[[], AdaptedModel]] = {
 def test_an_exported_model(name: str, tmp_path: Path) -> None:
     model, folder = MODELS[name](), tmp_path / "export"
     folder.mkdir()
-    export(model, folder)
+    written(model, folder)
     the_answers_are_the_models(model, folder)
     it_predicts_without_headstart_and_torch(folder)
     if model.backbone.modality != "text":  # any text can be read
@@ -94,17 +91,20 @@ def test_an_exported_model(name: str, tmp_path: Path) -> None:
     a_changed_file_is_refused(folder)
 
 
-def export(model: AdaptedModel, folder: Path) -> None:
+def written(model: AdaptedModel, folder: Path) -> None:
     classes = model.task.classes if model.task.kind == "classification" else ()
     promises = Promises(classes)
     if classes:
         features = RNG.normal(size=(60, model.backbone.num_features))
         promises = Promises(classes, np.full(3, 0.2), 0.9, None, fit_novelty(features, np.arange(60), seed=0))
-    write_onnx(model, Described(promises, {}, "a model"), folder)
+    saved = Artifact(folder.with_name("my-model"), model, EVALUATION, DATA)
+    found = export(saved, folder, format="onnx", asked=Asked(promises, {"coverage": 0.9}, ("It holds.",)))
+    assert found.parity.difference < 1e-5
+    assert found.parity.same == found.parity.n
 
 
 def the_answers_are_the_models(model: AdaptedModel, folder: Path) -> None:
-    items, found = items_of(model), ExportedModel.open(folder)
+    items, found = varied(model.backbone), ExportedModel.open(folder)
     expected = model.outputs(items)
     together = [outputs for _, outputs in found.outputs([found.read(item) for item in items])]
     if model.task.kind == "tagging":
@@ -126,12 +126,10 @@ def the_answers_are_the_models(model: AdaptedModel, folder: Path) -> None:
 def it_predicts_without_headstart_and_torch(folder: Path) -> None:
     blocked = "import sys\nfor name in ('headstart', 'torch', 'transformers', 'sklearn', 'scipy', 'pandas'):\n"
     blocked += "    sys.modules[name] = None\nimport predict\nsys.exit(predict.main(sys.argv[1:]))"
-    kept = write_examples(folder, made_up(ExportedModel.open(folder).modality))
-    write_answers(folder, kept, ExportedModel.open(folder).predict(kept))
     run = subprocess.run([sys.executable, "-c", blocked, "--check"], cwd=folder, capture_output=True, text=True)
     assert run.stdout.endswith("as stored.\n"), run.stderr
     assert run.returncode == 0
-    inputs = [str(item) for item in kept[:2] if isinstance(item, Path)] or ["-"]
+    inputs = [str(path) for path in sorted(folder.glob("examples/*"))[:2]] or ["-"]
     typed = "hello there\n" if inputs == ["-"] else ""
     command = [sys.executable, "-c", blocked, *inputs, "no-such-file.png"]
     run = subprocess.run(command, cwd=folder, capture_output=True, text=True, input=typed)
@@ -142,7 +140,7 @@ def it_predicts_without_headstart_and_torch(folder: Path) -> None:
 
 def one_bad_item_costs_no_other(model: AdaptedModel, folder: Path, bad: Path) -> None:
     bad.write_bytes(b"nothing of the kind")
-    items = items_of(model)[:2]
+    items = varied(model.backbone)[:2]
     rows = ExportedModel.open(folder).predict([items[0], bad, items[1]])
     assert [set(row) == {"error"} for row in rows] == [False, True, False]
 
@@ -163,7 +161,7 @@ def test_a_network_that_nothing_else_reads_for_is_refused(tmp_path: Path) -> Non
     backbone = load("toy:text")
     model = AdaptedModel(backbone, head(Classification(CLASSES), 16), Classification(CLASSES))
     with pytest.raises(BackboneError, match="of the family toy cannot be exported"):
-        write_onnx(model, Described(Promises(), {}, "toy"), tmp_path)
+        export(Artifact(tmp_path, model, EVALUATION, DATA), tmp_path, format="onnx")
 
 
 def test_what_is_no_export_is_told(tmp_path: Path) -> None:
