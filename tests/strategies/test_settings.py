@@ -20,6 +20,7 @@ VALUES = {
     "unfreezing": st.sampled_from(["none", "gradual"]), "head": st.sampled_from(["logistic", "nearest_mean", "knn"]),
     "class_weight": st.sampled_from(["auto", "balanced", "none"]), "flips": st.sampled_from(["on", "off"]),
     "activations": st.sampled_from(["float32", "float16"]), "patience": st.integers(0, 9),
+    "view": st.sampled_from(["auto", "last", "mean"]),
 }  # fmt: skip
 
 
@@ -34,7 +35,7 @@ def test_a_strategy_comes_back_from_its_string(kind, data):
 def test_every_number_has_a_range():
     kinds = (*STRATEGIES.values(), DeepAdaptation)  # the latter needs a target, so no call string names it
     numbers = [n for kind in kinds for n, hint in hints_of(kind).items() if "str" not in str(hint)]
-    words = {"head", "class_weight", "unfreezing", "batch_norm", "flips", "activations", "method"}
+    words = {"head", "class_weight", "unfreezing", "batch_norm", "flips", "activations", "method", "view"}
     assert set(numbers) - words == set(RANGES)
     assert all(get_type_hints(kind) for kind in kinds)
 
