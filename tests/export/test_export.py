@@ -187,7 +187,7 @@ def test_a_toy_has_no_users_of_peft(tmp_path: Path, out: Path) -> None:
 
 def test_an_unknown_format_names_the_known(tmp_path: Path, out: Path) -> None:
     saved = save(model_on(image_network(tmp_path)), tmp_path)
-    with pytest.raises(OptionError, match="there is no format 'pickle'. Write one of: transformers, timm, peft"):
+    with pytest.raises(OptionError, match="there is no format 'pickle'. Write one of: onnx, transformers, timm, peft"):
         export.export(saved, out, format="pickle")
 
 
