@@ -87,6 +87,7 @@ def test_an_exported_model(name: str, tmp_path: Path) -> None:
     it_predicts_without_headstart_and_torch(folder)
     if model.backbone.modality != "text":  # any text can be read
         one_bad_item_costs_no_other(model, folder, tmp_path / "bad")
+    it_is_served_without_torch(folder, model.backbone.modality)
     the_copy_names_nothing_of_ours(folder)
     a_changed_file_is_refused(folder)
 
@@ -136,6 +137,30 @@ def it_predicts_without_headstart_and_torch(folder: Path) -> None:
     rows = [json.loads(line) for line in run.stdout.splitlines()]
     assert run.returncode == 1
     assert ["error" in row for row in rows] == [False] * (len(rows) - 1) + [True]
+
+
+def it_is_served_without_torch(folder: Path, modality: str) -> None:
+    needed = {"image": "PIL", "text": "tokenizers", "audio": "soundfile"}
+    missing = ("torch", "transformers", "sklearn", "scipy", "pandas", "pyarrow", "tifffile", "pydicom")
+    missing += tuple(name for name in needed.values() if name != needed[modality])
+    code = f"""
+import sys
+for name in {missing!r}:
+    sys.modules[name] = None
+from headstart.runtime.exported import ExportedModel
+from headstart.serve import Exported, Limits
+served = Exported(ExportedModel.open(sys.argv[1]), name="e")
+payload = open(sys.argv[2], "rb").read() if len(sys.argv) > 2 else "a text"
+(row,) = served.answer([served.read(payload, Limits())])
+assert "error" not in row, row
+try:
+    served.read(payload, Limits(pixels=10, characters=3, audio_seconds=0.01))
+except ValueError as error:
+    print(served.promises, error)
+"""
+    example = [str(path) for path in sorted(folder.glob("examples/*"))[:1]]
+    run = subprocess.run([sys.executable, "-c", code, str(folder), *example], capture_output=True, text=True)
+    assert run.stdout.startswith("('It holds.',) expected at most"), run.stdout + run.stderr
 
 
 def one_bad_item_costs_no_other(model: AdaptedModel, folder: Path, bad: Path) -> None:

@@ -1,9 +1,9 @@
-"""An ONNX export as a server sees it: the limits are checked here, the rest is the export's own runtime."""
+"""An ONNX export as a server sees it: limits go with what is read, the rest is the export's own runtime."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol, final
 
-from headstart.runtime import Encoded, Item, Kind, Modality
+from headstart.runtime import Item, Kind, Modality
 from headstart.serve._limits import Limits
 from headstart.serve._served import Payload, Row, encoded_of, text_of
 
@@ -49,21 +49,9 @@ class Exported:
         self._model = model
 
     def read(self, payload: Payload, limits: Limits) -> Any:
-        """Check an item and decode it; see `Served`."""
-        given = text_of(payload, limits) if self.modality == "text" else self._checked(payload, limits)
-        return self._model.read(given)
+        """Decode an item within the limits, which it carries; see `Served`."""
+        return self._model.read((text_of if self.modality == "text" else encoded_of)(payload, limits))
 
     def answer(self, items: Sequence[Any]) -> list[Row]:
         """Answer a batch; see `Served`."""
         return self._model.answer(items)
-
-    def _checked(self, payload: Payload, limits: Limits) -> Encoded:
-        from headstart.runtime.pictures import check_picture
-        from headstart.runtime.recordings import sound_rate
-
-        item = encoded_of(payload, limits)
-        if self.modality == "image":
-            check_picture(item)
-        else:
-            sound_rate(item)  # opens it, where what its header says is held to the limit
-        return item

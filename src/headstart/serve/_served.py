@@ -7,7 +7,7 @@ from headstart.errors import DataError
 from headstart.serve._limits import Limits
 
 if TYPE_CHECKING:
-    from headstart.data import Encoded
+    from headstart.runtime import Encoded
 
 Payload = bytes | str  # the bytes of a file, or a text
 Row = dict[str, Any]
@@ -101,7 +101,7 @@ def encoded_of(payload: Payload, limits: Limits) -> "Encoded":
     Raises:
         DataError: It is a text.
     """
-    from headstart.data import Encoded
+    from headstart.runtime import Encoded
 
     if isinstance(payload, str):
         raise DataError("expected the bytes of a file, found a text", fix="Send the file.")
