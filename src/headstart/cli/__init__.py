@@ -18,6 +18,7 @@ from headstart.cli._demo import demo
 from headstart.cli._fit import fit
 from headstart.cli._model import evaluate, models, predict
 from headstart.cli._rank import rank
+from headstart.cli._report import report
 from headstart.errors import HeadstartError
 
 STARTED = time.monotonic()
@@ -34,7 +35,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, rank, fit, curve, adapt, predict, evaluate, models, cache, demo):
+for command in (check, rank, fit, curve, adapt, predict, evaluate, report, models, cache, demo):
     cli.add_command(command)
 
 

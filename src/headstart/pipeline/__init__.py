@@ -18,10 +18,10 @@ from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._rank import RankOptions, RankResult, rank
+from headstart.pipeline._report import ReportResult, write_report
 from headstart.pipeline._robustness import Against, RobustnessOptions, RobustnessResult
 from headstart.pipeline._transcripts import SpeechErrors
-from headstart.pipeline._trust import MEASURED, Trust
-from headstart.pipeline._trust_text import trust_lines
+from headstart.pipeline._trust import MEASURED, Trust, trust_lines
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
@@ -49,6 +49,7 @@ __all__ = [
     "RankOptions",
     "RankResult",
     "Reading",
+    "ReportResult",
     "RobustnessOptions",
     "RobustnessResult",
     "Say",
@@ -73,5 +74,6 @@ __all__ = [
     "score_to_dict",
     "trust_lines",
     "write_audit_page",
+    "write_report",
     "write_suspects",
 ]
