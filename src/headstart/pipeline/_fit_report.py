@@ -20,7 +20,7 @@ from headstart.pipeline._kept import (
 )
 from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import FitOptions, Reading, Say
-from headstart.pipeline._privacy import cut_short
+from headstart.pipeline._privacy import unnamed
 from headstart.pipeline._report import keep_for_report, write_report
 from headstart.pipeline._worst import worst_examples
 from headstart.search import Outcome
@@ -95,8 +95,7 @@ def _record(fitted: Fitted, request: Request, metric: str) -> dict[str, Any]:
     return {
         "made": made_facts(outcome.model, seed=options.seed),
         "asked": {"command": request.command(named=False), **asked_facts(replace(options, metric=metric))},
-        "data": data_facts(fitted.dataset, plan_parts(fitted.plan))
-        | {"notes": [cut_short(note) for note in fitted.notes]},
+        "data": data_facts(fitted.dataset, plan_parts(fitted.plan)) | {"notes": unnamed(fitted.notes)},
         "network": network_facts(outcome.model),
         "scored": scored_facts(outcome.predictions, outcome.model.task, chosen_once=outcome.chosen_once),
         "map": map_facts(outcome, fitted.pooled, seed=options.seed),

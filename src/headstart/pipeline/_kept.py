@@ -19,7 +19,7 @@ from headstart.errors import HeadstartError
 from headstart.evaluation import Fold
 from headstart.linear import KNearest
 from headstart.model import AdaptedModel
-from headstart.pipeline._privacy import cut_short
+from headstart.pipeline._privacy import unnamed
 from headstart.pipeline._worst import Answered
 from headstart.search import Outcome
 from headstart.tasks import Task, entities_of, read_tags, split_labels
@@ -81,7 +81,8 @@ def finding_facts(each: Finding) -> dict[str, str]:
 
 
 def _nameless(each: Finding) -> dict[str, str]:
-    return {"severity": each.severity, "kind": each.kind, "found": cut_short(each.found), "fix": "", "where": ""}
+    found = (unnamed([each.found]) or [each.kind])[0]
+    return {"severity": each.severity, "kind": each.kind, "found": found, "fix": "", "where": ""}
 
 
 def data_licence(source: Path) -> str:

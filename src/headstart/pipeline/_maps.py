@@ -12,7 +12,7 @@ from headstart.pipeline._adapting import Adapted
 from headstart.pipeline._domains import Domains
 from headstart.pipeline._kept import COLOURED, data_facts, made_facts, network_facts
 from headstart.pipeline._options import Say
-from headstart.pipeline._privacy import cut_short
+from headstart.pipeline._privacy import unnamed
 from headstart.pipeline._report import keep_for_report, write_report
 from headstart.strategies import Run
 from headstart.tasks import Task
@@ -49,8 +49,7 @@ def write_adaptation_report(
     record = {
         "made": made_facts(adapted.model, seed=run.seed),
         "asked": {"command": nameless},
-        "data": data_facts(domains.source, {"all": range(len(domains.source))})
-        | {"notes": [cut_short(note) for note in notes]},
+        "data": data_facts(domains.source, {"all": range(len(domains.source))}) | {"notes": unnamed(notes)},
         "network": network_facts(adapted.model),
         "domains": domain_maps(adapted, domains, task, run=run),
     }

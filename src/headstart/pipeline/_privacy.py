@@ -1,7 +1,7 @@
 """What of the examples may be in a model folder: their names and pages that show them, or neither."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
@@ -12,6 +12,9 @@ KEPT_OUT: Final = (
     "No example is shown or named in the model folder{why}; data.json holds numbers in place of names and groups, and "
     "the SHA-256 of each item, by which later scores can say what the model has seen."
 )
+
+_QUOTING_BRACKETS: Final = re.compile(r" \([^()]*['\"“][^()]*\)")
+_NAMING: Final = re.compile(r"(?<![=\w])['\"“]|[^\s(]\.[A-Za-z]")  # a quotation, or a name with a suffix
 
 
 def keeps_examples_out(dataset: Dataset, examples: Examples) -> bool:
@@ -40,6 +43,19 @@ def note_on_privacy(dataset: Dataset) -> str:
 def cut_short(message: str) -> str:
     """Cut off what a message names or quotes of an example."""
     return re.split(r" \(first: |, found |, such as ", message, maxsplit=1)[0]
+
+
+def unnamed(notes: Iterable[str]) -> list[str]:
+    """Return notes cut short, without those that may still name an example: they quote something, or name a file.
+
+    Args:
+        notes: Sentences.
+
+    Returns:
+        Those that are left. What is a value of an option (``last='all'``) is no quotation.
+    """
+    short = (_QUOTING_BRACKETS.sub("", cut_short(note)) for note in notes)
+    return [note for note in short if not _NAMING.search(note)]
 
 
 def nameless(seen: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,7 +96,7 @@ def nameless_evaluation(measured: Mapping[str, Any], numbers: Mapping[str, str])
     """
     found = dict(measured)
     if "notes" in found:
-        found["notes"] = [cut_short(note) for note in found["notes"]]
+        found["notes"] = unnamed(found["notes"])
     if "left_out" in found and isinstance(found["left_out"], list):
         out = found["left_out"]
         found["left_out"] = [

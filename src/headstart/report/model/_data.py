@@ -64,7 +64,9 @@ def _facts(record: ModelRecord) -> list[tuple[str, str]]:
         rows.append(("Test part", f"{test:,} {record.item}s" if test else "none: scored on outer folds"))
     groups = found.get("groups")
     if groups:
-        rows.append(("Groups", f"{len(set(groups)):,}, never on both sides of a split"))
+        both = record.test.get("straddling_groups")
+        kept = f"{both:,} of them on both sides of the split" if both else "never on both sides of a split"
+        rows.append(("Groups", f"{len(set(groups)):,}, {kept}"))
     values = part(part(record.kept, "data"), "values")
     if values:
         rows.append(("Values", ", ".join(f"{name} {value:.4g}" for name, value in values.items())))
