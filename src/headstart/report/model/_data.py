@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from html import escape
 from typing import Any, Final
 
+from headstart.evaluation import metric_name
 from headstart.report.model._html import Lines, bullets, pairs, paragraph, part, table
 from headstart.report.model._record import ModelRecord
 
@@ -20,7 +21,7 @@ def asked(record: ModelRecord) -> Lines:
         ("Task", str(record.evaluation.get("task") or record.kind)),
         ("Data", str(record.shown.get("source") or "")),
         ("Time allowed", str(part(record.kept, "asked").get("budget") or "")),
-        ("Scored by", str(part(record.kept, "asked").get("metric") or "")),
+        ("Scored by", metric_name(str(part(record.kept, "asked").get("metric") or ""))),
         ("Compared with", str(part(record.kept, "asked").get("proof") or "")),
     ]
     yield from pairs((name, said) for name, said in told if said)

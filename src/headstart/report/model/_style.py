@@ -23,7 +23,7 @@ a { color: var(--s0); }
 .note, figcaption, .soft { color: var(--soft); font-size: .88rem; }
 .card { background: var(--card); border: 1px solid var(--line); border-radius: 8px; padding: 1rem 1.1rem; }
 .big { font-size: 2.4rem; font-weight: 700; line-height: 1.1; margin: 0; font-variant-numeric: tabular-nums; }
-.big small { font-size: 1rem; font-weight: 400; color: var(--soft); white-space: nowrap; }
+.big small { font-size: 1rem; font-weight: 400; color: var(--soft); }
 .verdict { font-size: 1.08rem; font-weight: 600; margin: .8rem 0 .2rem; padding-left: .7rem;
   border-left: 5px solid var(--soft); }
 .verdict.yes { border-color: var(--good); } .verdict.no { border-color: var(--bad); }
