@@ -9,6 +9,7 @@ from headstart.report.model._html import Lines, bullets, pairs, paragraph, part,
 from headstart.report.model._record import ModelRecord
 
 _MOST_ROWS: Final = 60  # classes in the table
+_COUNTED: Final = {"tagging": ("type", "entities"), "multilabel": ("label", "items")}
 _MOST: Final = 20  # findings, notes, left out
 
 
@@ -22,7 +23,7 @@ def asked(record: ModelRecord) -> Lines:
         ("Data", str(record.shown.get("source") or "")),
         ("Time allowed", str(part(record.kept, "asked").get("budget") or "")),
         ("Scored by", metric_name(str(part(record.kept, "asked").get("metric") or ""))),
-        ("Compared with", str(part(record.kept, "asked").get("proof") or "")),
+        ("Comparison", str(part(record.kept, "asked").get("proof") or "")),
     ]
     yield from pairs((name, said) for name, said in told if said)
     if record.evaluation and not record.kept:
@@ -34,7 +35,7 @@ def data(record: ModelRecord) -> Lines:
     yield from pairs(_facts(record))
     counts = part(part(record.kept, "data"), "counts")
     if counts:
-        yield from _counts(counts)
+        yield from _counts(counts, _COUNTED.get(record.kind, ("class", "items")))
     yield "<h3>What is wrong with it</h3>"
     findings = record.shown.get("findings") or part(record.kept, "data").get("findings") or []
     if findings:
@@ -76,15 +77,15 @@ def _facts(record: ModelRecord) -> list[tuple[str, str]]:
     return rows
 
 
-def _counts(counts: Mapping[str, Mapping[str, int]]) -> Lines:
+def _counts(counts: Mapping[str, Mapping[str, int]], said: tuple[str, str]) -> Lines:
     """Show how many items of each class every part has."""
     parts = [name for name in ("train", "test", "all") if name in counts]
     names = list(dict.fromkeys(name for each in parts for name in counts[each]))
     order = sorted(names, key=lambda name: -sum(counts[each].get(name, 0) for each in parts))
-    heads = {"train": "training part", "test": "test part", "all": "items"}
+    heads = {"train": "training part", "test": "test part", "all": said[1]}
     rows = [[name, *(f"{counts[each].get(name, 0):,}" for each in parts)] for name in order[:_MOST_ROWS]]
     more = f"The {_MOST_ROWS} commonest of {len(order):,}." if len(order) > _MOST_ROWS else ""
-    yield from table(["class", *(heads[each] for each in parts)], rows, note=more)
+    yield from table([said[0], *(heads[each] for each in parts)], rows, note=more)
 
 
 def _finding(each: Mapping[str, Any]) -> str:
