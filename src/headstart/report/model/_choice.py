@@ -1,17 +1,17 @@
 """How the model was chosen: the candidates, the ladder, and how many labels are needed."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from headstart.evaluation import metric_name
 from headstart.report.model._charts import Row, climb, finite, forest, learning
-from headstart.report.model._html import Lines, ends_of, figure, paragraph, part, score, seconds, table
+from headstart.report.model._html import ends_of, figure, paragraph, part, score, seconds, table
 from headstart.report.model._record import ModelRecord
 
 _MOST: Final = 25  # candidates
 
 
-def candidates(record: ModelRecord) -> Lines:
+def candidates(record: ModelRecord) -> Iterator[str]:
     """Yield the networks that were looked at, with the ranking where there was one."""
     found = [each for each in record.evaluation.get("candidates") or () if "reached" in each]
     if not found:
@@ -39,7 +39,7 @@ def _reached(rungs: Sequence[Mapping[str, Any]]) -> list[str]:
     return ["not tried" if best is None else score(best["value"], best.get("interval")), str(len(tried))]
 
 
-def _ranking(rows: Sequence[Mapping[str, Any]]) -> Lines:
+def _ranking(rows: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """Draw the scores of the ranking, each with what the candidate costs."""
     if not rows:
         return
@@ -67,7 +67,7 @@ def _cost(row: Mapping[str, Any]) -> str:
     return ", ".join(told)
 
 
-def ladder(record: ModelRecord) -> Lines:
+def ladder(record: ModelRecord) -> Iterator[str]:
     """Yield every rung: what it reached, what it cost, and why it was kept or not."""
     rungs = record.evaluation.get("rungs") or []
     if not rungs:
@@ -103,7 +103,7 @@ def _expected(rung: Mapping[str, Any]) -> str:
     return ", ".join(each for each in told if each) or "–"
 
 
-def curve(record: ModelRecord) -> Lines:
+def curve(record: ModelRecord) -> Iterator[str]:
     """Yield the learning curve, where one was given."""
     found = part(record.kept, "curve")
     points: dict[str, list[Mapping[str, Any]]] = {}

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from headstart.report.model._charts import precision_recall, reliability
-from headstart.report.model._html import Lines, ends_of, figure, pairs, paragraph, part
+from headstart.report.model._html import ends_of, figure, pairs, paragraph, part
 
 
 def trust_lines(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
@@ -77,7 +77,7 @@ def _share(value: float | None, interval: Any) -> str:
     return f"{value:.3f} [{ends[0]:.3f}, {ends[1]:.3f}]"
 
 
-def confidence(found: Mapping[str, Any]) -> Lines:
+def confidence(found: Mapping[str, Any]) -> Iterator[str]:
     """Yield the section: charts, then what they mean.
 
     Args:

@@ -1,11 +1,11 @@
 """What was asked, and the data: how much of what there is, and what is wrong with it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
 from headstart.evaluation import metric_name
-from headstart.report.model._html import Lines, bullets, pairs, paragraph, part, table
+from headstart.report.model._html import bullets, pairs, paragraph, part, table
 from headstart.report.model._record import ModelRecord
 
 _MOST_ROWS: Final = 60  # classes in the table
@@ -13,7 +13,7 @@ _COUNTED: Final = {"tagging": ("type", "entities"), "multilabel": ("label", "ite
 _MOST: Final = 20  # findings, notes, left out
 
 
-def asked(record: ModelRecord) -> Lines:
+def asked(record: ModelRecord) -> Iterator[str]:
     """Yield the command and what it was told."""
     command = record.shown.get("command") or part(record.kept, "asked").get("command")
     if command:
@@ -30,7 +30,7 @@ def asked(record: ModelRecord) -> Lines:
         yield paragraph("The folder is of a version that did not keep the command.", style="note")
 
 
-def data(record: ModelRecord) -> Lines:
+def data(record: ModelRecord) -> Iterator[str]:
     """Yield how many items there are of what, and what the checks found."""
     yield from pairs(_facts(record))
     counts = part(part(record.kept, "data"), "counts")
@@ -77,7 +77,7 @@ def _facts(record: ModelRecord) -> list[tuple[str, str]]:
     return rows
 
 
-def _counts(counts: Mapping[str, Mapping[str, int]], said: tuple[str, str]) -> Lines:
+def _counts(counts: Mapping[str, Mapping[str, int]], said: tuple[str, str]) -> Iterator[str]:
     """Show how many items of each class every part has."""
     parts = [name for name in ("train", "test", "all") if name in counts]
     names = list(dict.fromkeys(name for each in parts for name in counts[each]))
@@ -94,9 +94,9 @@ def _finding(each: Mapping[str, Any]) -> str:
     return f"{str(each.get('severity', '')).capitalize()}: {each.get('found', '')}{place}.{fix}"
 
 
-def _left_out(record: ModelRecord) -> Lines:
+def _left_out(record: ModelRecord) -> Iterator[str]:
     left_out = record.evaluation.get("left_out") or []
-    if not left_out or not isinstance(left_out[0], Mapping):
+    if not left_out or not isinstance(left_out, list):  # of an adaptation these are ways to adapt
         return
     yield paragraph(f"{len(left_out):,} items could not be read and were left out on request.")
     if record.examples is not None:

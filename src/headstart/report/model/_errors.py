@@ -3,7 +3,7 @@
 What is shown was kept beside the model for this, small and bounded; without it the section says why it is empty.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ from headstart.data import Document
 from headstart.report._entities import TaggedText, tagged_lines
 from headstart.report._excerpts import KeptClip
 from headstart.report._transcripts import clip_lines
-from headstart.report.model._html import Lines, bullets, paragraph, part, table
+from headstart.report.model._html import bullets, paragraph, part, table
 from headstart.report.model._record import ModelRecord
 from headstart.tasks import Entity
 
@@ -20,7 +20,7 @@ _NEARLY: Final = 0.995
 _UNNAMED: Final = {"entities.html": "more texts with their entities", "transcripts.html": "more recordings"}
 
 
-def errors(record: ModelRecord) -> Lines:
+def errors(record: ModelRecord) -> Iterator[str]:
     """Yield the section.
 
     Args:
@@ -60,7 +60,7 @@ def errors(record: ModelRecord) -> Lines:
         yield paragraph(said, style="note")
 
 
-def _item(each: Mapping[str, Any]) -> Lines:
+def _item(each: Mapping[str, Any]) -> Iterator[str]:
     yield '<div class="item">'
     yield from _content(each)
     yield f"<p>{_answer(each)}</p>"
@@ -70,7 +70,7 @@ def _item(each: Mapping[str, Any]) -> Lines:
     yield f'<p class="soft"><bdi>{escape(str(each.get("place", "")))}</bdi></p></div>'
 
 
-def _content(each: Mapping[str, Any]) -> Lines:
+def _content(each: Mapping[str, Any]) -> Iterator[str]:
     about = escape(f"{_plain_answer(each)} ({each.get('place', '')})", quote=True)
     if "picture" in each:
         size = f'width="{int(each["width"])}" height="{int(each["height"])}"'
@@ -114,7 +114,7 @@ def _tagged(each: Mapping[str, Any]) -> TaggedText:
     return TaggedText(str(each["place"]), Document(str(each["text"]), words), marked, predicted)
 
 
-def _words(found: Mapping[str, Any]) -> Lines:
+def _words(found: Mapping[str, Any]) -> Iterator[str]:
     rows = [[said, f"heard as {heard}", f"{n:,}"] for said, heard, n in found.get("substituted") or ()]
     rows += [[said, "left out", f"{n:,}"] for said, n in found.get("left_out") or ()]
     rows += [[heard, "put in", f"{n:,}"] for heard, n in found.get("put_in") or ()]
@@ -125,7 +125,7 @@ def _words(found: Mapping[str, Any]) -> Lines:
         )
 
 
-def _unlike(record: ModelRecord) -> Lines:
+def _unlike(record: ModelRecord) -> Iterator[str]:
     """List examples of the target that are like nothing in the source, where they may be named."""
     places = record.evaluation.get("unlike") or []
     if record.examples is None:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 from html import escape
 from typing import Any
 
-Lines = Iterator[str]
-
 
 @dataclass(frozen=True)
 class Section:
@@ -30,14 +28,14 @@ def paragraph(said: str, *, style: str = "") -> str:
     return f"<p{of}>{escape(said)}</p>"
 
 
-def bullets(said: Iterable[str]) -> Lines:
+def bullets(said: Iterable[str]) -> Iterator[str]:
     """Yield a list, escaped; nothing where there is nothing to list."""
     rows = [f"<li>{escape(each)}</li>" for each in said]
     if rows:
         yield f"<ul>{''.join(rows)}</ul>"
 
 
-def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "", left: int = 1) -> Lines:
+def table(head: Sequence[str], rows: Iterable[Sequence[str]], *, note: str = "", left: int = 1) -> Iterator[str]:
     """Yield a table that scrolls inside the page where it is wide.
 
     Args:
@@ -65,7 +63,7 @@ def _side(column: int, left: int) -> str:
     return ' class="left"' if column < left else ""
 
 
-def pairs(rows: Iterable[tuple[str, str]]) -> Lines:
+def pairs(rows: Iterable[tuple[str, str]]) -> Iterator[str]:
     """Yield names with what they stand for; one without a name goes on with the one before."""
     yield "<dl>"
     for name, said in rows:

@@ -1,11 +1,11 @@
 """How the model is made and came about: frozen and trained parts, licences, cost, and how to make it again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
 from headstart.report.model._charts import blocks, finite
-from headstart.report.model._html import Lines, bullets, figure, pairs, paragraph, part, seconds, table
+from headstart.report.model._html import bullets, figure, pairs, paragraph, part, seconds, table
 from headstart.report.model._record import ModelRecord
 
 WATTS: Final = {"cpu": 65.0, "cuda": 365.0, "mps": 40.0}  # of a whole machine at work
@@ -17,7 +17,7 @@ _SAID: Final = {
 _PHONE: Final = 15.0  # watt-hours in a charge
 
 
-def frozen(record: ModelRecord) -> Lines:
+def frozen(record: ModelRecord) -> Iterator[str]:
     """Yield which part of the network is as it was pretrained, and which was trained."""
     found, kept = record.network, part(record.kept, "network")
     base = part(found, "base")
@@ -56,7 +56,7 @@ def _setting(value: Any) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def licences(record: ModelRecord) -> Lines:
+def licences(record: ModelRecord) -> Iterator[str]:
     """Yield what the publisher of the weights and the data say of their use."""
     kept, given = part(record.kept, "network"), part(record.kept, "data").get("licence")
     rows = [
@@ -68,7 +68,7 @@ def licences(record: ModelRecord) -> Lines:
     yield paragraph("As given, and no legal advice: what may be done with the model follows from both.", style="note")
 
 
-def cost(record: ModelRecord) -> Lines:
+def cost(record: ModelRecord) -> Iterator[str]:
     """Yield what took how long, and an estimate of the energy."""
     found, device = record.evaluation, str(part(record.kept, "made").get("device") or "cpu")
     total = found.get("seconds")
@@ -103,7 +103,7 @@ def _stages(found: Mapping[str, Any], total: float) -> list[tuple[str, float]]:
     return [*rungs, *others, ("starting, reading, measuring, saving", max(0.0, rest)), ("all", total)]
 
 
-def again(record: ModelRecord) -> Lines:
+def again(record: ModelRecord) -> Iterator[str]:
     """Yield how to make the model again, how to use it, and what it was made with."""
     command = record.shown.get("command") or part(record.kept, "asked").get("command")
     name = escape(record.name)

@@ -1,13 +1,14 @@
 """Features on a map: the two axes along which they vary most."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from headstart.report.model._charts import feature_map
-from headstart.report.model._html import Lines, ends_of, figure, paragraph, part, score, table
+from headstart.report.model._html import bullets, ends_of, figure, paragraph, part, score, table
 from headstart.report.model._record import ModelRecord
 
 
-def feature_maps(record: ModelRecord) -> Lines:
+def feature_maps(record: ModelRecord) -> Iterator[str]:
     """Yield a map of the training features, or of both domains where the model was adapted."""
     found = part(record.kept, "map")
     if found.get("points"):
@@ -30,7 +31,7 @@ def _others(found: Any) -> str:
     return " Classes beyond the seven commonest are grey." if found.get("others") else ""
 
 
-def _domains(each: Any, found: Any) -> Lines:
+def _domains(each: Any, found: Any) -> Iterator[str]:
     """Draw both domains by domain, then by class."""
     names = [str(name) for name in found.get("names") or ()]
     source, target = each["source"], each["target"]
@@ -44,7 +45,7 @@ def _domains(each: Any, found: Any) -> Lines:
     yield "</div>"
 
 
-def domains(record: ModelRecord) -> Lines:
+def domains(record: ModelRecord) -> Iterator[str]:
     """Yield what is known of both domains: shares of the classes, and the ways to adapt."""
     found = record.evaluation
     rows = []
@@ -68,7 +69,7 @@ def domains(record: ModelRecord) -> Lines:
         )
 
 
-def ways(record: ModelRecord) -> Lines:
+def ways(record: ModelRecord) -> Iterator[str]:
     """Yield the ways to adapt that were looked at."""
     found = record.evaluation.get("candidates") or []
     judged = [name for name in ("information", "mixval") if any(name in each for each in found)]
@@ -88,3 +89,4 @@ def ways(record: ModelRecord) -> Lines:
         "that it is higher than that of the head as it is."
     )
     yield from table(["way", "modularity", "above none", "answers changed", *judged], rows, note=note)
+    yield from bullets(f"Left out: {name}: {why}" for name, why in part(record.evaluation, "left_out").items())

@@ -1,12 +1,12 @@
 """The final scores: against every model without pretraining, by class, by subgroup, and what is taken for what."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
 from headstart.evaluation import greater_is_better, metric_name
 from headstart.report.model._charts import finite, predicted_against_true
-from headstart.report.model._html import Lines, figure, paragraph, part, score, seconds, signed, table
+from headstart.report.model._html import figure, paragraph, part, score, seconds, signed, table
 from headstart.report.model._record import ModelRecord
 from headstart.report.model._summary import ordered, where
 
@@ -16,7 +16,7 @@ _MOST_CLASSES: Final = 200
 _MOST_GROUPS: Final = 40
 
 
-def scores(record: ModelRecord) -> Lines:
+def scores(record: ModelRecord) -> Iterator[str]:
     """Yield the final score, the others on the same predictions, and every baseline."""
     test = record.test
     if not finite(test.get("value")):
@@ -55,7 +55,7 @@ def _baseline(name: str, other: Mapping[str, Any]) -> list[str]:
     return [name, score(other["value"], other.get("interval")), difference + also, seconds(other.get("seconds"))]
 
 
-def _source(record: ModelRecord) -> Lines:
+def _source(record: ModelRecord) -> Iterator[str]:
     """Say what examples lent by other data were worth."""
     found = part(record.evaluation, "source")
     if not found:
@@ -68,7 +68,7 @@ def _source(record: ModelRecord) -> Lines:
     yield paragraph(f"{lent:,} examples lent by other data {helped}. It was trained on {found.get('shipped')}.")
 
 
-def _continued(record: ModelRecord) -> Lines:
+def _continued(record: ModelRecord) -> Iterator[str]:
     found = part(record.evaluation, "continued")
     if finite(found.get("value")):
         gain = (
@@ -79,7 +79,7 @@ def _continued(record: ModelRecord) -> Lines:
         yield paragraph(f"The model that this one continues has {score(found['value'], found.get('interval'))}{gain}.")
 
 
-def confusion(record: ModelRecord) -> Lines:
+def confusion(record: ModelRecord) -> Iterator[str]:
     """Yield what is taken for what: a matrix, counts for labels and entities, or a picture of values."""
     found = part(record.kept, "scored")
     if found.get("points"):
@@ -102,7 +102,7 @@ def confusion(record: ModelRecord) -> Lines:
         yield from table(["words", "n"], [[names.get(name, name), f"{n:,}"] for name, n in counts.items()])
 
 
-def _pairs(counts: Sequence[tuple[str, str, int]], found: Mapping[str, Any]) -> Lines:
+def _pairs(counts: Sequence[tuple[str, str, int]], found: Mapping[str, Any]) -> Iterator[str]:
     names = [str(name) for name in found.get("names") or ()]
     once = "" if found.get("once", True) else " Of items scored several times the first answer counts."
     if len(names) <= _MATRIX:
@@ -115,7 +115,7 @@ def _pairs(counts: Sequence[tuple[str, str, int]], found: Mapping[str, Any]) -> 
     yield from table(["true", "said instead", "n"], rows, note=note, left=2)
 
 
-def _matrix(counts: Sequence[tuple[str, str, int]], names: Sequence[str]) -> Lines:
+def _matrix(counts: Sequence[tuple[str, str, int]], names: Sequence[str]) -> Iterator[str]:
     cells = {(true, told): n for true, told, n in counts}
     yield '<div class="wide" tabindex="0"><table class="matrix"><thead><tr>'
     yield '<th scope="col" class="left">true \\ said</th>'
@@ -131,7 +131,7 @@ def _matrix(counts: Sequence[tuple[str, str, int]], names: Sequence[str]) -> Lin
     yield "</tbody></table></div>"
 
 
-def by_class(record: ModelRecord) -> Lines:
+def by_class(record: ModelRecord) -> Iterator[str]:
     """Yield precision, recall and F1 of every class, label or type, and the scores of subgroups and speakers."""
     rows = []
     for name, facts in ({} if record.adapted else part(record.evaluation, "classes")).items():
@@ -149,7 +149,7 @@ def by_class(record: ModelRecord) -> Lines:
     yield from _speakers(record)
 
 
-def _subgroups(record: ModelRecord) -> Lines:
+def _subgroups(record: ModelRecord) -> Iterator[str]:
     for column, groups in part(record.evaluation, "slices").items():
         yield f"<h3>By {escape(str(column))}</h3>"
         rows = [
@@ -165,7 +165,7 @@ def _subgroups(record: ModelRecord) -> Lines:
         yield from table([str(column), "n", metric_name(record.metric), ""], rows[:_MOST_GROUPS], note=str(said))
 
 
-def _speakers(record: ModelRecord) -> Lines:
+def _speakers(record: ModelRecord) -> Iterator[str]:
     groups = part(part(record.evaluation, "errors"), "groups")
     if len(groups) < 2:
         return

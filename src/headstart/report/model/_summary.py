@@ -1,12 +1,12 @@
 """What a colleague needs first: what the model does, how good it is, and whether the head start was worth it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from html import escape
 from typing import Any, Final
 
 from headstart.evaluation import greater_is_better, metric_name
 from headstart.report.model._charts import Row, finite, forest
-from headstart.report.model._html import Lines, ends_of, figure, paragraph, part, score, seconds, signed
+from headstart.report.model._html import ends_of, figure, paragraph, part, score, seconds, signed
 from headstart.report.model._record import ModelRecord
 
 _NAMED: Final = 12  # classes in a sentence
@@ -35,7 +35,7 @@ def purpose(record: ModelRecord) -> str:
     return f"{said}: {', '.join(names[:_NAMED])}{more}."
 
 
-def summary(record: ModelRecord) -> Lines:
+def summary(record: ModelRecord) -> Iterator[str]:
     """Yield the card at the top.
 
     Args:
@@ -55,7 +55,7 @@ def summary(record: ModelRecord) -> Lines:
     yield "</div>"
 
 
-def _scored(record: ModelRecord) -> Lines:
+def _scored(record: ModelRecord) -> Iterator[str]:
     test, metric = record.test, record.metric
     better = "" if greater_is_better(metric) else " (lower is better)"
     # The score is a number; the name of the metric is one of ours.
@@ -136,7 +136,7 @@ def verdict(record: ModelRecord) -> tuple[str, str]:
     )
 
 
-def _warnings(record: ModelRecord) -> Lines:
+def _warnings(record: ModelRecord) -> Iterator[str]:
     straddling = record.test.get("straddling_groups")
     if straddling:
         said = (
@@ -154,7 +154,7 @@ def _warnings(record: ModelRecord) -> Lines:
         yield paragraph(f"The budget was exceeded by {seconds(late)}.", style="note")
 
 
-def _adapted(record: ModelRecord) -> Lines:
+def _adapted(record: ModelRecord) -> Iterator[str]:
     found = record.evaluation
     refused = bool(found.get("refused"))
     said = "Not adapted: the model is that of the source." if refused else f"Adapted by {found.get('chosen')}."
