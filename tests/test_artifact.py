@@ -1,6 +1,7 @@
 """The model folder: same answers anywhere, nothing executed, every change noticed."""
 
 import copy
+import errno
 import json
 import shutil
 from dataclasses import replace
@@ -23,6 +24,8 @@ from headstart.strategies import Probe, Run
 from headstart.tasks import Classification, Tagging, Task, Transcription, ragged, task_from_labels, write_tags
 from tests.conftest import make_image, make_label_sets, make_texts, make_values
 from tests.tagged import make_easy
+
+OLD = Path(__file__).parent / "old_models"
 
 OLD_MODELS = Path(__file__).parent / "old_models"
 NEW = ["cat and dog", "cheese with rice", "fog, snow and ice"]
@@ -450,3 +453,45 @@ def test_models_of_every_older_format_still_load_and_predict_the_same(folder):
 def test_there_is_a_saved_example_of_every_format():
     formats = {json.loads((p / "manifest.json").read_text())["format"] for p in OLD_MODELS.glob("format-*/")}
     assert formats >= set(range(1, artifact.FORMAT + 1))
+
+
+def test_documents_are_read_without_the_weights(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(OLD / "format-1", folder)
+    found = artifact.read_documents(folder)
+    assert found.version == "0.1.0"
+    assert found.task["kind"] == "classification"
+    assert found.evaluation["test"]["metric"] == "accuracy"
+
+
+def test_a_changed_document_is_refused(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(OLD / "format-1", folder)
+    (folder / "data.json").write_text("{}")
+    with pytest.raises(ArtifactError, match="changed or damaged"):
+        artifact.read_documents(folder)
+
+
+def test_other_values_leave_a_whole_model(tmp_path):
+    folder = tmp_path / "copy"
+    shutil.copytree(OLD / "format-1", folder)
+    before = artifact.read_documents(folder)
+    artifact.replace_documents(folder, evaluation={"test": {}}, data=before.data | {"source": ""})
+    after = artifact.load(folder)
+    assert (after.evaluation, after.data["source"]) == ({"test": {}}, "")
+    assert not list(folder.glob("*.new"))
+
+
+def test_where_other_values_cannot_be_written_the_model_stays(tmp_path, monkeypatch):
+    folder = tmp_path / "copy"
+    shutil.copytree(OLD / "format-1", folder)
+    before = artifact.read_documents(folder)
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "no space")
+
+    monkeypatch.setattr(artifact, "_write_json", full)
+    with pytest.raises(ArtifactError, match="the disk is full"):
+        artifact.replace_documents(folder, evaluation={}, data={})
+    monkeypatch.undo()
+    assert artifact.read_documents(folder) == before

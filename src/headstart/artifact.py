@@ -19,8 +19,8 @@ adds entities, on backbones that give features of words, and transcripts, on tho
 4 adds pictures of more than 8 bits or of other channels, whose range an older version would not apply.
 A folder carries the lowest number that can hold it: an older version reads what it understands and refuses the rest.
 
-A file that the manifest does not name, such as the page of scored texts that `fit` puts beside a model of entities, is
-no part of the model and may be removed.
+A file that the manifest does not name, such as the report and what it shows of scored examples, is no part of the model
+and may be removed.
 
 Changing the format: raise `FORMAT`, keep a reader for every older number in `_READERS`, and add a saved example of the
 new one to ``tests/old_models``.
@@ -73,6 +73,27 @@ class Artifact:
     evaluation: Mapping[str, Any]
     data: Mapping[str, Any]
     confidence: Confidence = NOTHING_KNOWN
+
+
+@dataclass(frozen=True)
+class Documents:
+    """What a model folder says in words and numbers; no weight is read for it.
+
+    Attributes:
+        folder: Where it lies.
+        version: The headstart that wrote it.
+        task: ``task.json``.
+        network: ``preprocessing.json``.
+        evaluation: ``evaluation.json``.
+        data: ``data.json``.
+    """
+
+    folder: Path
+    version: str
+    task: Mapping[str, Any]
+    network: Mapping[str, Any]
+    evaluation: Mapping[str, Any]
+    data: Mapping[str, Any]
 
 
 def save(
@@ -144,6 +165,49 @@ def load(folder: str | Path, *, backbone: Backbone | str | None = None, offline:
         )
     _check_files(folder, manifest)
     return reader(folder, backbone, offline)
+
+
+def read_documents(folder: str | Path) -> Documents:
+    """Read what a model folder says, without building its network.
+
+    Args:
+        folder: The model folder, of any format.
+
+    Returns:
+        Its documents.
+
+    Raises:
+        ArtifactError: It is no model folder, or a file is missing or changed.
+    """
+    folder = Path(folder)
+    manifest = _read_manifest(folder)
+    _check_files(folder, manifest)
+    names = ("task.json", "preprocessing.json", "evaluation.json", "data.json")
+    return Documents(folder, manifest["headstart"], *(_read_json(folder / name) for name in names))
+
+
+def replace_documents(folder: Path, *, evaluation: Mapping[str, Any], data: Mapping[str, Any]) -> None:
+    """Put other values into ``evaluation.json`` and ``data.json`` of a model folder, as where names are taken out.
+
+    Args:
+        folder: The model folder.
+        evaluation: JSON values for ``evaluation.json``.
+        data: JSON values for ``data.json``.
+
+    Raises:
+        ArtifactError: The disk is full or not writable; until all is written the folder is as it was.
+    """
+    manifest = _read_manifest(folder)
+    fresh = {"evaluation.json": evaluation, "data.json": data}
+    with writing("the model", folder, raises=ArtifactError, fix="Free space there, and repeat the command."):
+        for name, values in fresh.items():
+            path = folder / f"{name}.new"
+            _write_json(path, values)
+            manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": hash_item(path)}
+        manifest["checksum"] = _checksum(manifest)
+        _write_json(folder / f"{MANIFEST}.new", manifest)
+        for name in (*fresh, MANIFEST):
+            (folder / f"{name}.new").replace(folder / name)
 
 
 def _read_folder(folder: Path, backbone: Backbone | str | None, offline: bool) -> Artifact:  # noqa: FBT001  (one private table)

@@ -41,7 +41,7 @@ def test_the_screen_of_a_fit(run, data, tmp_path):
     assert [line.split()[0] for line in lines[heading + 1 : heading + 3]] == ["LOC", "PER"]
     assert any(re.fullmatch(r"missed +1", line) for line in lines)
     assert any(re.fullmatch(r"  test\.conll:\d+: the \[Oslo\]\(PER, predicted LOC\) \.", line) for line in lines)
-    assert f"Look          {tmp_path / 'm' / 'entities.html'} shows scored texts" in out
+    assert f"{tmp_path / 'm' / 'entities.html'}: scored texts with their entities" in out
 
 
 def test_fit_and_evaluate_print_one_json_document(run, data, model, tmp_path):

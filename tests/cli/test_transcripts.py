@@ -93,7 +93,7 @@ def test_the_screen_of_a_fit(run, spoken_data, tmp_path):
     assert sorted(line.split()[0] for line in lines[table + 1 : table + 5]) == ["w", "x", "y", "z"]
     worst = lines[lines.index("worst recordings") + 1 :]
     assert all(re.match(r"  manifest\.csv:\d+: \d+ wrong, \d+ said: ", line) for line in worst)
-    assert f"Look          {tmp_path / 'm' / 'transcripts.html'} plays scored recordings" in out
+    assert f"{tmp_path / 'm' / 'transcripts.html'}: scored recordings and their errors" in out
 
 
 def test_evaluate_prints_one_json_document_or_a_screen(run, model, spoken_data):

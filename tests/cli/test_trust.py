@@ -24,7 +24,7 @@ def test_fit_shows_what_answers_are_worth(model):
     _, _, out = model
     for words in ("Calibration   confidence is off by", "hold the right class", "Abstaining", "said from", "Unusual"):
         assert words in out
-    assert "confidence.html draws calibration and precision by recall" in out
+    assert "report.html: all of this and more on one page" in out
 
 
 def test_evaluate_takes_what_is_wanted_and_prints_it_as_json(run, model):

@@ -194,10 +194,14 @@ def test_an_unknown_method_is_refused_before_anything_is_read(tmp_path):
 
 def test_the_page_shows_both_domains_before_and_after(source, target, tmp_path):
     headstart.adapt(source, target, tmp_path / "m", options=replace(TOY, methods=("coral",)))
-    page = (tmp_path / "m" / "adaptation.html").read_text(encoding="utf-8")
-    assert "Chosen: coral. coral was asked for (--method)." in page
-    assert "data:image/png;base64," in page
+    page = (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
+    assert "Adapted by coral." in page
+    assert "coral was asked for (--method)." in page
+    assert "Before adapting" in page
+    assert "After adapting" in page
     assert all(name in page for name in COLOURS)
+    command = "headstart adapt source --target target -o m --offline --method coral"
+    assert all(word in page for word in command.split())
     assert "<script" not in page
 
 
@@ -263,7 +267,7 @@ def test_a_way_that_trains_is_applied_where_it_is_asked_for(source, target, tmp_
     names = sorted(COLOURS)
     expected = sorted(names[number] for number in result.decision.chosen.predicted.argmax(axis=1))
     assert sorted(row["label"] for row in rows) == expected
-    assert "after (mcc)" not in (tmp_path / "m" / "adaptation.html").read_text(encoding="utf-8")  # it is in the picture
+    assert "After adapting" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
 
 
 def test_nothing_is_trained_where_adapting_is_refused(source, tmp_path):
@@ -436,7 +440,7 @@ def test_entities_are_adapted_on_features_of_words(tmp_path):
     assert set(result.compared.shares) == {"O", "B-PER", "I-PER"}
     rows = list(headstart.predict(tmp_path / "m", [target]))
     assert len(rows) == 40
-    assert (tmp_path / "m" / "adaptation.html").exists()
+    assert "I-PER" in (tmp_path / "m" / "report.html").read_text(encoding="utf-8")
     scored = headstart.evaluate(tmp_path / "m", target)
     assert scored.score.metric == "entity_f1"
 

@@ -76,15 +76,17 @@ def test_fit_counts_mistakes_and_shows_them_in_their_sentence(fitted):
     assert sum(row["n"] for row in classes.values()) == sum(entities["matches"].values()) - 1  # but the spurious one
 
 
-def test_what_is_shipped_holds_no_text_but_a_page_that_may_be_removed(fitted):
+def test_what_is_shipped_holds_no_text_but_in_files_that_may_be_removed(fitted):
     kept = json.loads((fitted.folder / "evaluation.json").read_text())
     assert kept["entities"]["matches"] == dict(fitted.entities.matches)
     assert len(kept["entities"]["examples"]) == 4
     for path in fitted.folder.iterdir():
-        if path.suffix == ".json":
+        if path.suffix == ".json" and path.name != "examples.json":
             assert "Anna" not in path.read_text()
     assert "Anna Berg" in (fitted.folder / PAGE).read_text()
-    (fitted.folder / PAGE).unlink()
+    assert "Anna Berg" in (fitted.folder / "report.html").read_text()
+    for name in (PAGE, "report.html", "examples.json"):
+        (fitted.folder / name).unlink()
     assert headstart.load(fitted.folder).model.task.types == ("LOC", "PER")
 
 
@@ -100,6 +102,7 @@ def test_what_is_shipped_quotes_no_text_that_was_read_with_a_note_or_left_out(tm
     found = headstart.fit(tmp_path / "d.jsonl", tmp_path / "m", reading=Reading(on_error="skip"), options=TOY)
     assert any("did you mean [5, 19] 'Zacharias Quux'?" in note for note in found.notes)
     assert "Xanthippe" in found.to_dict()["left_out"][0]["reason"]
+    (tmp_path / "m" / "examples.json").unlink()
     for path in (tmp_path / "m").glob("*.json"):
         assert not any(name in path.read_text() for name in ("Zacharias", "acharias", "Xanthippe")), path
     kept = json.loads((tmp_path / "m" / "evaluation.json").read_text())

@@ -13,7 +13,7 @@ from headstart import FitOptions
 from headstart.data import Dataset
 from headstart.features import Store
 from headstart.pipeline import Reading, forget
-from headstart.pipeline._privacy import cut_short, keeps_examples_out, note_on_privacy
+from headstart.pipeline._privacy import cut_short, keeps_examples_out, note_on_privacy, unnamed
 from tests.conftest import make_texts
 
 IMAGE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe", proof="none")
@@ -87,6 +87,17 @@ def test_of_texts_no_page_quotes_them(tmp_path):
 def test_what_is_left_of_a_message_names_nothing():
     assert cut_short("Converted: grayscale to RGB: 12 (first: Miller.png).") == "Converted: grayscale to RGB: 12"
     assert cut_short("expected an image, found an empty file") == "expected an image"
+
+
+def test_a_note_that_may_still_name_an_example_is_left_out():
+    notes = [
+        "Task: image classification, 2 classes (column 'label').",
+        "Parts of file names ('Miller00' of 'Miller00_ill.png') may say whose picture it is: --group \"filename:^M\".",
+        "Tags in diary.conll: IOB2.",
+        "finetune(last='all', rate=0.001): up to 1.5 s expected.",
+        "Warning: the same picture twice (Ann Miller.png)",
+    ]
+    assert unnamed(notes) == ["Task: image classification, 2 classes.", notes[3]]
 
 
 def test_the_store_forgets_a_data_set_and_keeps_the_others(tmp_path):

@@ -1,6 +1,7 @@
 """The page of transcripts: sounds that play, everything escaped, every error said, nothing from elsewhere."""
 
 import io
+import json
 import re
 import wave
 from base64 import b64decode
@@ -13,9 +14,10 @@ from PIL import Image
 
 from headstart.data import Sound
 from headstart.errors import DataError, MissingExtraError, OptionError
-from headstart.report import HeardRecording, write_transcripts
+from headstart.report import HeardRecording, KeptClip, beginning, worst_clips, write_transcripts
 from headstart.report import _transcripts as page_module
 from headstart.report._clips import spectrogram_bytes, wav_bytes
+from headstart.report._transcripts import clip_lines
 from headstart.tasks import Heard, character_numbers
 from tests.data.sounds import noise, tone
 
@@ -207,3 +209,23 @@ def test_a_page_that_cannot_be_written_is_one_error(tmp_path):
     gone = HeardRecording("gone", tmp_path / "gone.wav", "a", heard("a", 1.0))
     with pytest.raises(DataError, match=r"gone\.wav"):
         write_transcripts([gone], tmp_path / "t.html", title="T")
+
+
+def test_the_beginning_of_a_recording_is_read_and_no_more():
+    samples, rate = beginning(Sound(noise(3.0), RATE), 1.25)
+    assert (len(samples), rate) == (20_000, RATE)
+    assert beginning(Sound(noise(3.0, rate=8000), 8000), 1.0)[1] == 8000
+
+
+def test_a_clip_that_was_kept_gives_the_same_lines():
+    said = recording("one two three", "one too three", name="<b>")
+    (clip,) = worst_clips([recording("a b", "a b"), said], most=3, seconds=10)
+    again = KeptClip.from_dict(json.loads(json.dumps(clip.to_dict())))
+    assert again == clip
+    lines = "".join(clip_lines(again))
+    assert "&lt;b&gt;" in lines
+    assert "1 error in 3 words" in lines
+
+
+def test_where_nothing_is_wrong_the_first_recordings_stand_for_all():
+    assert len(worst_clips([recording("a b", "a b")] * 3, most=2, seconds=10)) == 2

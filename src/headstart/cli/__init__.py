@@ -19,6 +19,7 @@ from headstart.cli._export import export
 from headstart.cli._fit import fit
 from headstart.cli._model import evaluate, models, predict
 from headstart.cli._rank import rank
+from headstart.cli._report import report
 from headstart.cli._serve import serve
 from headstart.errors import HeadstartError
 
@@ -36,7 +37,7 @@ def cli(context: click.Context) -> None:
     context.obj = STARTED
 
 
-for command in (check, rank, fit, curve, adapt, predict, evaluate, export, serve, models, cache, demo):
+for command in (check, rank, fit, curve, adapt, predict, evaluate, export, serve, report, models, cache, demo):
     cli.add_command(command)
 
 

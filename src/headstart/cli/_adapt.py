@@ -64,7 +64,7 @@ def adapt(
 
     The head of the source is adapted to the target on frozen features, in seconds, in the way whose answers follow the
     target's own structure best; or it is left as it is, and the reason is said. The model is a model folder like any
-    other, with a page that shows both domains before and after: MODEL/adaptation.html.
+    other, with a page that shows both domains before and after: MODEL/report.html.
     """
     from headstart import pipeline
     from headstart.cli._adapt_text import adapt_text

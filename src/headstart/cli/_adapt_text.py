@@ -47,7 +47,7 @@ def adapt_text(result: "AdaptResult") -> str:
         row("Model", click.style(str(result.folder), bold=True)),
         row("Try it", f"headstart predict {model} INPUT"),
         row("", f"headstart evaluate {model} LABELLED"),
-        row("Look", f"{model}/adaptation.html: both domains before and after"),
+        row("Look", f"{model}/report.html: both domains before and after, and all of this"),
     ]
     return "\n".join(lines)
 

@@ -15,6 +15,8 @@ from headstart.cli._source import other_name, source_line
 from headstart.cli._transcripts import recordings_drawn, speech_lines, transcript_line
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from headstart.data import Finding, Inspection
     from headstart.evaluation import Interval, Score
     from headstart.pipeline import EvaluateResult, FitResult
@@ -69,16 +71,23 @@ def fit_text(result: "FitResult") -> str:
     if result.left_out:
         lines.append(row("Note", f"{len(result.left_out)} items were left out; evaluation.json lists them."))
     lines += [row("Note", note) for note in outcome.notes]
-    if result.entities is not None and (result.folder / "entities.html").exists():
-        page = f"{result.folder / 'entities.html'} shows scored texts with their entities"
-        lines.append(row("Look", f"{page} (remove it where they are private)"))
-    if result.trust is not None:
-        page = f"{result.folder / 'confidence.html'} draws calibration"
-        lines.append(row("Look", f"{page} and precision by recall" if result.trust.curve else page))
-    if result.errors is not None and (result.folder / "transcripts.html").exists():
-        page = f"{result.folder / 'transcripts.html'} plays scored recordings and shows their errors"
-        lines.append(row("Look", f"{page} (remove it where they are private)"))
+    lines += _look_lines(result.folder)
     return "\n".join([*lines, *_mistakes(result, outcome.classes), *slice_lines(result.slices)])
+
+
+def _look_lines(folder: "Path") -> list[str]:
+    """Name the pages in the model folder, and say which hold examples."""
+    pages = {
+        "report.html": "all of this and more on one page",
+        "entities.html": "scored texts with their entities",
+        "transcripts.html": "scored recordings and their errors",
+    }
+    lines = [row("Look", f"{folder / name}: {shows}") for name, shows in pages.items() if (folder / name).exists()]
+    if (folder / "examples.json").exists():
+        lines.append(
+            row("", f"they show examples; headstart report {shlex.quote(str(folder))} --no-examples takes them out")
+        )
+    return lines
 
 
 def _trust_lines(result: "FitResult | EvaluateResult") -> list[str]:

@@ -20,10 +20,10 @@ from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Read
 from headstart.pipeline._predict import load, predict
 from headstart.pipeline._predictor import Predictor
 from headstart.pipeline._rank import RankOptions, RankResult, rank
+from headstart.pipeline._report import ReportResult, write_report
 from headstart.pipeline._robustness import Against, RobustnessOptions, RobustnessResult
 from headstart.pipeline._transcripts import SpeechErrors
-from headstart.pipeline._trust import MEASURED, Trust
-from headstart.pipeline._trust_text import trust_lines
+from headstart.pipeline._trust import MEASURED, Trust, trust_lines
 from headstart.pipeline._values import score_to_dict
 
 __all__ = [
@@ -52,6 +52,7 @@ __all__ = [
     "RankOptions",
     "RankResult",
     "Reading",
+    "ReportResult",
     "RobustnessOptions",
     "RobustnessResult",
     "Say",
@@ -77,5 +78,6 @@ __all__ = [
     "score_to_dict",
     "trust_lines",
     "write_audit_page",
+    "write_report",
     "write_suspects",
 ]

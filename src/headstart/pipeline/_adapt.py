@@ -14,10 +14,11 @@ from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
 from headstart.partial import PartialFolder
 from headstart.pipeline._adapting import AUTO, Adapted, Labelled, adapt_domains, check_methods
+from headstart.pipeline._asked import adapt_command
 from headstart.pipeline._asking import read_asked, write_asked
 from headstart.pipeline._candidates import load_all, names_for
 from headstart.pipeline._domains import Compared, Domains, read_domains
-from headstart.pipeline._maps import write_adaptation_page
+from headstart.pipeline._maps import write_adaptation_report
 from headstart.pipeline._options import (
     FitOptions,
     Reading,
@@ -28,7 +29,7 @@ from headstart.pipeline._options import (
     notes_on_left_out,
     say_nothing,
 )
-from headstart.pipeline._privacy import nameless, note_on_privacy, of_patients
+from headstart.pipeline._privacy import group_numbers, nameless, nameless_evaluation, note_on_privacy, of_patients
 from headstart.strategies import Run, reading_for
 from headstart.tasks import Task, task_from_labels
 
@@ -101,17 +102,9 @@ class AdaptResult:
         """The network, chosen by the source's held-out loss among several."""
         return self.adapted.best.backbone.name
 
-    def to_dict(self, *, names: bool = True) -> dict[str, Any]:
-        """Return the result as JSON values, as ``headstart adapt --json`` prints it.
-
-        Args:
-            names: Whether examples may be named; in the folder of a model of patients they may not.
-
-        Returns:
-            What was made and measured.
-        """
+    def to_dict(self) -> dict[str, Any]:
+        """Return the result as JSON values, as ``headstart adapt --json`` prints it."""
         adapted, decision = self.adapted, self.decision
-        kept_out: dict[str, Any] = {} if names else {"unlike": []}
         return {
             "task": self.task,
             "backbone": self.backbone,
@@ -123,13 +116,12 @@ class AdaptResult:
             "candidates": [self._told(each) for each in adapted.candidates],
             "left_out": adapted.trained.left_out,
             **self.compared.to_dict(),
-            **kept_out,
             "labelled": _told(adapted.asked),
             "ask": self.asked and str(self.asked),
             "seconds": self.seconds,
             "feature_seconds": self.feature_seconds,
             "model": str(self.folder),
-            "notes": list(self.notes) if names else [],
+            "notes": list(self.notes),
         }
 
     def _told(self, each: Candidate) -> dict[str, Any]:
@@ -214,14 +206,23 @@ def adapt(
             notes=notes,
         )
         private = next((each for each in (domains.source, domains.target) if of_patients(each)), None)
-        measured = result.to_dict(names=private is None) | {"model": Path(output).name, "ask": table and table.name}
+        measured = result.to_dict() | {"model": Path(output).name, "ask": table and table.name}
         seen = _seen(domains, labelled)
         if private is not None:
-            seen = nameless(seen)
+            measured, seen = nameless_evaluation(measured, group_numbers(seen)), nameless(seen)
             say(note_on_privacy(private))
         artifact.save(adapted.model, work.model, evaluation=measured, data=seen, contents=options.contents)
-        title, places = Path(output).name, adapted.compared.unlike if private is None else ()
-        write_adaptation_page(adapted, domains, task, work.model, title=title, places=places, run=run)
+        write_adaptation_report(
+            adapted,
+            domains,
+            task,
+            work.model,
+            commands=_commands(source, target, Path(output), reading, options),
+            notes=notes,
+            private=private is not None,
+            run=run,
+            say=say,
+        )
         if table is not None:
             known = None if labelled is None else labelled.rows
             rows = worth_asking(adapted.candidates, options.ask, seed=options.seed, known=known)
@@ -231,6 +232,14 @@ def adapt(
     finally:
         work.leave()
     return replace(result, seconds=time.monotonic() - started)
+
+
+def _commands(
+    source: str | Path, target: str | Path | None, output: Path, reading: Reading, options: AdaptOptions
+) -> tuple[str, str]:
+    """Return the command that asks for this again, with the names of files and without."""
+    asked = str(source), None if target is None else str(target), output, reading, options
+    return adapt_command(*asked, named=True), adapt_command(*asked, named=False)
 
 
 def _checked(options: AdaptOptions) -> FitOptions:

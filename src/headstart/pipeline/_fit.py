@@ -18,6 +18,7 @@ from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._confidence import confidence_of
 from headstart.pipeline._continue import Before, Continued, open_before
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, unquoted, with_unseen, without_quotes
+from headstart.pipeline._fit_report import Fitted, Request, write_fit_report
 from headstart.pipeline._mistakes import Mistakes
 from headstart.pipeline._options import (
     DEFAULT_BUDGET,
@@ -35,7 +36,13 @@ from headstart.pipeline._options import (
     say_once,
     warnings_on,
 )
-from headstart.pipeline._privacy import cut_short, keeps_examples_out, nameless, note_on_privacy, without_names
+from headstart.pipeline._privacy import (
+    group_numbers,
+    keeps_examples_out,
+    nameless,
+    nameless_evaluation,
+    note_on_privacy,
+)
 from headstart.pipeline._rates import training_rates
 from headstart.pipeline._shortlist import Row, reached, ready, shortlist
 from headstart.pipeline._slices import slices_of, slices_to_dict
@@ -49,7 +56,6 @@ from headstart.pipeline._source import (
 )
 from headstart.pipeline._transcripts import SpeechErrors
 from headstart.pipeline._trust import Trust, trust
-from headstart.pipeline._trust_text import PAGE, write_trust_page
 from headstart.pipeline._values import plain, score_to_dict
 from headstart.search import Outcome, Watch, climb, watch_nothing
 from headstart.strategies import Run, Strategy
@@ -96,20 +102,17 @@ class FitResult:
     trust: Trust | None = None
     slices: tuple[Slices, ...] = ()
 
-    def to_dict(self, *, texts: bool = True, names: bool = True) -> dict[str, Any]:
+    def to_dict(self, *, texts: bool = True) -> dict[str, Any]:
         """Return the result as JSON values, as ``headstart fit --json`` prints it.
 
         Args:
             texts: Whether words of the scored texts may be in it; where the model is shipped they may not.
-            names: Whether items that were left out, and examples of what was noted, may be named.
 
         Returns:
             What was made and measured.
         """
         outcome = self.outcome
         kind = outcome.model.task.kind
-        left_out = self.left_out if names else without_names(self.left_out)
-        notes = self.notes if names else [cut_short(note) for note in self.notes]
         return {
             "task": self.task,
             "backbone": outcome.model.backbone.name,
@@ -125,9 +128,9 @@ class FitResult:
             "feature_seconds": self.feature_seconds,
             "seconds": self.seconds,
             "model": str(self.folder),
-            "left_out": [asdict(item) for item in (left_out if texts else without_quotes(left_out, kind))],
+            "left_out": [asdict(item) for item in (self.left_out if texts else without_quotes(self.left_out, kind))],
             "seconds_over_budget": self.late,
-            "notes": [note if texts else unquoted(note, kind) for note in notes],
+            "notes": [note if texts else unquoted(note, kind) for note in self.notes],
             **({} if outcome.source is None else {"source": source_to_dict(outcome.source)}),
             **({} if self.continued is None else {"continued": self.continued.to_dict()}),
             **({} if self.entities is None else {"entities": self.entities.to_dict(texts=texts)}),
@@ -169,7 +172,8 @@ def fit(
     reading, options = reading or Reading(), options or FitOptions()
     check_options(options)
     check_source_options(options)
-    work = PartialFolder(Path(output), overwrite=overwrite)
+    request = Request(str(source), Path(output), reading, options)
+    work = PartialFolder(request.output, overwrite=overwrite)
     before = None if options.continue_from is None else open_before(options)
     if before is not None:
         reading, options = before.settle(reading, options)
@@ -223,13 +227,12 @@ def fit(
         seen = _seen(dataset, plan, lent, trained_too(pooled, both, outcome))
         private = keeps_examples_out(dataset, options.examples)
         _save(result, work, seen=seen, contents=options.contents, confidence=kept, private=private)
-        # After the manifest, which so does not miss it where it is removed.
         if private:
             say(note_on_privacy(dataset))
         else:
             mistakes.write_page(work.model, source=dataset.source, score=outcome.score, say=say)
-        title = "Confidence" if private else f"Confidence on {Path(dataset.source).name}"
-        write_trust_page(result.trust, work.model / PAGE, title=title, say=say)
+        fitted = Fitted(outcome, dataset, pooled, plan, mistakes, result.notes)
+        write_fit_report(work.model, fitted, request, metric=metric, private=private, say=say)
         work.close()
     finally:
         work.leave()
@@ -291,9 +294,12 @@ def _save(
     private: bool,
 ) -> None:
     """Write the model; the place it was made at, and the texts, are nobody's business where it is shipped."""
-    measured = result.to_dict(texts=False, names=not private) | {"model": result.folder.name}
-    model, seen = result.outcome.model, nameless(dict(seen)) if private else seen
-    artifact.save(model, work.model, evaluation=measured, data=seen, contents=contents, confidence=confidence)
+    measured = result.to_dict(texts=False) | {"model": result.folder.name}
+    if private:
+        measured, seen = nameless_evaluation(measured, group_numbers(seen)), nameless(seen)
+    artifact.save(
+        result.outcome.model, work.model, evaluation=measured, data=seen, contents=contents, confidence=confidence
+    )
 
 
 def _trust(outcome: Outcome, kept: Confidence, plan: Plan, *, seed: int) -> Trust | None:

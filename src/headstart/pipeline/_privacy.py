@@ -1,18 +1,20 @@
 """What of the examples may be in a model folder: their names and pages that show them, or neither."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from headstart.data import Dataset, LeftOut, is_dicom_file
+from headstart.data import Dataset, is_dicom_file
 
 Examples = Literal["auto", "none", "shown"]
 KEPT_OUT: Final = (
     "No example is shown or named in the model folder{why}; data.json holds numbers in place of names and groups, and "
     "the SHA-256 of each item, by which later scores can say what the model has seen."
 )
+
+_QUOTING_BRACKETS: Final = re.compile(r" \([^()]*['\"“][^()]*\)")
+_NAMING: Final = re.compile(r"(?<![=\w])['\"“]|[^\s(]\.[A-Za-z]")  # a quotation, or a name with a suffix
 
 
 def keeps_examples_out(dataset: Dataset, examples: Examples) -> bool:
@@ -43,27 +45,72 @@ def cut_short(message: str) -> str:
     return re.split(r" \(first: |, found |, such as ", message, maxsplit=1)[0]
 
 
-def nameless(seen: dict[str, Any]) -> dict[str, Any]:
+def unnamed(notes: Iterable[str]) -> list[str]:
+    """Return notes cut short, without those that may still name an example: they quote something, or name a file.
+
+    Args:
+        notes: Sentences.
+
+    Returns:
+        Those that are left. What is a value of an option (``last='all'``) is no quotation.
+    """
+    short = (_QUOTING_BRACKETS.sub("", cut_short(note)) for note in notes)
+    return [note for note in short if not _NAMING.search(note)]
+
+
+def nameless(seen: Mapping[str, Any]) -> dict[str, Any]:
     """Put numbers in place of what names examples.
 
     Args:
-        seen: What ``data.json`` is to hold.
+        seen: What ``data.json`` holds or is to hold; folders of older versions hold less.
 
     Returns:
-        The same with numbered places and groups, and without the name of the source or of what was left out.
+        The same with numbered places and groups, and without the names of sources or of what was left out.
     """
-    groups, target = seen["groups"], seen.get("target")
-    numbers = {name: f"#{number}" for number, name in enumerate(dict.fromkeys(groups or ()), 1)}
-    return {
-        **seen,
-        **({} if target is None else {"target": {**target, "source": ""}}),
+    numbers = group_numbers(seen)
+    left_out = [{"place": "", "reason": cut_short(item["reason"])} for item in seen.get("left_out", ())]
+    hidden: dict[str, Any] = {
         "source": "",
-        "places": [f"#{number}" for number in range(1, len(seen["places"]) + 1)],
-        "groups": None if groups is None else [numbers[group] for group in groups],
-        "left_out": [{"place": "", "reason": cut_short(item["reason"])} for item in seen["left_out"]],
+        "places": [f"#{number}" for number in range(1, len(seen.get("places", ())) + 1)],
+        "groups": [numbers[group] for group in seen["groups"]] if seen.get("groups") else None,
+        "left_out": left_out,
+        **{side: {**seen[side], "source": ""} for side in ("target", "lent") if seen.get(side)},
     }
+    return {**seen, **{name: value for name, value in hidden.items() if name in seen}}
 
 
-def without_names(left_out: Sequence[LeftOut]) -> list[LeftOut]:
-    """Leave the places of items away, and what the reasons quote of them."""
-    return [replace(item, place="", reason=cut_short(item.reason)) for item in left_out]
+def group_numbers(seen: Mapping[str, Any]) -> dict[str, str]:
+    """Number the groups of ``data.json`` in the order in which they come."""
+    return {name: f"#{number}" for number, name in enumerate(dict.fromkeys(seen.get("groups") or ()), 1)}
+
+
+def nameless_evaluation(measured: Mapping[str, Any], numbers: Mapping[str, str]) -> dict[str, Any]:
+    """Take out of what was measured all that names or quotes an example.
+
+    Args:
+        measured: What ``evaluation.json`` holds or is to hold.
+        numbers: What stands in place of groups.
+
+    Returns:
+        The same without it: numbers and names of classes stay.
+    """
+    found = dict(measured)
+    if "notes" in found:
+        found["notes"] = unnamed(found["notes"])
+    if "left_out" in found and isinstance(found["left_out"], list):
+        out = found["left_out"]
+        found["left_out"] = [
+            {"place": "", "reason": cut_short(each["reason"])} if isinstance(each, Mapping) else each for each in out
+        ]
+    if "entities" in found:
+        found["entities"] = {**found["entities"], "examples": []}
+    if "errors" in found:
+        groups = found["errors"].get("groups", {})
+        named = {numbers.get(name, name if name.startswith("#") else ""): facts for name, facts in groups.items()}
+        found["errors"] = {**found["errors"], "worst": [], "groups": named}
+    for name in ("slices", "worst_slices"):  # the values of these columns name examples
+        if name in found:
+            found[name] = {column: each for column, each in found[name].items() if column not in ("group", "folder")}
+    if "unlike" in found:
+        found["unlike"] = []
+    return found

@@ -7,6 +7,7 @@ from typing import Any, Final, final
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart import report
 from headstart.confidence import Confidence, HeldOut
 from headstart.evaluation import (
     Calibration,
@@ -215,3 +216,15 @@ class _Promises:
             groups=self.groups,
             seed=self.seed,
         )
+
+
+def trust_lines(found: Trust | None) -> list[tuple[str, str]]:
+    """Say what answers are worth.
+
+    Args:
+        found: What was measured; None where there is nothing to say.
+
+    Returns:
+        Names and texts of the lines of a screen or page.
+    """
+    return [] if found is None else list(report.trust_lines(found.to_dict()))

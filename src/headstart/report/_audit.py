@@ -4,8 +4,6 @@ One HTML file that needs nothing else and runs no script. Pictures are small JPE
 escaped, because they are the user's.
 """
 
-import base64
-import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -14,11 +12,11 @@ from typing import Final
 
 from headstart.data import Item, Modality, read_image
 from headstart.errors import DataError
-from headstart.report._domains import Table, table_lines
 from headstart.report._page import page_head, write_page
+from headstart.report._tables import Table, table_lines
+from headstart.report._thumbnails import thumbnail
 
 MOST_SHOWN: Final = 100  # pairs, and items of each kind
-_SIDE: Final = 160  # pixels
 _EXCERPT: Final = 400  # characters
 _STYLE: Final = """
 body { line-height: 1.5; max-width: 64rem; }
@@ -154,9 +152,6 @@ def _content(shown: ShownItem, modality: Modality) -> str:
         image = read_image(shown.item)
     except DataError as error:  # it could be read a minute ago
         return f"<p>{escape(error.problem)}</p>"
-    image.thumbnail((_SIDE, _SIDE))
-    written = io.BytesIO()
-    image.save(written, "JPEG", quality=80)
-    source = base64.b64encode(written.getvalue()).decode()
+    source, width, _ = thumbnail(image)
     about = escape(f"{shown.label} {shown.place}".strip(), quote=True)
-    return f'<img width="{image.width}" alt="{about}" src="data:image/jpeg;base64,{source}">'
+    return f'<img width="{width}" alt="{about}" src="data:image/jpeg;base64,{source}">'

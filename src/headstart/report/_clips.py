@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING, Final
 import numpy as np
 from numpy.typing import NDArray
 
+from headstart.data import Item, sound_blocks, sound_rate
+from headstart.data.sounds import USUAL_RATE
 from headstart.report._drawing import picture
 
 if TYPE_CHECKING:
@@ -39,6 +41,28 @@ def wav_bytes(samples: NDArray[np.float32], rate: int) -> bytes:
         file.setframerate(rate)
         file.writeframes(np.rint(np.clip(samples, -1, 1) * _FULL).astype("<i2").tobytes())
     return whole.getvalue()
+
+
+def beginning(item: Item, seconds: float) -> tuple[NDArray[np.float32], int]:
+    """Read the beginning of a recording, at most at the usual rate of speech.
+
+    Args:
+        item: A path or a `Sound`.
+        seconds: How much of it.
+
+    Returns:
+        (N,) samples, and how many a second has.
+
+    Raises:
+        DataError: It cannot be read any more.
+    """
+    rate = min(USUAL_RATE, sound_rate(item))
+    found, most = list[NDArray[np.float32]](), round(seconds * rate)
+    for block in sound_blocks(item, rate=rate):
+        found.append(block)
+        if sum(map(len, found)) >= most:
+            break
+    return np.concatenate(found)[:most], rate
 
 
 def spectrogram_bytes(samples: NDArray[np.float32], rate: int) -> bytes:

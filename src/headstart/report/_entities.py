@@ -29,7 +29,18 @@ _WHAT: Final[Mapping[Match, str]] = {
     "missed": "missed",
     "spurious": "not marked",
 }
-_STYLE: Final = """
+MARKS: Final = """
+.text { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 30rem; overflow: auto; line-height: 2; }
+.m { border-bottom: 3px solid var(--marked); }
+.p { background: color-mix(in srgb, var(--told) 22%, var(--paper, white)); }
+.m, .p { padding: .1rem 0; }
+.text small { font-size: .72rem; font-weight: 600; margin: 0 .15rem 0 .3rem; white-space: nowrap; }
+.text small.wrong { color: var(--bad, #a3001b); }
+@media print { .text { max-height: none; } }
+"""
+_STYLE: Final = (
+    MARKS
+    + """
 body { line-height: 1.75; }
 p { margin: .4rem 0; }
 .legend { display: flex; flex-wrap: wrap; gap: .2rem 1.2rem; }
@@ -39,14 +50,9 @@ nav label { display: inline-block; border: 1px solid #767676; border-radius: 1re
 input { position: absolute; opacity: 0; }
 article { border-top: 1px solid #ddd; padding: .6rem 0; }
 h2 { font-size: .85rem; font-weight: 600; color: #595959; margin: 0; overflow-wrap: anywhere; }
-.text { white-space: pre-wrap; overflow-wrap: anywhere; max-height: 30rem; overflow: auto; line-height: 2; }
-.m { border-bottom: 3px solid var(--marked); }
-.p { background: color-mix(in srgb, var(--told) 22%, white); }
-.m, .p { padding: .1rem 0; }
-small { font-size: .72rem; font-weight: 600; margin: 0 .15rem 0 .3rem; white-space: nowrap; color: #333; }
-small.wrong { color: #a3001b; }
-@media print { .text { max-height: none; } nav { display: none; } }
+@media print { nav { display: none; } }
 """
+)
 
 
 @dataclass(frozen=True)
@@ -111,6 +117,24 @@ def _page(texts: Sequence[TaggedText], *, title: str, facts: Sequence[str]) -> s
     return "\n".join(lines) + "\n"
 
 
+def tagged_lines(texts: Sequence[TaggedText]) -> Iterator[str]:
+    """Yield texts with their entities for a part of another page, in the order given, after what the marks mean.
+
+    Args:
+        texts: At least one.
+
+    Yields:
+        Lines of HTML; `MARKS` is their style.
+    """
+    _, shown = _matched(texts)
+    types = sorted({side.type for text in texts for side in (*text.marked, *text.predicted)})
+    colours = {name: _colour(place) for place, name in enumerate(types)}
+    yield _legend(colours)
+    for text, its in zip(texts, shown, strict=True):
+        yield f'<div class="item"><b>{escape(text.name)}: {_mistakes(its)}</b>'
+        yield f'<div class="text" dir="auto">{"".join(_marked_up(text, its, colours))}</div></div>'
+
+
 def _matched(texts: Sequence[TaggedText]) -> tuple[Mapping[Match, int], list[list[_Shown]]]:
     """Count the matches, and list for every text what is shown, in the order of the text."""
     counts, mistakes = match_entities([text.marked for text in texts], [text.predicted for text in texts])
@@ -171,13 +195,16 @@ def _id(match: Match) -> str:
 
 
 def _article(text: TaggedText, shown: Sequence[_Shown], colours: Mapping[str, str]) -> str:
-    kinds = Counter(each.match for each in shown if each.match != "exact")
-    said = ", ".join(f"{_WHAT[match]} {n}" for match, n in kinds.items()) or "no mistake"
-    names = " ".join(_id(match) for match in kinds)
+    names = " ".join(_id(match) for match in dict.fromkeys(each.match for each in shown) if match != "exact")
     return (
-        f'<article class="{names}"><h2>{escape(text.name)}: {said}</h2>'
+        f'<article class="{names}"><h2>{escape(text.name)}: {_mistakes(shown)}</h2>'
         f'<div class="text" dir="auto">{"".join(_marked_up(text, shown, colours))}</div></article>'
     )
+
+
+def _mistakes(shown: Sequence[_Shown]) -> str:
+    kinds = Counter(each.match for each in shown if each.match != "exact")
+    return ", ".join(f"{_WHAT[match]} {n}" for match, n in kinds.items()) or "no mistake"
 
 
 def _marked_up(text: TaggedText, shown: Sequence[_Shown], colours: Mapping[str, str]) -> Iterator[str]:

@@ -1,8 +1,8 @@
 """What a page shows of recordings: a part of each, with its words at their times."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Final
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +72,43 @@ class Clip:
     @property
     def seconds(self) -> float:
         return len(self.samples) / self.rate
+
+
+@dataclass(frozen=True)
+class KeptClip:
+    """A part of a recording as a page shows it, without the recording.
+
+    Attributes:
+        name: Where it came from.
+        said: How many errors it has, and which part of it this is.
+        audio: A WAV file, in base64.
+        spectrogram: A PNG, in base64; empty where it could not be drawn.
+        problem: Why not.
+        start: Seconds from the beginning of the recording.
+        seconds: How long it is.
+        rate: Samples per second.
+        words: What is said and heard in it, with seconds from its beginning.
+    """
+
+    name: str
+    said: str
+    audio: str
+    spectrogram: str
+    problem: str
+    start: float
+    seconds: float
+    rate: int
+    words: tuple[Word, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return it as JSON values."""
+        return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> "KeptClip":
+        """Read what `to_dict` wrote."""
+        words = (Word(**{**word, "operation": Operation(**word["operation"])}) for word in values["words"])
+        return cls(**{**values, "words": tuple(words)})
 
 
 def clip_length(found: Sequence[SoundFacts]) -> float:

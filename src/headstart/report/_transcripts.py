@@ -18,7 +18,7 @@ from headstart.data import sound_facts
 from headstart.errors import MissingExtraError
 from headstart.evaluation import Alignment, align_words
 from headstart.report._clips import spectrogram_bytes, wav_bytes
-from headstart.report._excerpts import Clip, HeardRecording, Shown, Word, clip_length, cut_clip
+from headstart.report._excerpts import HeardRecording, KeptClip, Shown, Word, clip_length, cut_clip
 from headstart.report._page import page_head, write_page
 
 WORST: Final = 12  # recordings
@@ -28,8 +28,28 @@ _MOST_WORDS: Final = 30  # in the table of words
 _MOST_GROUPS: Final = 50
 _TICKS: Final = 12  # on a scale of seconds, at most; of a long clip one a second
 _REM_PER_SECOND: Final = 8  # of a clip; what does not fit across is scrolled
-_STYLE: Final = """
-:root { --wrong: #a3001b; }
+CLIPS: Final = """
+.clip { overflow-x: auto; }
+.time { position: relative; }
+.time img { display: block; width: 100%; height: 7.5rem; border: 1px solid var(--line, #bbb); box-sizing: border-box; }
+.lane { position: relative; height: 1.7rem; font-size: .8rem; }
+.lane span { position: absolute; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; top: 0; }
+.lane i { position: absolute; bottom: .15rem; height: 3px; background: var(--soft, #767676); min-width: 2px; }
+.lane .wrong { color: var(--bad, #a3001b); font-weight: 600; }
+.lane i.wrong { background: var(--bad, #a3001b); }
+.scale { position: relative; height: 1.2rem; font-size: .72rem; color: var(--soft, #595959); }
+.scale span { position: absolute; border-left: 1px solid var(--soft, #999); padding-left: .15rem; white-space: nowrap; }
+.said { display: flex; flex-wrap: wrap; gap: .4rem .5rem; margin-top: .5rem; }
+.said > span { display: flex; flex-direction: column; line-height: 1.4; padding: 0 .2rem; border-radius: .2rem; }
+.said small { font-size: .68rem; color: var(--soft, #595959); white-space: nowrap; }
+.said b { font-weight: 400; overflow-wrap: anywhere; }
+.said .names { color: var(--soft, #595959); font-size: .85rem; line-height: 1.65; padding-right: .4rem; }
+.said .wrong { background: var(--mark, #fdecee); }
+.said .wrong b { color: var(--bad, #a3001b); font-weight: 600; }
+"""
+_STYLE: Final = (
+    CLIPS
+    + """
 body { max-width: 62rem; }
 h2 { font-size: 1.15rem; margin: 2rem 0 .4rem; }
 h3 { font-size: .85rem; font-weight: 600; color: #595959; margin: 0 0 .3rem; overflow-wrap: anywhere; }
@@ -42,25 +62,9 @@ th:first-child, td:first-child, .left { text-align: left; overflow-wrap: break-w
 .tall { max-height: 24rem; overflow: auto; }
 article { border-top: 1px solid #ddd; padding: .8rem 0 1rem; }
 audio { display: block; width: 100%; height: 2.4rem; margin: .3rem 0; }
-.clip { overflow-x: auto; }
-.time { position: relative; }
-.time img { display: block; width: 100%; height: 7.5rem; border: 1px solid #bbb; box-sizing: border-box; }
-.lane { position: relative; height: 1.7rem; font-size: .8rem; }
-.lane span { position: absolute; overflow: hidden; white-space: nowrap; text-overflow: ellipsis; top: 0; }
-.lane i { position: absolute; bottom: .15rem; height: 3px; background: #767676; min-width: 2px; }
-.lane .wrong { color: var(--wrong); font-weight: 600; }
-.lane i.wrong { background: var(--wrong); }
-.scale { position: relative; height: 1.2rem; font-size: .72rem; color: #595959; }
-.scale span { position: absolute; border-left: 1px solid #999; padding-left: .15rem; white-space: nowrap; }
-.said { display: flex; flex-wrap: wrap; gap: .4rem .5rem; margin-top: .5rem; }
-.said > span { display: flex; flex-direction: column; line-height: 1.4; padding: 0 .2rem; border-radius: .2rem; }
-.said small { font-size: .68rem; color: #595959; white-space: nowrap; }
-.said b { font-weight: 400; overflow-wrap: anywhere; }
-.said .names { color: #595959; font-size: .85rem; line-height: 1.65; padding-right: .4rem; }
-.said .wrong { background: #fdecee; }
-.said .wrong b { color: var(--wrong); font-weight: 600; }
 @media print { .tall { max-height: none; } audio { display: none; } }
 """
+)
 
 
 def write_transcripts(
@@ -116,30 +120,76 @@ def _which(heading: str, shown: int, n: int) -> str:
 
 def _articles(shown: Sequence[Shown], *, most: float, room: int) -> Iterator[str]:
     for each in shown:
-        article = _article(each, most)
+        article = "\n".join(clip_lines(keep_clip(each, most)))
         room -= len(article)
         if room < 0:
             return
         yield article
 
 
-def _article(shown: Shown, most: float) -> str:
+def worst_clips(recordings: Sequence[HeardRecording], *, most: int, seconds: float) -> list[KeptClip]:
+    """Cut parts of the recordings with most errors, as a page shows them.
+
+    Args:
+        recordings: Scored recordings.
+        most: How many.
+        seconds: Of each, at most.
+
+    Returns:
+        The worst first; where none has an error, the first few.
+
+    Raises:
+        DataError: A recording cannot be read any more.
+    """
+    aligned = [align_words(each.said, each.heard.text) for each in recordings]
+    worst = _chosen(aligned)[0] or range(len(recordings))
+    shown = [Shown(recordings[i], aligned[i], sound_facts(recordings[i].item)) for i in worst[:most]]
+    return [keep_clip(each, seconds) for each in shown]
+
+
+def keep_clip(shown: Shown, most: float) -> KeptClip:
+    """Cut the part of a recording that is shown, as a sound and a picture.
+
+    Args:
+        shown: A recording with what was heard in it.
+        most: Seconds of the part, at most.
+
+    Returns:
+        What a page needs, without the recording.
+
+    Raises:
+        DataError: The recording cannot be read any more.
+    """
     clip, recording = cut_clip(shown, most), shown.recording
     parts = [getattr(recording.item, "name", ""), recording.group or ""]
     also = [part for part in parts if part and part not in recording.name]
-    name = recording.name + f" ({', '.join(also)})" * bool(also)
     part = ""
     if clip.seconds < clip.whole - 1e-3:
         part = f"; seconds {clip.start:.1f} to {clip.start + clip.seconds:.1f} of {clip.whole:.1f}"
-    audio = b64encode(wav_bytes(clip.samples, clip.rate)).decode()
+    try:
+        drawn, problem = b64encode(spectrogram_bytes(clip.samples, clip.rate)).decode(), ""
+    except MissingExtraError as error:
+        drawn, problem = "", str(error)
+    return KeptClip(
+        name=recording.name + f" ({', '.join(also)})" * bool(also),
+        said=_errors(shown.alignment) + part,
+        audio=b64encode(wav_bytes(clip.samples, clip.rate)).decode(),
+        spectrogram=drawn,
+        problem=problem,
+        start=clip.start,
+        seconds=clip.seconds,
+        rate=clip.rate,
+        words=clip.words,
+    )
+
+
+def clip_lines(clip: KeptClip) -> Iterator[str]:
+    """Yield a part of a recording with what is said and heard in it; `CLIPS` is the style."""
     words = "".join(_pair(word, clip.start) for word in clip.words)
-    lines = [
-        f"<article><h3><bdi>{escape(name)}</bdi>: {_errors(shown.alignment)}{part}</h3>",
-        f'<audio controls preload="metadata" src="data:audio/wav;base64,{audio}"></audio>',
-        *_picture(clip),
-        f'<div class="said" dir="auto">{_names()}{words}</div></article>',
-    ]
-    return "\n".join(lines)
+    yield f"<article><h3><bdi>{escape(clip.name)}</bdi>: {escape(clip.said)}</h3>"
+    yield f'<audio controls preload="metadata" src="data:audio/wav;base64,{clip.audio}"></audio>'
+    yield from _picture(clip)
+    yield f'<div class="said" dir="auto">{_names()}{words}</div></article>'
 
 
 def _errors(alignment: Alignment) -> str:
@@ -149,7 +199,7 @@ def _errors(alignment: Alignment) -> str:
     return f"{alignment.errors:,} {'error' if alignment.errors == 1 else 'errors'} in {words}"
 
 
-def _picture(clip: Clip) -> Iterator[str]:
+def _picture(clip: KeptClip) -> Iterator[str]:
     """Draw the spectrogram with the words that were heard above it, and a scale of seconds below."""
     width = f"max(100%, {_REM_PER_SECOND * clip.seconds:.1f}rem)"
     heard = [word for word in clip.words if word.operation.heard]
@@ -158,16 +208,15 @@ def _picture(clip: Clip) -> Iterator[str]:
         following = heard[number + 1].start if number + 1 < len(heard) else clip.seconds
         yield _at(clip, word, following)
     yield "</div>"
-    try:
-        image = b64encode(spectrogram_bytes(clip.samples, clip.rate)).decode()
-        high = f"{clip.rate / 2000:g} kHz"
-        yield f'<img alt="spectrogram, 0 to {high}" title="0 to {high}" src="data:image/png;base64,{image}">'
-    except MissingExtraError as error:
-        yield f"<p>No spectrogram: {escape(str(error))}</p>"
+    high = f"{clip.rate / 2000:g} kHz"
+    if clip.problem:
+        yield f"<p>No spectrogram: {escape(clip.problem)}</p>"
+    else:
+        yield f'<img alt="spectrogram, 0 to {high}" title="0 to {high}" src="data:image/png;base64,{clip.spectrogram}">'
     yield f'<div class="scale">{_scale(clip)}</div></div></div>'
 
 
-def _at(clip: Clip, word: Word, following: float) -> str:
+def _at(clip: KeptClip, word: Word, following: float) -> str:
     def share(seconds: float) -> str:
         return f"{100 * seconds / clip.seconds:.2f}%"
 
@@ -180,7 +229,7 @@ def _at(clip: Clip, word: Word, following: float) -> str:
     )
 
 
-def _scale(clip: Clip) -> str:
+def _scale(clip: KeptClip) -> str:
     step = next(step for step in (0.1, 0.2, 0.5, 1) if step == 1 or clip.seconds / step <= _TICKS)
     first = int(np.ceil(clip.start / step - 1e-6))
     ticks = (number * step for number in range(first, first + int(clip.seconds / step) + 1))
