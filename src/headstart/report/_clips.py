@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import Item, sound_blocks, sound_rate
-from headstart.data.sounds import USUAL_RATE
 from headstart.report._drawing import picture
+from headstart.runtime.recordings import USUAL_RATE
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -28,11 +28,7 @@ class Reader(Protocol):
     """Turns items into inputs of the graph."""
 
     def read(self, item: Item) -> Read:
-        """Decode one item.
-
-        Raises:
-            DataError: It cannot be read.
-        """
+        """Decode one item; raises DataError where it cannot be read."""
 
     def cost(self, read: Read) -> int:
         """Return its size (tokens, frames, pixels), to run like with like."""
@@ -150,17 +146,14 @@ class SoundReader:
 
 @final
 class FrameReader:
-    """Decodes recordings whose frames have features of their own: ``frames``, ``real`` and ``places`` of one of them.
-
-    Attributes:
-        seconds: How long a row of features is.
-    """
+    """Decodes recordings whose frames have features of their own: ``frames``, ``real`` and ``places``, of one at a time."""
 
     def __init__(self, recipe: Mapping[str, Any], arrays: Arrays) -> None:
         from headstart.runtime.recordings import cut_overlapping, describing
 
         self._rate = int(recipe["rate"])
         self._framing = Framing(**recipe["framing"])
+        # How long a row of features is.
         self.seconds = self._framing.joined * recipe["step"] / recipe["rate"]
         overlapping = partial(cut_overlapping, stride=self._framing.stride)
         self._cut: Callable[[Any], Iterable[Any]] = partial(overlapping, **_sizes(recipe))
