@@ -274,6 +274,17 @@ def test_a_fit_whose_report_cannot_be_written_is_a_fit(texts, tmp_path, monkeypa
     headstart.load(tmp_path / "m")
 
 
+def test_a_fault_of_the_report_does_not_cost_the_model(texts, tmp_path, monkeypatch):
+    monkeypatch.setattr("headstart.pipeline._fit_report.write_report", lambda _: 1 // 0)
+    said: list[str] = []
+    headstart.fit(texts[0], tmp_path / "m", options=TEXT, say=said.append)
+    assert any("No report, by a fault of Headstart (ZeroDivisionError" in each for each in said)
+    headstart.load(tmp_path / "m")
+    monkeypatch.setenv("HEADSTART_TRACEBACK", "1")
+    with pytest.raises(ZeroDivisionError):
+        headstart.fit(texts[0], tmp_path / "n", options=TEXT)
+
+
 def test_the_command_asks_for_the_same_again(tmp_path):
     reading = Reading(group="filename:^(a b)", test="/secret/t.csv", slices=("site",))
     options = FitOptions(budget=90, seed=7, backbones=("toy:text",), offline=True, contents="slim", proof="full")

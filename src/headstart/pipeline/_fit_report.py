@@ -1,5 +1,6 @@
 """The report of a fit: gather what it needs, keep it beside the model, and write it from there."""
 
+import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -88,6 +89,11 @@ def write_fit_report(folder: Path, fitted: Fitted, request: Request, *, metric: 
         write_report(folder)
     except HeadstartError as error:
         say(f"No report: {error}")
+    except Exception as error:
+        if os.environ.get("HEADSTART_TRACEBACK"):
+            raise
+        # A fault of ours; the model is there, whole, and must get its name.
+        say(f"No report, by a fault of Headstart ({type(error).__name__}: {error}); HEADSTART_TRACEBACK=1 shows where.")
 
 
 def _record(fitted: Fitted, request: Request, metric: str) -> dict[str, Any]:
@@ -107,7 +113,7 @@ def _examples(fitted: Fitted, request: Request, say: Say) -> dict[str, Any]:
     outcome, dataset, mistakes = fitted.outcome, fitted.dataset, fitted.mistakes
     model = outcome.model
     try:
-        worst = worst_examples(dataset, outcome.predictions, model.task, mistakes, model.backbone.pixels)
+        worst = worst_examples(dataset, outcome.predictions, mistakes, model)
     except HeadstartError as error:
         say(f"No worst errors in the report: {error}")
         worst = {}

@@ -11,7 +11,9 @@ from numpy.typing import NDArray
 from headstart.data import Dataset, Item, PixelScale, read_image, read_images
 from headstart.errors import HeadstartError
 from headstart.evaluation import Fold, match_entities
+from headstart.model import AdaptedModel
 from headstart.pipeline._mistakes import Mistakes
+from headstart.pipeline._weighed import weighed
 from headstart.report import TaggedText, beginning, spectrogram_bytes, thumbnail, wav_bytes, worst_clips
 from headstart.tasks import Task
 
@@ -59,17 +61,14 @@ class Answered:
         return cls(found.astype(np.intp), y[first], outputs[first], len(found) == len(items))
 
 
-def worst_examples(
-    dataset: Dataset, folds: Sequence[Fold], task: Task, mistakes: Mistakes, scale: PixelScale | None
-) -> dict[str, Any]:
+def worst_examples(dataset: Dataset, folds: Sequence[Fold], mistakes: Mistakes, model: AdaptedModel) -> dict[str, Any]:
     """Choose scored examples with the worst answers and keep of each what a page shows.
 
     Args:
         dataset: The examples.
         folds: Predictions of those that were scored.
-        task: What they mean.
         mistakes: What is wrong with texts and transcripts.
-        scale: What becomes black and white of pictures of more than 8 bits.
+        model: What answers; words of texts are weighed by it.
 
     Returns:
         JSON values: the kind, a sentence, and the items.
@@ -78,6 +77,7 @@ def worst_examples(
         DataError: A recording cannot be read any more.
         MissingExtraError: matplotlib is missing or broken.
     """
+    task, scale = model.task, model.backbone.pixels
     if task.kind == "tagging":
         return _tagged(mistakes.texts)
     if task.kind == "transcription":
@@ -92,6 +92,10 @@ def worst_examples(
         position, answer = int(answered.items[place]), dict(answers[place])
         del answer["wrong_by"]
         items.append(answer | {"place": dataset.places[position]} | _content(dataset, position, scale))
+    if task.kind == "classification" and dataset.modality == "text":
+        told = [task.classes.index(each["told"]) for each in items]
+        for each, marks in zip(items, weighed(model, [each["text"] for each in items], told), strict=True):
+            each["marks"] = [list(mark) for mark in marks]
     n = len(answers)
     said = f"{wrong:,} of {n:,} scored items are wrong; shown are the worst." if wrong is not None else ""
     if task.kind == "classification":

@@ -146,7 +146,7 @@ class SoundReader:
 
 @final
 class FrameReader:
-    """Decodes recordings whose frames have features of their own: ``frames``, ``real`` and ``places``, of one at a time."""
+    """Decodes recordings, one at a time, whose frames have features of their own: ``frames``, ``real``, ``places``."""
 
     def __init__(self, recipe: Mapping[str, Any], arrays: Arrays) -> None:
         from headstart.runtime.recordings import cut_overlapping, describing

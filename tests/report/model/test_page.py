@@ -9,6 +9,7 @@ import pytest
 from headstart.artifact import read_documents
 from headstart.errors import OptionError
 from headstart.report import ModelRecord, write_model_report
+from headstart.report.model._errors import _marked
 from tests.report.model.pages import check
 
 OLD = Path(__file__).parents[2] / "old_models"
@@ -182,3 +183,9 @@ def test_values_and_labels_have_their_own_pictures(tmp_path):
     page = check(written(tmp_path, record(kept=kept, examples={"worst": {"kind": "multilabel", "items": [shown]}})))
     assert "Predicted against true values of 2" in json.dumps([each["aria-label"] for each in page.of("svg")])
     assert "missed: b" in page.words
+
+
+def test_words_are_marked_by_what_they_weigh_and_escaped():
+    lines = "".join(_marked("a <b> & fine day", [[2, 5, 0.1], [8, 12, 0.4]]))
+    assert lines == 'a <mark style="--w:0.25">&lt;b&gt;</mark> &amp; <mark style="--w:1.00">fine</mark> day'
+    assert _marked("a < b", ()) == "a &lt; b"

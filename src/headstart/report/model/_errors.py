@@ -3,7 +3,7 @@
 What is shown was kept beside the model for this, small and bounded; without it the section says why it is empty.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from html import escape
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from headstart.report.model._record import ModelRecord
 from headstart.tasks import Entity
 
 NOT_SHOWN: Final = "No example is shown or named in this report."
+HANGS_ON: Final = "Marked: words without which the model finds what it said less probable; the darker, the more."
 _NEARLY: Final = 0.995
 _UNNAMED: Final = {"entities.html": "more texts with their entities", "transcripts.html": "more recordings"}
 
@@ -53,6 +54,8 @@ def errors(record: ModelRecord) -> Iterator[str]:
         for each in found["items"]:
             yield from _item(each)
         yield "</div>"
+        if any(each.get("marks") for each in found["items"]):
+            yield paragraph(HANGS_ON, style="note")
     for page in record.pages:
         said = (
             f"{page} in the model folder shows {_UNNAMED.get(page, 'more')}; it quotes scored data and may be removed."
@@ -83,9 +86,19 @@ def _content(each: Mapping[str, Any]) -> Iterator[str]:
         if each.get("cut"):
             yield paragraph(f"The first {each['seconds']:.1f} seconds.", style="soft")
     elif "text" in each:
-        yield f'<blockquote dir="auto">{escape(each["text"])}</blockquote>'
+        yield f'<blockquote dir="auto">{_marked(each["text"], each.get("marks") or ())}</blockquote>'
     else:
         yield paragraph(str(each.get("problem") or ""), style="soft")
+
+
+def _marked(text: str, marks: Sequence[Sequence[float]]) -> str:
+    """Mark the words an answer hangs on, the heaviest the most."""
+    heaviest, parts, at = max((mark[2] for mark in marks), default=1.0), [], 0
+    for start, end, weight in marks:
+        first, last, share = int(start), int(end), float(weight) / heaviest
+        parts += [escape(text[at:first]), f'<mark style="--w:{share:.2f}">{escape(text[first:last])}</mark>']
+        at = last
+    return "".join([*parts, escape(text[at:])])
 
 
 def _answer(each: Mapping[str, Any]) -> str:

@@ -28,6 +28,7 @@ a { color: var(--s0); }
   border-left: 5px solid var(--soft); }
 .verdict.yes { border-color: var(--good); } .verdict.no { border-color: var(--bad); }
 .warn { background: var(--mark); border-radius: 6px; padding: .5rem .7rem; }
+blockquote mark { color: inherit; background: rgba(var(--heat), calc(.12 + .45 * var(--w))); border-radius: 2px; }
 nav { font-size: .9rem; margin: 1rem 0; }
 nav ol { display: flex; flex-wrap: wrap; gap: .15rem .9rem; padding: 0; margin: .3rem 0; list-style: none; }
 dl { display: grid; grid-template-columns: minmax(7rem, max-content) 1fr; gap: .25rem 1rem; }
