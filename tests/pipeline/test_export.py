@@ -1,73 +1,72 @@
-"""Exporting a model folder: whole and checked or not at all, and never over what is no export."""
+"""Exports of fitted models: what is compared, what is promised, and what 8 bits cost."""
 
+import json
 from pathlib import Path
 
 import pytest
 
-from headstart import pipeline
-from headstart.errors import ArtifactError, DataError, OptionError
-from headstart.export import RECORD, _timm
+import headstart
+from headstart.errors import DataError, OptionError
+from headstart.pipeline import FitOptions, Wanted, export
+from headstart.runtime.exported import ExportedModel
 from tests.conftest import make_image
-from tests.export.models import image_network, model_on, save
+
+COLOURS = {"blue": (40, 60, 200), "red": (200, 60, 40)}
 
 
-@pytest.fixture
-def model(tmp_path: Path) -> Path:
-    return save(model_on(image_network(tmp_path)), tmp_path).folder
+def pictures(folder: Path, *, first: int = 0, n: int = 14) -> Path:
+    for part, count in (("train", n), ("test", n // 2)):
+        for name, colour in COLOURS.items():
+            (folder / part / name).mkdir(parents=True, exist_ok=True)
+            for seed in range(first, first + count):
+                place = folder / part / name / f"{seed}.png"
+                make_image(colour, seed=seed + 1000 * (part == "test") + 500 * (name == "red")).save(place)
+    return folder
 
 
-def test_a_model_folder_becomes_an_export(model: Path, tmp_path: Path, photos: Path) -> None:
-    told: list[str] = []
-    (photos / "red" / "broken.png").write_bytes(b"no picture")
-    found = pipeline.export(model, tmp_path / "out", format="timm", check=photos, say=told.append)
-    assert found.folder == tmp_path / "out"
-    assert found.parity.given == 60
-    assert told == [f"1 of 61 items of {photos} cannot be read and are not compared."]
-    assert (tmp_path / "out" / RECORD).is_file()
+@pytest.fixture(scope="module")
+def fitted(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("fitted")
+    data = pictures(folder / "data")
+    options = FitOptions(backbones=("starter:image-small",), strategy="probe()", proof="none", offline=True)
+    headstart.fit(data, folder / "model", options=options)
+    return folder / "model", data
 
 
-def test_only_so_many_items_are_compared(model: Path, tmp_path: Path, photos: Path, monkeypatch) -> None:
-    monkeypatch.setattr("headstart.pipeline._export.MOST_CHECKED", 5)
-    told: list[str] = []
-    found = pipeline.export(model, tmp_path / "out", format="timm", check=photos, say=told.append)
-    assert found.parity.given == 5
-    assert told == [f"Answers are compared on the first 5 of 60 items of {photos}."]
+@pytest.mark.slow
+def test_the_whole_test_part_is_compared_and_promises_go_along(fitted: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = fitted
+    found = export(model, tmp_path / "out", format="onnx", check=data, wanted=Wanted(coverage=0.8))
+    assert found.parity.given == 14  # of 42
+    assert found.parity.difference < 1e-5
+    assert json.loads((tmp_path / "out" / "headstart-export.json").read_text())["promises"]["coverage"] == 0.8
+    picture = next((data / "test" / "red").iterdir())
+    (row,) = ExportedModel.open(tmp_path / "out").predict([picture])
+    (expected,) = headstart.pipeline.predict(model, [picture], wanted=Wanted(coverage=0.8))
+    assert row["label"] == expected["label"]
+    assert row["set"] == expected["set"]
+    assert row["novelty"] == pytest.approx(expected["novelty"], abs=0.05)  # a step of so few examples
 
 
-def test_an_export_is_replaced_on_request_only_and_nothing_else_ever(model: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out"
-    pipeline.export(model, out, format="timm")
-    (out / "extra").write_text("")
-    with pytest.raises(OptionError, match="the export exists.*--overwrite"):
-        pipeline.export(model, out, format="timm")
-    pipeline.export(model, out, format="timm", overwrite="export")
-    assert not (out / "extra").exists()
-    with pytest.raises(OptionError, match="is no export, so it is never replaced"):
-        pipeline.export(model, model, format="timm", overwrite="export")
-    with pytest.raises(OptionError, match="expected the name of a folder"):
-        pipeline.export(model, "/", format="timm", overwrite="export")
+@pytest.mark.slow
+def test_8_bits_say_what_they_cost(fitted: tuple[Path, Path], tmp_path: Path) -> None:
+    model, data = fitted
+    found = export(model, tmp_path / "out", format="onnx", check=data, int8=True)
+    cost = found.facts["int8_cost"]
+    assert (cost["metric"], cost["n"], cost["32 bits"]) == ("accuracy", 14, 1.0)
+    assert cost["difference"] == pytest.approx(cost["8 bits"] - cost["32 bits"])
+    assert cost == json.loads((tmp_path / "out" / "headstart-export.json").read_text())["int8_cost"]
+    assert found.files["model.onnx"] < 4_000_000  # of 9.5 MB
+    elsewhere = pictures(tmp_path / "others", first=5000, n=4)
+    with pytest.raises(DataError, match="expected items that the model was not trained on, found none"):
+        export(model, tmp_path / "out2", format="onnx", check=data / "train", int8=True)
+    assert not (tmp_path / "out2").exists()
+    assert export(model, tmp_path / "out3", format="onnx", check=elsewhere, int8=True).facts["int8_cost"]["n"] == 12
 
 
-def test_what_fails_leaves_nothing_and_keeps_what_was_there(model: Path, tmp_path: Path, monkeypatch) -> None:
-    out = tmp_path / "out"
-    pipeline.export(model, out, format="timm")
-    before = (out / RECORD).read_text()
-    real = _timm._answers
-    monkeypatch.setattr(_timm, "_answers", lambda *args: real(*args)[:, ::-1])
-    with pytest.raises(ArtifactError, match="answers otherwise"):
-        pipeline.export(model, out, format="timm", overwrite="export")
-    with pytest.raises(ArtifactError, match="answers otherwise"):
-        pipeline.export(model, tmp_path / "new", format="timm")
-    assert (out / RECORD).read_text() == before
-    assert sorted(path.name for path in tmp_path.iterdir() if "out" in path.name or "new" in path.name) == ["out"]
-
-
-def test_items_that_are_not_there_are_an_error(model: Path, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="nothing can be read there.*--check"):
-        pipeline.export(model, tmp_path / "out", format="timm", check=tmp_path / "absent")
-
-
-def test_a_place_that_cannot_be_written_says_so(model: Path, tmp_path: Path) -> None:
-    make_image((1, 2, 3), seed=0).save(tmp_path / "file.png")
-    with pytest.raises(ArtifactError, match="the export cannot be written"):
-        pipeline.export(model, tmp_path / "file.png" / "out", format="timm")
+def test_what_cannot_be_asked_of_a_format_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(OptionError, match="what that costs is measured on labelled data. Add --check DATA"):
+        export(tmp_path / "model", tmp_path / "out", format="onnx", int8=True)
+    for more in ({"int8": True, "check": "data"}, {"wanted": Wanted(max_error=0.1)}):
+        with pytest.raises(OptionError, match="the format timm keeps the network and its head alone"):
+            export(tmp_path / "model", tmp_path / "out", format="timm", **more)  # type: ignore[arg-type]
