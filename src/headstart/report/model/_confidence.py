@@ -55,7 +55,8 @@ def _promises(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
 
 def _operating(point: Mapping[str, Any], positive: str) -> Iterator[tuple[str, str]]:
     shares = ", ".join(f"{name} {_rate(point[name])}" for name in ("sensitivity", "specificity", "precision"))
-    yield positive[:12], f"said from {point['threshold']:.3f} on: {shares}"
+    at = point["threshold"]  # None where held-out examples leave no room for it
+    yield positive[:12], f"{'never said' if at is None else f'said from {at:.3f} on'}: {shares}"
     yield (
         "",
         f"a threshold read off these items themselves would find {_rate(point['possible'])} at the wanted specificity",
