@@ -128,6 +128,16 @@ def test_a_constant_feature_keeps_scale_one_in_every_precision(dtype):
     assert fit_logistic(X, np.arange(30) // 15, n_classes=2, strength=0.01).probabilities(X)[0, 0] > 0.9
 
 
+@pytest.mark.parametrize("size", [1e-32, 1e-8])
+def test_a_feature_that_is_all_but_zero_gets_no_weight_of_any_size(size):
+    X, y = problem(120, 40, 4)
+    X = np.concatenate([X, size * np.random.default_rng(0).normal(size=(120, 1))], axis=1).astype(np.float32)
+    standardiser = Standardiser.fit(X)
+    assert standardiser.scale[-1] == 1.0
+    folded = fit_logistic(standardiser.transform(X), y, n_classes=4, strength=0.01).fold(standardiser)
+    assert np.abs(folded.weights).max() < 100
+
+
 def test_features_that_are_all_constant_leave_the_class_frequencies():
     X, y = np.ones((10, 4), np.float32), np.array([0] * 7 + [1] * 3)
     np.testing.assert_allclose(fit_logistic(X, y, n_classes=2, strength=0.1).probabilities(X)[0], [0.7, 0.3], atol=1e-4)

@@ -30,6 +30,13 @@ def test_the_plain_check_says_what_it_has_not_looked_at(run, texts):
     assert "--deep" in out
 
 
+def test_the_next_command_reads_the_data_alike(run, texts):
+    _, out, _ = run("check", texts, "--group", "filename:(.*)", "--task", "classification")
+    asked = f"{texts} --task classification --group 'filename:(.*)'"
+    assert f"headstart fit {asked} -o MODEL" in out
+    assert f"headstart check {asked} --deep" in out
+
+
 def test_doubtful_labels_go_to_a_table_and_come_back_corrected(run, texts, tmp_path):
     table = tmp_path / "doubts.csv"
     status, out, _ = run("check", texts, *TOY, "--labels", table, "-o", tmp_path / "page.html")

@@ -14,7 +14,7 @@ from headstart.audit import label_errors
 from headstart.data import load, make_folds, united_groups
 from headstart.errors import OptionError
 from headstart.examples import digits
-from headstart.features import FeatureSource
+from headstart.features import FeatureSource, Store
 from headstart.linear import cross_validate
 from headstart.pipeline import Reading, audit, check_page, write_audit_page
 from headstart.pipeline._candidates import load_one, names_for
@@ -82,6 +82,14 @@ def test_planted_copies_are_found_and_told_apart(drawings, tmp_path):
     assert "different labels" in text
     assert "in train and test" in text or "in test and train" in text
     assert "<script" not in text
+
+
+def test_nothing_is_stored_but_features_of_the_items_themselves(drawings):
+    audit(drawings, backbone=TOY)
+    hashes = set(load(drawings).hashes)
+    removed, items = Store().clear_items(hashes)
+    assert (removed, items) == (len(hashes), len(hashes))
+    assert sum(shelf.rows for shelf in Store().shelves()) == 0
 
 
 def test_the_same_seed_gives_the_same_result(drawings):

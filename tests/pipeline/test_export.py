@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 import headstart
-from headstart.errors import DataError, OptionError
+from headstart.errors import ArtifactError, DataError, OptionError
 from headstart.pipeline import FitOptions, Wanted, export
+from headstart.pipeline._export import _check_cost
 from headstart.runtime.exported import ExportedModel
 from tests.conftest import make_image
 
@@ -55,10 +56,11 @@ def test_8_bits_say_what_they_cost(fitted: tuple[Path, Path], tmp_path: Path) ->
     cost = found.facts["int8_cost"]
     assert (cost["metric"], cost["n"], cost["32 bits"]) == ("accuracy", 14, 1.0)
     assert cost["difference"] == pytest.approx(cost["8 bits"] - cost["32 bits"])
+    assert "## What 8 bits cost" in (tmp_path / "out" / "README.md").read_text()
     assert cost == json.loads((tmp_path / "out" / "headstart-export.json").read_text())["int8_cost"]
     assert found.files["model.onnx"] < 4_000_000  # of 9.5 MB
     elsewhere = pictures(tmp_path / "others", first=5000, n=4)
-    with pytest.raises(DataError, match="expected items that the model was not trained on, found none"):
+    with pytest.raises(DataError, match="expected 10 items that the model was not trained on, found 0"):
         export(model, tmp_path / "out2", format="onnx", check=data / "train", int8=True)
     assert not (tmp_path / "out2").exists()
     assert export(model, tmp_path / "out3", format="onnx", check=elsewhere, int8=True).facts["int8_cost"]["n"] == 12
@@ -70,3 +72,12 @@ def test_what_cannot_be_asked_of_a_format_is_refused(tmp_path: Path) -> None:
     for more in ({"int8": True, "check": "data"}, {"wanted": Wanted(max_error=0.1)}):
         with pytest.raises(OptionError, match="the format timm keeps the network and its head alone"):
             export(tmp_path / "model", tmp_path / "out", format="timm", **more)  # type: ignore[arg-type]
+
+
+def test_8_bits_that_make_a_model_worse_are_refused(tmp_path: Path) -> None:
+    cost = {"metric": "accuracy", "n": 624, "32 bits": 0.788, "8 bits": 0.718, "difference": -0.07}
+    with pytest.raises(ArtifactError, match="8 bits make it worse beyond noise. With 8 bits accuracy is 0.718"):
+        _check_cost({**cost, "interval": [-0.097, -0.044]}, tmp_path)
+    _check_cost({**cost, "interval": [-0.097, 0.001]}, tmp_path)
+    with pytest.raises(ArtifactError, match="worse beyond noise"):
+        _check_cost({**cost, "metric": "log_loss", "interval": [0.1, 0.2]}, tmp_path)

@@ -90,6 +90,8 @@ def test_a_specificity_moves_the_threshold_of_the_class_that_is_looked_for(fitte
         for s in (0.99, 0.5)
     )
     assert strict.count("animals") < lax.count("animals")
+    rows = list(headstart.predict(model, [str(data)], wanted=Wanted(specificity=0.99, positive="animals")))
+    assert all(row["label"] in row["set"] for row in rows), "what is said is never outside its own set"
 
 
 def test_what_cannot_be_promised_is_refused_with_the_reason(fitted, tmp_path):
@@ -98,6 +100,8 @@ def test_what_cannot_be_promised_is_refused_with_the_reason(fitted, tmp_path):
         list(headstart.predict(model, [str(data)], wanted=Wanted(max_error=0.0001)))
     with pytest.raises(OptionError, match="expected one of the classes 'animals' and 'food', found 'sport'"):
         list(headstart.predict(model, [str(data)], wanted=Wanted(specificity=0.9, positive="sport")))
+    with pytest.raises(OptionError, match="Ask for one of the two"):
+        list(headstart.predict(model, [str(data)], wanted=Wanted(specificity=0.9, max_error=0.1)))
     with pytest.raises(OptionError, match="--positive goes with --specificity"):
         list(headstart.predict(model, [str(data)], wanted=Wanted(positive="food")))
     three = write(tmp_path / "three.csv", *make_texts(90))

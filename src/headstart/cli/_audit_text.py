@@ -9,12 +9,13 @@ if TYPE_CHECKING:
     from headstart.pipeline import AuditResult
 
 
-def audit_text(found: "AuditResult", source: str) -> str:
+def audit_text(found: "AuditResult", source: str, *, asked: str = "") -> str:
     """Describe what `headstart check --deep` found.
 
     Args:
         found: What `headstart.pipeline.audit` returned.
         source: What was looked at.
+        asked: Options of how it is read, which the next command needs too.
 
     Returns:
         Lines of text.
@@ -27,7 +28,7 @@ def audit_text(found: "AuditResult", source: str) -> str:
     lines += [row("Not seen", each) for each in found.unseen]
     if found.backbone:
         lines.append(row("Time", f"{found.seconds:.1f} s"))
-    return inspection_text(found.inspection, source, more=lines)
+    return inspection_text(found.inspection, source, more=lines, asked=asked)
 
 
 def _pairs(found: "NearDuplicates") -> str:

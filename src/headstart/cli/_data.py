@@ -1,6 +1,7 @@
 """Commands about data: check, cache."""
 
 import json
+import shlex
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -93,10 +94,18 @@ def check(
     else:
         options.pop("on_error")  # check reports every fault and never stops at one
         found = inspect(data, **options)
-        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else inspection_text(found, data)
+        asked = asked_again(options)
+        plain = inspection_text(found, data, asked=asked)
+        text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else plain
     click.echo(text)
     if any(finding.severity == "error" for finding in found.findings):
         raise click.exceptions.Exit(1)
+
+
+def asked_again(options: dict[str, Any]) -> str:
+    """Return the options that say how the data is read, to be typed again with the next command."""
+    named = {name: options.get(name) for name in ("task", "label", "text", "group", "test")}
+    return "".join(f" --{name} {shlex.quote(str(value))}" for name, value in named.items() if value is not None)
 
 
 def _audited(
@@ -115,13 +124,16 @@ def _audited(
     examples = options.pop("examples")
     page = None if output is None else pipeline.check_page(Path(output))
     table = None if labels is None else pipeline.check_labels_table(Path(labels))
+    asked = asked_again(options)
     with progress_bar() as progress:
         found = pipeline.audit(data, reading=reading(options), progress=progress, **network)
     if page is not None:
         pipeline.write_audit_page(found, page, examples=examples)
     if table is not None and found.dataset is not None:
         pipeline.write_suspects(table, found.dataset, found.suspects)
-    text = json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else audit_text(found, data)
+    text = (
+        json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else audit_text(found, data, asked=asked)
+    )
     return found.inspection, text
 
 

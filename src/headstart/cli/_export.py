@@ -56,6 +56,8 @@ def export(model: str, *, output: str, overwrite: bool, as_json: bool, **options
 
 def export_text(found: "Exported") -> str:
     """Say what was written, how it was checked, what it cannot keep, and how to load it."""
+    from headstart import pipeline
+
     parity, size = found.parity, sum(found.files.values()) / 1e6
     lines = [
         f"{found.folder}: {len(found.files)} files, {size:.1f} MB, {found.format}.",
@@ -66,11 +68,7 @@ def export_text(found: "Exported") -> str:
         most = f"{parity.beyond_difference:.2g}"
         lines.append(f"On {parity.beyond} more, beyond what this format keeps, it differs by up to {most}.")
     if cost := found.facts.get("int8_cost"):
-        low, high = cost["interval"]
-        lines.append(
-            f"With 8 bits {cost['metric']} is {cost['8 bits']:.3f}, with 32 {cost['32 bits']:.3f}, of {cost['n']} "
-            f"items: {cost['difference']:+.3f} [{low:+.3f}, {high:+.3f}]."
-        )
+        lines.append(pipeline.cost_said(cost))
     lines += [f"Note: {limit}" for limit in found.limits]
     if found.licence is None:
         lines.append("The licence of the pretrained weights is not known; the card says so.")

@@ -255,17 +255,19 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def inspection_text(found: "Inspection", source: str, *, more: Sequence[str] | None = None) -> str:
+def inspection_text(found: "Inspection", source: str, *, more: Sequence[str] | None = None, asked: str = "") -> str:
     """Describe what `headstart check` found.
 
     Args:
         found: The inspection.
         source: What was inspected.
         more: Lines before the last; by default what was not looked at.
+        asked: Options of how the data is read, which the next command needs too.
 
     Returns:
         Lines of text.
     """
+    named = f"{shlex.quote(source)}{asked}"
     several = {"multilabel": "labels", "tagging": "types", "transcription": "characters"}.get(
         found.task.split("-")[-1], "classes"
     )
@@ -279,17 +281,17 @@ def inspection_text(found: "Inspection", source: str, *, more: Sequence[str] | N
     worst = order[0].severity if order else "none"
     closing = {
         "error": "Fix the errors first, then run this again.",
-        "warning": f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL (mind the warnings)",
-    }.get(worst, f"Ready to fit: headstart fit {shlex.quote(source)} -o MODEL")
-    return "\n".join([*lines, *(_not_looked_at(found, source) if more is None else more), closing])
+        "warning": f"Ready to fit: headstart fit {named} -o MODEL (mind the warnings)",
+    }.get(worst, f"Ready to fit: headstart fit {named} -o MODEL")
+    return "\n".join([*lines, *(_not_looked_at(found, named) if more is None else more), closing])
 
 
-def _not_looked_at(found: "Inspection", source: str) -> list[str]:
+def _not_looked_at(found: "Inspection", named: str) -> list[str]:
     """Say what only a network can find, and how it is looked for."""
     if not found.n or found.task.endswith("tagging"):
         return []
     what = "near-duplicates, wrong labels, classes told by metadata, outliers"
-    return [f"Not looked at ({what}): headstart check {shlex.quote(source)} --deep"]
+    return [f"Not looked at ({what}): headstart check {named} --deep"]
 
 
 def _findings(order: Sequence["Finding"]) -> Iterator[str]:

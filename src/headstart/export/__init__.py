@@ -65,12 +65,14 @@ class Exported:
     files: Mapping[str, int]
     facts: Mapping[str, Any]
 
-    def with_facts(self, lies: Path, more: Mapping[str, Any]) -> "Exported":
+    def with_facts(self, lies: Path, more: Mapping[str, Any], *, title: str, said: str) -> "Exported":
         """Keep more of what was measured.
 
         Args:
             lies: Where the folder lies now.
             more: JSON values.
+            title: Of a section of the card.
+            said: What it says.
 
         Returns:
             The same with these, which are in its record too.
@@ -78,6 +80,8 @@ class Exported:
         changed = replace(self, facts={**self.facts, **more})
         record = json.loads((lies / RECORD).read_text("utf-8"))
         (lies / RECORD).write_text(json.dumps({**record, **more}, indent=1, ensure_ascii=False) + "\n", "utf-8")
+        with (lies / CARD).open("a", encoding="utf-8") as card_file:
+            card_file.write(f"\n## {title}\n\n{said}\n")
         return changed
 
     def to_dict(self) -> dict[str, Any]:

@@ -33,6 +33,7 @@ class Written:
         call: The line of it that loads, for the command line.
         limits: What the format cannot keep, as sentences.
         beyond: Which items it answers otherwise for a reason that `limits` names, such as a text beyond its window.
+        promises: What is promised beside the answers, a sentence each; None where the format keeps no promises.
         exact: Whether it is to answer as the model does, but for rounding.
         facts: What else is worth keeping, as JSON values.
     """
@@ -43,6 +44,7 @@ class Written:
     call: str
     limits: tuple[str, ...] = ()
     beyond: Callable[[Sequence[Item]], list[bool]] = all_alike
+    promises: Sequence[str] | None = None
     exact: bool = True
     facts: Mapping[str, Any] = field(default_factory=dict)
 

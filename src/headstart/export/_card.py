@@ -108,13 +108,13 @@ def _body(saved: Artifact, written: Written, parity: Parity, kind: str) -> Itera
     yield ""
     yield f"```python\n{written.load.replace('{folder}', 'FOLDER')}```"
     yield ""
-    yield from _parity(parity, kind)
+    yield from _parity(parity, kind, written)
     yield from (f"* {limit}" for limit in written.limits)
     for title, lines in (
         ("Intended use and limits", _use(saved)),
         ("Data", _data(saved)),
         ("Evaluation", _evaluation(saved)),
-        ("How confident it is", _confidence(saved)),
+        ("How confident it is", _confidence(saved, written)),
         ("How it was made", _made(saved)),
     ):
         yield ""
@@ -131,13 +131,16 @@ def _summary(saved: Artifact) -> str:
     return f"This model {what}. It was adapted from `{_origin(saved)}` by transfer learning.{named}"
 
 
-def _parity(parity: Parity, kind: str) -> Iterator[str]:
+def _parity(parity: Parity, kind: str, written: Written) -> Iterator[str]:
+    bound = f" (more than {TOLERANCE:g} would have been refused)" if written.exact else ""
     own = f", {parity.given} of them of the data" if parity.given else ", made up for the purpose"
     yield (
         f"This folder ({kind}) was loaded again and its answers compared with those of the original model: over "
-        f"{parity.n} inputs{own}, the largest difference is {parity.difference:.1e} (more than {TOLERANCE:g} would "
-        f"have been refused), and {parity.same} of {parity.n} have the same answer."
+        f"{parity.n} inputs{own}, the largest difference is {parity.difference:.1e}{bound}, and {parity.same} "
+        f"of {parity.n} have the same answer."
     )
+    if not written.exact:
+        yield "Its weights have 8 bits: the scores below are those of the model with 32, and what 8 cost is at the end."
     yield ""
     if parity.beyond:
         yield (
@@ -197,7 +200,7 @@ def _interval(value: Any, interval: Any) -> str:
     return f"{value:.3f}" + (f" [{interval[0]:.3f}, {interval[1]:.3f}]" if interval else "")
 
 
-def _confidence(saved: Artifact) -> Iterator[str]:
+def _confidence(saved: Artifact, written: Written) -> Iterator[str]:
     trust = saved.evaluation.get("trust")
     calibration = trust.get("calibration") if isinstance(trust, Mapping) else None
     if not calibration:
@@ -207,8 +210,9 @@ def _confidence(saved: Artifact) -> Iterator[str]:
     yield (
         f"Its probabilities are off by {calibration['error']:.3f} on average (calibration error, 95 % interval "
         f"{low:.3f} to {high:.3f}, {calibration['n']} answers). Sets of classes, abstaining and novelty are answers of "
-        "Headstart, and not in this folder."
+        f"{'this folder too' if written.promises is not None else 'Headstart, and not in this folder'}."
     )
+    yield from (f"* {promise}" for promise in written.promises or ())
 
 
 def _made(saved: Artifact) -> Iterator[str]:

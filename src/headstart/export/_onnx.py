@@ -42,11 +42,14 @@ HASHED: Final = (GRAPH, ARRAYS, TOKENIZER)
 
 LIMITS: Final = ("Files are read as Headstart reads them; DICOM needs pydicom, and rare kinds of TIFF need tifffile.",)
 LOAD: Final = """import sys
+from pathlib import Path
+
 sys.path.insert(0, "{folder}")
 from runtime.exported import ExportedModel
 
 model = ExportedModel.open("{folder}")
-print(model.predict([%s]))"""
+print(model.predict([%s]))
+"""
 ITEMS: Final = {"image": 'Path("picture.png")', "text": '"a text"', "audio": 'Path("recording.wav")'}
 
 
@@ -88,6 +91,7 @@ def write(saved: Artifact, folder: Path, asked: Asked = NOTHING_ASKED) -> Writte
         load=LOAD % ITEMS[model.backbone.modality],
         call=call,
         limits=LIMITS if model.backbone.modality == "image" else (),
+        promises=asked.notes,
         exact=not asked.int8,
         facts={"bits": 8 if asked.int8 else 32, "promises": dict(asked.wanted)},
     )

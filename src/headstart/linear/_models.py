@@ -27,6 +27,8 @@ Integers: TypeAlias = npt.NDArray[np.integer[Any]]
 Sparse: TypeAlias = "sparse.csr_array[Any, tuple[int, int]] | sparse.csr_matrix[Any]"
 Matrix: TypeAlias = "Floats | Sparse"
 
+DEAD = 1e-5  # of the typical deviation of all features; what varies less is constant
+
 _CHUNK = 1 << 24  # numbers in one block of similarities
 
 
@@ -43,7 +45,10 @@ class Standardiser:
         """Measure ``X`` (N, D) in float64."""
         mean = X.mean(axis=0, dtype=np.float64)
         scale = X.std(axis=0, dtype=np.float64)
-        constant = scale <= 1e-7 * np.abs(mean)  # what rounding leaves of a constant float32 feature
+        # What rounding leaves of a constant feature: next to its own mean, or to what the others vary. Some networks
+        # have features that are all but zero; scaled up, their rounding would get weights of any size.
+        typical = float(np.median(scale[scale > 0])) if scale.any() else 0.0
+        constant = scale <= np.maximum(1e-7 * np.abs(mean), DEAD * typical)
         return cls(mean=mean, scale=np.where(constant, 1.0, scale))
 
     def transform(self, X: Floats) -> Single:

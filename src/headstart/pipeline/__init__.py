@@ -13,7 +13,7 @@ from headstart.pipeline._curve_result import CurveOptions, CurveResult
 from headstart.pipeline._domains import Compared, Domains
 from headstart.pipeline._entities import EntityErrors, Example
 from headstart.pipeline._evaluate import EvaluateResult, evaluate
-from headstart.pipeline._export import export
+from headstart.pipeline._export import cost_said, export
 from headstart.pipeline._fit import FitResult, fit
 from headstart.pipeline._forget import Forgotten, forget
 from headstart.pipeline._options import DEFAULT_BUDGET, LADDER, FitOptions, Reading, Say, say_nothing
@@ -66,6 +66,7 @@ __all__ = [
     "check_methods",
     "check_page",
     "compare",
+    "cost_said",
     "curve",
     "evaluate",
     "export",

@@ -22,8 +22,9 @@ from headstart.data import (
     make_folds,
     united_groups,
 )
+from headstart.engine import LocalEngine
 from headstart.errors import OptionError
-from headstart.features import FeatureSource, Progress, silent
+from headstart.features import FeatureSource, Progress, frozen_pass, silent
 from headstart.linear import cross_validate
 from headstart.pipeline._candidates import load_named
 from headstart.pipeline._corrections import Suspect
@@ -238,7 +239,7 @@ class _Look:
         known = look.Copies(
             of,
             look.comparable(look.signatures(altered), modality, signed),
-            _unit(np.asarray(self.source.features(self.backbone, altered), dtype=np.float32) - centre),
+            _unit(_unstored(self.backbone, altered) - centre),
         )
         return look.near_duplicates(look.comparable(signed, modality), _unit(X - centre), known, same=copies)
 
@@ -375,6 +376,14 @@ def _said_of_leak(found: look.Leak, label: str, where: str) -> Finding:
     else:
         fix = "Nothing, if it follows from what is shown; if the classes were made differently, make them alike."
     return Finding("metadata-leak", "warning" if found.alarm else "info", where, told, fix)
+
+
+def _unstored(backbone: Backbone, dataset: Dataset) -> npt.NDArray[np.float32]:
+    """Return features (n, D) of the last layer, without leaving in the store what belongs to no item of the data."""
+    found, view = np.empty((len(dataset), backbone.num_features), dtype=np.float32), backbone.views.index("last")
+    for rows in frozen_pass(backbone, dataset.items, engine=LocalEngine()):
+        found[rows.positions] = rows.values[:, view]
+    return found
 
 
 def _unit(X: npt.NDArray[np.float32]) -> npt.NDArray[np.float32]:

@@ -143,6 +143,9 @@ class Promised:
             if asked:
                 raise OptionError(f"nothing can be promised: {NOT_KEPT}", fix=FIT_AGAIN)
             return cls(confidence, classes, wanted)
+        if wanted.max_error is not None and wanted.specificity is not None:
+            found = "--max-error abstains by the most probable class, and --specificity may say the other one"
+            raise OptionError(found, fix="Ask for one of the two.")
         abstention = None
         if wanted.max_error is not None and (abstention := held.abstention(wanted.max_error)) is None:
             found = (

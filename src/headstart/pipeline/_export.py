@@ -1,5 +1,6 @@
 """Export: a saved model in a format that other tools read; the folder is there whole and checked, or not at all."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Literal, final
@@ -11,7 +12,7 @@ from headstart.artifact import Artifact
 from headstart.data import Dataset, Item, hash_item, load_items
 from headstart.engine import whole_or_absent
 from headstart.errors import ArtifactError, DataError, OptionError
-from headstart.evaluation import Comparison, Fold, compare, score
+from headstart.evaluation import Comparison, Fold, compare, greater_is_better, score
 from headstart.export import ASKABLE, RECORD, Asked, Exported, answers_of
 from headstart.export import export as write_export
 from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
@@ -19,6 +20,7 @@ from headstart.pipeline._options import Reading, Say, labels_of, say_nothing
 from headstart.pipeline._values import plain
 
 CALIBRATED_ON: Final = 64  # items of the training part
+FEWEST_SCORED: Final = 10
 
 
 def export(
@@ -73,7 +75,9 @@ def export(
     with whole_or_absent(output, "the export", raises=ArtifactError) as partial:
         exported = write_export(saved, partial, format=format, final=output, items=items, asked=asked)
         if labelled is not None:
-            exported = exported.with_facts(partial, {"int8_cost": labelled.cost(saved, partial)})
+            cost = labelled.cost(saved, partial)
+            _check_cost(cost, saved.folder)
+            exported = exported.with_facts(partial, {"int8_cost": cost}, title="What 8 bits cost", said=cost_said(cost))
         _check_output(output, overwrite)  # something may have taken the name meanwhile
     return exported
 
@@ -98,6 +102,23 @@ def _check_asked(format: str, *, int8: bool, check: str | Path | None, wanted: W
     if int8 and check is None:
         problem = "weights of 8 bits change answers, and what that costs is measured on labelled data"
         raise OptionError(problem, where="--int8", fix="Add --check DATA, the data the model was made from.")
+
+
+def cost_said(cost: Mapping[str, Any]) -> str:
+    """Say what 8 bits cost."""
+    low, high = cost["interval"]
+    return (
+        f"With 8 bits {cost['metric']} is {cost['8 bits']:.3f}, with 32 {cost['32 bits']:.3f}, of {cost['n']} items: "
+        f"{cost['difference']:+.3f} [{low:+.3f}, {high:+.3f}]."
+    )
+
+
+def _check_cost(cost: Mapping[str, Any], folder: Path) -> None:
+    """Refuse 8 bits that make a model worse beyond noise."""
+    low, high = cost["interval"]
+    if high < 0 if greater_is_better(cost["metric"]) else low > 0:
+        fix = "Nothing was written. Leave --int8 out."
+        raise ArtifactError(f"8 bits make it worse beyond noise. {cost_said(cost)[:-1]}", where=str(folder), fix=fix)
 
 
 def _asked(saved: Artifact, wanted: Wanted) -> Asked:
@@ -153,9 +174,10 @@ class _Labelled:
         trained, tested = _own(saved, "train"), _own(saved, "test")
         test = [i for i, item in enumerate(dataset.hashes) if item in tested]
         scored = test or [i for i, item in enumerate(dataset.hashes) if item not in trained]
-        if not scored:
-            problem = "expected items that the model was not trained on, found none"
-            raise DataError(problem, where=str(source), fix="Give labelled data with other items.")
+        if len(scored) < FEWEST_SCORED:
+            problem = f"expected {FEWEST_SCORED} items that the model was not trained on, found {len(scored)}"
+            fix = "Give other labelled data: one that has no test part was all trained on."
+            raise DataError(problem, where=str(source), fix=fix)
         own = [item for item, hashed in zip(dataset.items, dataset.hashes, strict=True) if hashed in trained]
         step = max(1, len(own) // CALIBRATED_ON)
         return cls(dataset.take(scored), tuple(own[::step][:CALIBRATED_ON]))

@@ -113,7 +113,8 @@ class Promises:
                     row["abstain"] = bool(p.max() < self.abstain_below)
                 if self.positive is not None:
                     column, threshold = self.positive
-                    row["label"] = self.classes[column if p[column] >= threshold else 1 - column]
+                    row["label"] = said = self.classes[column if p[column] >= threshold else 1 - column]
+                    row["set"] += [] if said in row["set"] else [said]
         if self.novelty is not None and features is not None and features.dtype != object:
             for row, value in zip(rows, self.novelty.of(features), strict=True):
                 row["novelty"] = float(value)
