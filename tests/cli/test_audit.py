@@ -31,8 +31,8 @@ def test_the_plain_check_says_what_it_has_not_looked_at(run, texts):
 
 
 def test_the_next_command_reads_the_data_alike(run, texts):
-    _, out, _ = run("check", texts, "--group", "filename:(.*)", "--task", "classification")
-    asked = f"{texts} --task classification --group 'filename:(.*)'"
+    _, out, _ = run("check", texts, "--label", "label", "--task", "classification")
+    asked = f"{texts} --task classification --label label"
     assert f"headstart fit {asked} -o MODEL" in out
     assert f"headstart check {asked} --deep" in out
 

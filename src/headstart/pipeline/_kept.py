@@ -76,8 +76,9 @@ def _names(label: str, kind: str) -> list[str]:
 
 
 def finding_facts(each: Finding) -> dict[str, str]:
-    """Return a finding as JSON values, with the place it names."""
-    return {"severity": each.severity, "kind": each.kind, "found": each.found, "fix": each.fix, "where": each.where}
+    """Return a finding as JSON values, with the place it names, but for where that lies on this machine."""
+    where = Path(each.where).name if Path(each.where).is_absolute() else each.where
+    return {"severity": each.severity, "kind": each.kind, "found": each.found, "fix": each.fix, "where": where}
 
 
 def _nameless(each: Finding) -> dict[str, str]:

@@ -139,7 +139,7 @@ def said_of(source: Dataset | None) -> list[str]:
     if source is None:
         return []
     notes = [*source.notes, *notes_on_left_out(source), *warnings_on(source, among=OF_WHAT_TRAINS)]
-    return [f"{source.source}: {note}" for note in notes]
+    return [f"{Path(source.source).name}: {note}" for note in notes]
 
 
 def trained_too(pooled: Dataset, plan: Plan, outcome: Outcome) -> tuple[str, ...]:

@@ -1,22 +1,24 @@
 """An ONNX export as a server sees it: limits go with what is read, the rest is the export's own runtime."""
 
 from collections.abc import Sequence
-from typing import Any, Protocol, final
+from typing import TYPE_CHECKING, Any, Protocol, final
 
-from headstart.runtime import Item, Kind, Modality
 from headstart.serve._limits import Limits
 from headstart.serve._served import Payload, Row, encoded_of, text_of
+
+if TYPE_CHECKING:
+    from headstart.runtime import Item, Kind, Modality
 
 
 class Runtime(Protocol):
     """What an export offers."""
 
     @property
-    def modality(self) -> Modality:
+    def modality(self) -> "Modality":
         """What it takes."""
 
     @property
-    def kind(self) -> Kind:
+    def kind(self) -> "Kind":
         """What it predicts."""
 
     @property
@@ -27,7 +29,7 @@ class Runtime(Protocol):
     def promises(self) -> Sequence[str]:
         """What its answers promise, a sentence each."""
 
-    def read(self, item: Item) -> Any:
+    def read(self, item: "Item") -> Any:
         """Decode one item; raises DataError."""
 
     def answer(self, items: Sequence[Any]) -> list[Row]:
