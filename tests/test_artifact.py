@@ -490,7 +490,7 @@ def test_where_other_values_cannot_be_written_the_model_stays(tmp_path, monkeypa
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "no space")
 
-    monkeypatch.setattr(artifact, "_write_json", full)
+    monkeypatch.setattr(artifact, "write_json", full)
     with pytest.raises(ArtifactError, match="the disk is full"):
         artifact.replace_documents(folder, evaluation={}, data={})
     monkeypatch.undo()

@@ -130,7 +130,7 @@ def save(
     with writing("the model", folder, raises=ArtifactError, fix=fix):
         backbones.write_tensors(folder / WEIGHTS, tensors)
         for name, values in documents.items():
-            _write_json(folder / name, values)
+            write_json(folder / name, values)
         for name, content in model.backbone.assets.items():
             path = folder / "assets" / name
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -202,10 +202,10 @@ def replace_documents(folder: Path, *, evaluation: Mapping[str, Any], data: Mapp
     with writing("the model", folder, raises=ArtifactError, fix="Free space there, and repeat the command."):
         for name, values in fresh.items():
             path = folder / f"{name}.new"
-            _write_json(path, values)
+            write_json(path, values)
             manifest["files"][name] = {"bytes": path.stat().st_size, "sha256": hash_item(path)}
         manifest["checksum"] = _checksum(manifest)
-        _write_json(folder / f"{MANIFEST}.new", manifest)
+        write_json(folder / f"{MANIFEST}.new", manifest)
         for name in (*fresh, MANIFEST):
             (folder / f"{name}.new").replace(folder / name)
 
@@ -402,7 +402,8 @@ def _head(tensors: Mapping[str, torch.Tensor], kind: str, task: Task) -> Head:
     return LinearModel(arrays["weights"], arrays["bias"], link=link)
 
 
-def _write_json(path: Path, values: Mapping[str, Any]) -> None:
+def write_json(path: Path, values: Any) -> None:
+    """Write JSON values as all documents of a folder are written."""
     path.write_text(json.dumps(values, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 
 
@@ -426,7 +427,7 @@ def _write_manifest(folder: Path, number: int) -> None:
     }
     values: dict[str, Any] = {"format": number, "headstart": version("headstart"), "files": files}
     values["checksum"] = _checksum(values)
-    _write_json(folder / MANIFEST, values)
+    write_json(folder / MANIFEST, values)
 
 
 def _read_manifest(folder: Path) -> dict[str, Any]:

@@ -29,6 +29,7 @@ __all__ = [
     "OptionError",
     "StoreError",
     "TrainingError",
+    "first_line",
     "writing",
 ]
 
@@ -89,6 +90,11 @@ class TrainingError(HeadstartError, RuntimeError):
 
 class MissingExtraError(HeadstartError, ImportError):
     """An optional dependency is needed and not installed."""
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of a library says, in at most 200 signs."""
+    return (str(error).splitlines() or [type(error).__name__])[0][:200]
 
 
 @contextmanager

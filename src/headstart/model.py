@@ -58,6 +58,11 @@ class AdaptedModel:
     strategy: str = "probe()"
     base: Base | None = None
 
+    @property
+    def pretrained(self) -> str:
+        """The address of the network that it started from."""
+        return self.backbone.name if self.base is None else self.base.name
+
     def __repr__(self) -> str:
         """Name the parts; the weights would fill screens."""
         kind, outputs = self.task.kind, self.task.n_outputs

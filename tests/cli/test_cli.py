@@ -87,6 +87,11 @@ def test_evaluate_shows_the_score_and_every_class(run, model, tmp_path):
     assert json.loads(out)["test"]["metric"] == "macro_f1"
 
 
+def test_evaluating_on_what_was_trained_on_says_so_before_the_score(run, model, texts_csv):
+    _, out, _ = run("evaluate", model, texts_csv)
+    assert out.index("were in the model's training part: the score is too good") < out.index("Accuracy")
+
+
 def test_check_says_what_is_there_and_what_to_type_next(run, texts_csv):
     status, out, _ = run("check", texts_csv)
     assert status == 0
@@ -171,7 +176,9 @@ def test_help_is_quick_and_loads_no_deep_learning_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
-@pytest.mark.parametrize("words", [["check", "DATA"], ["cache", "list"], ["models", "list"]])
+@pytest.mark.parametrize(
+    "words", [["check", "DATA"], ["cache", "list"], ["models", "list"], ["fit", "nothing-there", "-o", "m"]]
+)
 def test_commands_that_need_no_network_weights_load_no_torch(words, texts_csv, tmp_path):
     words = [str(texts_csv) if word == "DATA" else word for word in words]
     code = (

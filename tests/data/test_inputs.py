@@ -4,6 +4,7 @@ import io
 import sys
 
 import pytest
+from PIL import Image
 
 from headstart.data import Document, load_items
 from headstart.errors import DataError
@@ -98,3 +99,18 @@ def test_models_of_other_kinds_take_texts_as_before(tmp_path):
     (tmp_path / "a.conll").write_text("Paris\n")
     [(name, item)] = load_items([tmp_path / "a.conll"], "text")
     assert (name, item.problem) == (str(tmp_path / "a.conll"), "expected texts, found tagged texts")
+
+
+def test_what_a_folder_holds_besides_is_passed_over_and_said(tmp_path):
+    (tmp_path / "a.txt").write_text("fine")
+    (tmp_path / "sub").mkdir()
+    (tmp_path / "sub" / "notes.md").write_text("# notes")
+    (tmp_path / "b.png").write_bytes(b"")
+    said: list[str] = []
+    assert len(items(tmp_path, say=said.append)) == 1
+    assert said == [f"{tmp_path}: files that are not texts, passed over: 2 (first: 'b.png')."]
+    (tmp_path / "images").mkdir()
+    Image.new("RGB", (4, 4)).save(tmp_path / "images" / "c.png")
+    said.clear()
+    assert len(load_items([str(tmp_path / "images")], "image", say=said.append)) == 1
+    assert said == []

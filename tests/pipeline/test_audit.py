@@ -4,19 +4,21 @@ import csv
 import io
 import json
 import shutil
+from dataclasses import replace
 
 import numpy as np
 import pytest
 from PIL import Image, ImageOps
 
 import headstart
-from headstart.audit import label_errors
+from headstart.audit import Leak, label_errors
 from headstart.data import load, make_folds, united_groups
 from headstart.errors import OptionError
 from headstart.examples import digits
 from headstart.features import FeatureSource, Store
 from headstart.linear import cross_validate
 from headstart.pipeline import Reading, audit, check_page, write_audit_page
+from headstart.pipeline._audit import _said_of_leak
 from headstart.pipeline._candidates import load_one, names_for
 from headstart.tasks import task_from_labels
 from tests.conftest import make_image, make_texts
@@ -173,6 +175,21 @@ def test_planted_leaks_in_photographs_are_found_and_no_others(shared, tmp_path):
     assert leak.alarm
     assert leak.by.startswith("border")
     assert any("'tulip'" in finding.found and finding.severity == "warning" for finding in named["metadata-leak"])
+
+
+def test_metadata_that_is_no_leak_is_not_called_one():
+    leak = Leak("made", 0.7, 0.9, 0.5, 0.1, 0.3, 0, 0.8, 0.7, 0.6, 0.95, "bytes", 0.75)
+    assert leak.worth_saying
+    assert not leak.alarm
+    said = _said_of_leak(leak, "cat", "pets")
+    assert (said.kind, said.severity) == ("metadata", "info")
+    assert said.found.startswith("no leak, but class 'cat' is told by 'bytes' alone")
+    alarm = replace(leak, area=0.95)
+    assert alarm.alarm
+    assert (_said_of_leak(alarm, "cat", "pets").kind, _said_of_leak(alarm, "cat", "pets").severity) == (
+        "metadata-leak",
+        "warning",
+    )
 
 
 @pytest.mark.slow

@@ -24,7 +24,7 @@ def test_rungs_baselines_and_proof_that_do_not_fit_are_left_out_and_said(tmp_pat
     assert result.outcome.rungs[1].reason == "not tried: no time is left"
     left_out = {
         "The baselines were left out for lack of time.",
-        "the comparison with random weights was left out for lack of time.",
+        "The comparison with random weights was left out for lack of time.",
     }
     assert left_out <= set(said)
     assert left_out <= set(result.to_dict()["notes"])
@@ -44,7 +44,7 @@ def test_training_from_scratch_is_given_up_where_time_holds_too_few_steps(texts_
     monkeypatch.setattr("headstart.search._proof.forecast", lambda *_, **__: TuningForecast(0.0, 1e7, 1.0))
     result = headstart.fit(texts_csv, tmp_path / "m", options=replace(TEXT, proof="full"), say=said.append)
     assert not any(name.startswith("from scratch") for name in result.outcome.baselines)
-    assert any(line.startswith("training from scratch was given up: 60 steps need") for line in said)
+    assert any(line.startswith("Training from scratch was given up: 60 steps need") for line in said)
 
 
 def test_a_run_resumed_without_its_budget_tries_what_it_would_have_tried(texts_csv, tmp_path, monkeypatch):

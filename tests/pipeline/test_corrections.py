@@ -2,12 +2,13 @@
 
 import csv
 
+import numpy as np
 import pytest
 
-from headstart.data import load
+from headstart.data import Plan, load, plan_split
 from headstart.errors import DataError, OptionError
-from headstart.pipeline import Reading, check_labels_table, write_suspects
-from headstart.pipeline._corrections import Suspect
+from headstart.pipeline import FitOptions, Reading, check_labels_table, fit, write_suspects
+from headstart.pipeline._corrections import Suspect, note_on_scored_corrections
 
 
 @pytest.fixture
@@ -54,6 +55,28 @@ def test_corrected_labels_are_taken_and_empty_ones_leave_the_item_out(table, pho
     assert found.notes[-1] == "Labels changed by suspects.csv: 1 of 3 rows; items left out by it: 1."
 
 
+def test_a_score_on_labels_of_which_some_were_corrected_says_how_far_it_may_flatter(table, photos):
+    change(table, r0="red")
+    dataset = Reading(labels_from=str(table)).load(photos)
+    everything = plan_split(dataset, seed=0, without_test="folds")
+    (said,) = note_on_scored_corrections(dataset, everything)
+    assert f"1 of the {len(dataset)} labels that are scored were corrected" in said
+    assert said.endswith(f"accuracy is lower by at most {1 / len(dataset):.3f}.")
+    with_it, without_it = (
+        Plan(np.setdiff1d(np.arange(len(dataset)), scored), np.array(scored), "test") for scored in ([0, 1], [1, 2])
+    )
+    assert "1 of the 2 labels" in note_on_scored_corrections(dataset, with_it)[0]
+    assert note_on_scored_corrections(dataset, without_it) == ()
+    assert note_on_scored_corrections(load(photos), everything) == ()
+
+
+def test_a_fit_on_corrected_labels_says_so_in_its_result(table, photos, tmp_path):
+    change(table, r0="red")
+    options = FitOptions(strategy="probe", proof="none")
+    found = fit(photos, tmp_path / "m", reading=Reading(labels_from=str(table)), options=options)
+    assert any("labels that are scored were corrected" in note for note in found.notes)
+
+
 def test_rows_that_fit_no_item_are_refused(table, photos):
     first = load(photos).items[0]
     first.rename(first.with_name("elsewhere.png"))
@@ -74,7 +97,7 @@ def test_labels_that_do_not_fit_are_refused(table, photos, texts_csv, values_csv
         Reading(labels_from=str(table)).load(photos)
     change(table, r0="red")
     lines = table.read_text().splitlines()
-    table.write_text("\n".join([*lines, lines[1].replace(",red,/", ",blue,/")]) + "\n")
+    table.write_text("\n".join([*lines, lines[1].replace(",red,,/", ",blue,,/")]) + "\n")
     with pytest.raises(DataError, match="expected one label for 'blue/blue 00.png', found 'blue' and 'red'"):
         Reading(labels_from=str(table)).load(photos)
     with pytest.raises(DataError, match="expected a table of corrected labels, found none"):

@@ -13,7 +13,7 @@ from PIL import Image
 import headstart
 from headstart import FitOptions, Reading, backbones
 from headstart.errors import DataError, OptionError
-from headstart.pipeline import RankOptions, RobustnessOptions
+from headstart.pipeline import Predictor, RankOptions, RobustnessOptions
 from tests.dicoms import SECRETS, write_dicom
 
 PROBE = FitOptions(backbones=("toy:image",), offline=True, strategy="probe", proof="none")
@@ -141,6 +141,8 @@ def test_predicting_another_kind_of_pixels_is_said(tmp_path):
     paths, said = write_all(tmp_path / "new", pictures(3), deep), []
     probabilities(tmp_path / "m", paths, say=said.append)
     assert "3 of 3 inputs have pixels of a kind that the model was not fitted on (first: " in said[0]
+    served = Predictor.open(tmp_path / "m").promises  # which looks at one picture at a time
+    assert served[-1].startswith("It was fitted on pictures of 8-bit pixels; in others what is black and white")
     said.clear()
     probabilities(tmp_path / "m", write_all(tmp_path / "also", pictures(3), FORMATS["16-bit PNG"]), say=said.append)
     assert said == []

@@ -92,7 +92,8 @@ def test_a_strategy_that_cannot_be_done_in_time_is_refused_before_it_trains(monk
 def test_what_a_strategy_may_take_is_said_before_and_reported(monkeypatch):
     predicting(monkeypatch, 1000.0)
     happened = []
-    outcome = go(topics(60), strategy=TINY, say=happened.append, progress=lambda what, *_: happened.append(what))
+    said = {"announce": happened.append, "progress": lambda what, *_: happened.append(what)}
+    outcome = go(topics(60), strategy=TINY, **said)
     (rung,) = outcome.rungs
     assert (rung.predicted_seconds, rung.predicted_megabytes) == (4100.0, 7.0)
     assert happened.index(f"{TINY} on toy:text: up to 4100 s and 7 MB expected.") < happened.index(str(TINY))

@@ -185,7 +185,7 @@ def test_an_interrupt_keeps_the_best_so_far_and_says_so(rungs_before):
 def test_what_a_rung_may_take_is_said_before_it_starts_and_not_again(monkeypatch):
     happened, decisions = [], Decisions()
     monkeypatch.setattr(_ladder, "forecast", lambda *_, **__: TuningForecast(1.5, 1000.0, 1234.5))
-    told = {"say": happened.append, "progress": lambda what, *_: happened.append(what), "decide": decisions}
+    told = {"announce": happened.append, "progress": lambda what, *_: happened.append(what), "decide": decisions}
     go(topics(60), TINY, FineTune(last=9), **told)
     (said,) = [text for text in happened if text.endswith(" expected.")]
     assert said == f"{TINY}: up to 4002 s and 1,235 MB expected."
@@ -371,7 +371,7 @@ def test_a_comparison_that_cannot_be_made_or_has_no_time_is_left_out_and_said(mo
     outcome = go(pictures(40), proof="full", say=said.append)
     assert len(outcome.baselines) == 2
     assert "No comparison with random weights: no layer's reset_parameters draws the weight w." in said
-    assert "training from scratch was given up: no layer's reset_parameters draws the weight w." in said
+    assert "Training from scratch was given up: no layer's reset_parameters draws the weight w." in said
     late = go(pictures(40), proof="full", say=said.append, deadline=time.monotonic() - 1)
     assert not late.baselines
-    assert "training from scratch was left out for lack of time." in said
+    assert "Training from scratch was left out for lack of time." in said

@@ -74,7 +74,7 @@ def test_a_proof_that_fails_is_given_up_and_said(kind):
 
     said = []
     assert guarded(problem_of(topics(30), say=said.append), fail, "the proof") == {}
-    assert said == ["the proof was given up: it broke."]
+    assert said == ["The proof was given up: it broke."]
 
 
 def drawn(y, *, seed=0, part=None):

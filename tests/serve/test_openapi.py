@@ -7,7 +7,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from headstart.serve import Access
+from headstart.serve import Access, Limits
+from headstart.serve._docs import ERROR, ROWS, describe, example_answer
 from tests.serve.conftest import TOKEN, Echo, Running, running
 from tests.serve.test_page import CLASSES, Answers
 
@@ -42,6 +43,17 @@ def test_every_answer_is_one_that_is_described(server: Running):
             case.validate_response(answer)
 
         ask()
+
+
+@pytest.mark.parametrize("kind", sorted(ROWS))
+def test_the_example_of_an_answer_is_one_that_is_described(kind):
+    jsonschema = pytest.importorskip("jsonschema_rs")
+    model = Answers("text", kind)
+    model.classes = ("a", "b", "c")
+    found = example_answer(model)
+    described = describe(model, Limits())["responses"][200]["content"]["application/json"]["schema"]
+    jsonschema.validate(described, found)
+    assert ERROR["required"] == [*found["predictions"][1]]
 
 
 VALUES = st.recursive(st.none() | st.text(), lambda of: st.lists(of) | st.dictionaries(st.text(), of))

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from headstart.backbones._batch import Batch, Words, interleave, pool_words
     from headstart.backbones._catalogue import Candidate, catalogue, find
     from headstart.backbones._frames import frame_backbone, frame_places
-    from headstart.backbones._load import candidates, card_of, licence_of, load, locate, rebuild
+    from headstart.backbones._load import candidates, card_of, known_licence, licence_of, load, locate, rebuild
     from headstart.backbones._long import LongSound, ReadsLong
     from headstart.backbones._lora import Lora, with_lora
     from headstart.backbones._names import parse_name
@@ -43,7 +43,7 @@ _HOMES = {
     "_batch": ("Batch", "Words", "interleave", "pool_words"),
     "_catalogue": ("Candidate", "catalogue", "find"),
     "_frames": ("frame_backbone", "frame_places"),
-    "_load": ("candidates", "card_of", "licence_of", "load", "locate", "rebuild"),
+    "_load": ("candidates", "card_of", "known_licence", "licence_of", "load", "locate", "rebuild"),
     "_long": ("LongSound", "ReadsLong"),
     "_lora": ("Lora", "with_lora"),
     "_names": ("parse_name",),
@@ -91,6 +91,7 @@ __all__ = [
     "from_scratch",
     "hash_state",
     "interleave",
+    "known_licence",
     "licence_of",
     "load",
     "load_tokenizer",

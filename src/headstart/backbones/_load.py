@@ -127,6 +127,14 @@ def licence_of(name: str) -> str | None:
     return None if known is None else known.licence
 
 
+def known_licence(name: str) -> str | None:
+    """Return what `licence_of` does; None also of what has no address, such as a network of the user's own."""
+    try:
+        return licence_of(name)
+    except BackboneError:
+        return None
+
+
 def card_of(name: str) -> Path:
     """Find the card of a starter backbone.
 

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor, nn
 
 from headstart.backbones._base import Backbone
-from headstart.errors import BackboneError, OptionError
+from headstart.errors import BackboneError, OptionError, first_line
 
 ATTENTION: Final = {
     *("query", "value", "q_lin", "v_lin", "q", "v", "q_proj", "v_proj", "query_proj", "value_proj"),
@@ -183,9 +183,8 @@ def _inject(backbone: Backbone, layers: Sequence[str], *, rank: int, alpha: floa
     try:
         peft.inject_adapter_in_model(peft.LoraConfig(**options), network)
     except (ValueError, TypeError, RuntimeError, AttributeError) as error:
-        message = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise BackboneError(
-            f"peft cannot adapt it ({message})", where=backbone.name, fix="Fine-tune the layers themselves."
+            f"peft cannot adapt it ({first_line(error)})", where=backbone.name, fix="Fine-tune the layers themselves."
         ) from error
     vars(network).pop("peft_config", None)  # peft leaves it on the network, which outlives the adapters
 

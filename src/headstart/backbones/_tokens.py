@@ -12,7 +12,7 @@ from headstart.backbones._texts import TokenCounts, collate_windows, count_token
 from headstart.backbones._transformers_chains import Network
 from headstart.backbones._words import as_document, collate_words
 from headstart.data import Item
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, first_line
 from headstart.runtime import WordPooling
 from headstart.runtime.tokens import PreparedWords, TextWindows, Windows, WordWindows
 
@@ -135,8 +135,3 @@ def _unknown_token(tokenizer: Tokenizer) -> int | None:
     token = model.get("unk_token")
     number: int | None = model.get("unk_id") if token is None else tokenizer.token_to_id(token)
     return number
-
-
-def first_line(error: Exception) -> str:
-    """Return what an error of a library says, in at most 200 signs."""
-    return (str(error).splitlines() or [type(error).__name__])[0][:200]

@@ -27,10 +27,10 @@ from headstart.backbones._base import Backbone
 from headstart.backbones._folder import Recipe, fill, left_out, read_json, read_weights, unfilled
 from headstart.backbones._tensors import write_tensors
 from headstart.backbones._texts import pool_tokens
-from headstart.backbones._tokens import TokenPreparer, first_line
+from headstart.backbones._tokens import TokenPreparer
 from headstart.backbones._transformers_chains import Network, chain
 from headstart.backbones._transformers_folder import POOLING_WORDS, longest_text, read_pooling, sentence_config
-from headstart.errors import BackboneError
+from headstart.errors import BackboneError, first_line
 
 _assemble: Final[Callable[..., Network]] = transformers.AutoModel.from_config  # it carries no types
 # Its own classes with a head, by what the head reads.

@@ -50,8 +50,8 @@ if TYPE_CHECKING:
 @click.option(
     "--labels",
     metavar="FILE.csv",
-    help="With --deep, a table of the suspicious items: change its column corrected (empty leaves the item out), and "
-    "give it to headstart fit --labels-from.",
+    help="With --deep, a table of the suspicious items, by name: change its column corrected (empty leaves the item "
+    "out), and give it to headstart fit --labels-from.",
 )
 @reading_options
 @transcripts_option

@@ -1,6 +1,8 @@
 """The command that makes a model: fit."""
 
 import json
+import sys
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -87,8 +89,10 @@ def fit(
     CoNLL columns (.conll), or as JSONL with text and spans; speech as a file with the columns path and transcript. The
     same command resumes an interrupted run.
     """
-    from headstart import pipeline
     from headstart.cli._render import fit_text
+
+    check_places(data, options["test"], options["source"], options["labels_from"], output=output, overwrite=overwrite)
+    from headstart import pipeline
 
     read = reading(options)
     chosen = pipeline.FitOptions(
@@ -97,7 +101,22 @@ def fit(
         examples="none" if no_examples else "auto",
     )
     result = fit_and_watch(data, output, reading=read, options=chosen, overwrite=overwrite, started=started)
-    click.echo(json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result))
+    watched = sys.stdout.isatty() and sys.stderr.isatty()
+    told = (
+        json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result, tried=not watched)
+    )
+    click.echo(told)
+
+
+def check_places(*sources: str | None, output: str, overwrite: bool) -> None:
+    """Refuse what is missing and an output that may not be replaced, before anything that takes seconds to load."""
+    from headstart.data import check_source
+    from headstart.partial import PartialFolder
+
+    for source in sources:
+        if source is not None:
+            check_source(Path(source))
+    PartialFolder(Path(output), overwrite="model" if overwrite else "never")
 
 
 def fit_and_watch(

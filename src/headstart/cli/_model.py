@@ -69,7 +69,7 @@ def evaluate(model: str, data: str, *, as_json: bool, plot: Path | None, **optio
 @click.option("--backbone", metavar="NAME", help="Where the backbone of a slim MODEL lies, if not where it was.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps.")
 @click.option("--offline", is_flag=True, help="Open no network connection.")
-@json_option
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document a line, one for each item.")
 def predict(
     model: str, inputs: tuple[str, ...], *, output: Path | None, overwrite: bool, as_json: bool, **options: Any
 ) -> None:

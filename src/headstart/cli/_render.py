@@ -38,11 +38,12 @@ MOST_ALIKE = 20
 SEVERITY = {"error": "red", "warning": "yellow", "info": "blue"}
 
 
-def fit_text(result: "FitResult") -> str:
+def fit_text(result: "FitResult", *, tried: bool = True) -> str:
     """Describe a finished fit on one screen.
 
     Args:
         result: What `headstart.fit` returned.
+        tried: Whether the table of what was tried is in it; where it was watched as it grew, it is there already.
 
     Returns:
         Lines of text.
@@ -51,7 +52,7 @@ def fit_text(result: "FitResult") -> str:
     lines = [""]
     if outcome.transfer_helped is False:
         lines += [click.style("Transfer did not help here: see the baselines.", fg="red", bold=True), ""]
-    lines += _choice_lines(result)
+    lines += _choice_lines(result, tried=tried)
     where = TRAINED_ANEW if outcome.chosen_once else HOW[outcome.score.how]
     lines += _score_lines(outcome.score, where + _drawn(result, outcome.score.how))
     if result.straddling:
@@ -127,13 +128,13 @@ def _time(result: "FitResult") -> str:
     )
 
 
-def _choice_lines(result: "FitResult") -> list[str]:
+def _choice_lines(result: "FitResult", *, tried: bool) -> list[str]:
     outcome = result.outcome
     settings = ", ".join(f"{name} {_setting(value)}" for name, value in outcome.chosen.items())
     chosen = f"{outcome.model.backbone.name}, {outcome.model.strategy} ({settings})"
     form = _form(outcome.score.metric, outcome.score.value)
     lines = [row("Chosen", click.style(chosen, bold=True))]
-    if len(outcome.rungs) > 1:
+    if tried and len(outcome.rungs) > 1:
         width = max(len(rung.name) for rung in outcome.rungs)
         table = [rung_heading(width), *(rung_line(rung, form, width) for rung in outcome.rungs)]
         lines += [row("Tried" if number == 0 else "", line) for number, line in enumerate(table)]
@@ -229,13 +230,14 @@ def evaluate_text(result: "EvaluateResult", model: str) -> str:
         Lines of text.
     """
     where = "on {n:,} examples" + _drawn(result, result.score.how)
-    lines = [row("Model", model), *_score_lines(result.score, where)]
+    lines = [row("Model", model), *(row("Note", click.style(note, fg="yellow")) for note in result.notes)]
+    lines += _score_lines(result.score, where)
     lines += _trust_lines(result)
     lines += _mistakes(result, result.classes) or _class_lines(result.classes)
     lines += slice_lines(result.slices)
     if result.robustness is not None:
         lines += robustness_lines(result.robustness)
-    return "\n".join([*lines, *(row("Note", note) for note in result.notes)])
+    return "\n".join(lines)
 
 
 def _class_lines(classes: Mapping[str, Mapping[str, float | int | None]], what: str = "class") -> list[str]:

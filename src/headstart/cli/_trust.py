@@ -41,8 +41,8 @@ def wanted_options(command: Command) -> Command:
         click.option(
             "--specificity",
             type=Rate(),
-            help="Of two classes, let pass this share of the other one: the threshold is fixed on held-out training "
-            "examples, such as 95%.",
+            help="Of two classes, the least share of the other one that is not taken for the one looked for, such as "
+            "95%; the threshold is fixed on held-out training examples.",
         ),
         click.option(
             "--max-error",

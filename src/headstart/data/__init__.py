@@ -13,6 +13,7 @@ from headstart.data._learning import learn_scale
 from headstart.data._lending import lend, without_copies
 from headstart.data._lists import Form, read_entities, read_texts
 from headstart.data._sides import given_sides, may_train
+from headstart.data._sources import check_source
 from headstart.data._stratify import types_present
 from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.data._writing import check_table_name, write_table
@@ -60,6 +61,7 @@ __all__ = [
     "Sound",
     "SoundFacts",
     "check_picture",
+    "check_source",
     "check_table_name",
     "describe_image",
     "given_sides",

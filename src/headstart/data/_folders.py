@@ -60,7 +60,7 @@ def from_folder(root: Path, names: Names, *, tables: Sequence[Path]) -> Found:
 def _with_transcripts(root: Path, names: Names) -> Found | None:
     if names.kind not in (None, "transcription"):
         return None
-    files = [path for path in _files(root) if not _is_hidden(path.name)]
+    files = [path for path in walk_files(root) if not _is_hidden(path.name)]
     sounds = [path for path in files if modality_of(path) == "audio"]
     texts = [path for path in files if path.suffix == ".txt"]
     fault = next((fault for path in sounds if (fault := name_fault(path.relative_to(root).as_posix()))), None)
@@ -101,7 +101,7 @@ def _is_dicom(path: Path) -> bool:
 
 def files_below(folder: Path, modality: Modality) -> list[Path]:
     """Return all images, or all sounds, in a folder and its sub-folders, sorted."""
-    return [path for path in _files(folder) if modality_of(path) == modality and not _is_hidden(path.name)]
+    return [path for path in walk_files(folder) if modality_of(path) == modality and not _is_hidden(path.name)]
 
 
 @final
@@ -133,7 +133,7 @@ class _Collected:
             self._add_classes(folder, part)
         for folder in folders:
             if folder.name.lower() not in PARTS_BY_NAME:
-                self.unparted += [self._name(path) for path in _files(folder)]
+                self.unparted += [self._name(path) for path in walk_files(folder)]
 
     def modality(self) -> Modality:
         """Say whether images or sounds were met; both are refused."""
@@ -149,7 +149,7 @@ class _Collected:
     def _add_classes(self, top: Path, part: Part | None) -> None:
         classes = _folders(top)
         for folder in classes:
-            items = self._items(_files(folder))
+            items = self._items(walk_files(folder))
             self.nested += [self._name(path) for path in items if path.parent != folder]
             self.rows += [Row(path, self._name(path), folder.name.strip(), part=part) for path in items]
             if not items:
@@ -194,7 +194,7 @@ def _folders(top: Path) -> list[Path]:
     return sorted(path for path in top.iterdir() if path.is_dir() and not _is_hidden(path.name))
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def walk_files(folder: Path) -> Iterator[Path]:
     """Walk in the order of names; linked sub-folders are not entered, since links can form rings."""
     for base, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if not _is_hidden(name))

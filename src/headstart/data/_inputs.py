@@ -7,7 +7,7 @@ from pathlib import Path
 
 from headstart.data._conll import CONLL_SUFFIXES
 from headstart.data._facts import Facts, opened
-from headstart.data._folders import files_below, name_fault
+from headstart.data._folders import files_below, name_fault, walk_files
 from headstart.data._lines import split_lines
 from headstart.data._manifests import only, text_entries
 from headstart.data._rows import Names, Row
@@ -18,6 +18,12 @@ from headstart.errors import DataError
 from headstart.runtime import Document, Item, Modality
 from headstart.tasks import Kind
 
+Say = Callable[[str], None]
+
+
+def _say_nothing(_text: str) -> None:
+    """Do nothing."""
+
 
 def load_items(
     inputs: Sequence[str | Path],
@@ -26,6 +32,7 @@ def load_items(
     text: str | None = None,
     kind: Kind = "classification",
     look: Callable[[str, Facts], None] | None = None,
+    say: Say = _say_nothing,
 ) -> list[tuple[str, Item | DataError]]:
     """Read inputs for prediction; what cannot be read stands as an error in its place.
 
@@ -37,12 +44,13 @@ def load_items(
         kind: What the model predicts. For ``tagging`` items are `Document`, a ``.txt`` file is one, and so is each
             sentence of CoNLL columns, whose tags are not read.
         look: Told the name of each image or sound that can be read, and the facts about it.
+        say: Told what of a folder is passed over.
 
     Returns:
         In input order, the name of each input (path of a file, ``file:line`` of a text) with the item or its error.
     """
     names = Names(text=text, labelled=False, modality=modality, kind="tagging" if kind == "tagging" else None)
-    entries = [entry for one in inputs for entry in _input_entries(str(one), modality, names)]
+    entries = [entry for one in inputs for entry in _input_entries(str(one), modality, names, say)]
     named = [(entry.where, entry) if isinstance(entry, DataError) else (_name(entry), entry) for entry in entries]
     if modality == "text":
         return [(name, entry if isinstance(entry, DataError) else _text_item(entry, kind)) for name, entry in named]
@@ -54,7 +62,7 @@ def load_items(
     return found
 
 
-def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Row | DataError]:
+def _input_entries(source: str, modality: Modality, names: Names, say: Say) -> Iterable[Row | DataError]:
     """Return the rows of one input of a prediction; an input that cannot be read at all is one error."""
     try:
         if source == "-":
@@ -65,7 +73,7 @@ def _input_entries(source: str, modality: Modality, names: Names) -> Iterable[Ro
         if modality != "text" and path.suffix.lower() not in TABLE_SUFFIXES and not path.is_dir():
             return [Row(path, source)]
         if path.is_dir():
-            return _folder_entries(path, modality, names)
+            return _folder_entries(path, modality, names, say)
         if not path.exists():
             return [DataError("expected a file, found no such file", where=source, fix="Check the path.")]
         found = find_in_file(path, names)
@@ -84,18 +92,22 @@ def _as_given(entry: Row | DataError, name: str, source: str) -> Row | DataError
     return DataError(entry.problem, where=source + entry.where.removeprefix(name), fix=entry.fix)
 
 
-def _folder_entries(folder: Path, modality: Modality, names: Names) -> list[Row | DataError]:
+def _folder_entries(folder: Path, modality: Modality, names: Names, say: Say) -> list[Row | DataError]:
     manifests = [path for path in sorted(folder.glob("manifest.*")) if path.suffix.lower() in TABLE_SUFFIXES]
     if manifests:
-        return list(_input_entries(str(only(manifests)), modality, names))
+        return list(_input_entries(str(only(manifests)), modality, names, say))
+    entries: list[Row | DataError]
     if modality != "text":
-        entries: list[Row | DataError] = [
-            name_fault(str(path)) or Row(path, str(path)) for path in files_below(folder, modality)
-        ]
+        files = files_below(folder, modality)
+        entries = [name_fault(str(path)) or Row(path, str(path)) for path in files]
     else:
         read = {*TABLE_SUFFIXES, ".txt", *(CONLL_SUFFIXES if names.kind == "tagging" else ())}
         files = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in read]
-        entries = [entry for path in files for entry in _input_entries(str(path), modality, names)]
+        entries = [entry for path in files for entry in _input_entries(str(path), modality, names, say)]
+    others = sorted({*walk_files(folder)} - {*files})
+    if others:
+        first = others[0].relative_to(folder).as_posix()
+        say(f"{folder}: files that are not {PLURALS[modality]}, passed over: {len(others):,} (first: {first!r}).")
     if not entries:
         raise DataError(
             f"expected {PLURALS[modality]}, found none in the folder", where=str(folder), fix="Check the path."

@@ -1,4 +1,4 @@
-"""Who speaks, or whose picture it is, guessed from a column or from file names: suggested as ``--group``, never taken.
+"""Who speaks, or whose picture it is, guessed from columns, headers or names: suggested as ``--group``, never taken.
 
 The same voice or patient in training and test makes a score too good. Recordings have names such as
 ``1089-134686-0000.flac`` or ``go_anna_07.wav``: a part is suggested where all names have the same number of them, the
@@ -18,7 +18,9 @@ from typing import Final
 from headstart.data._findings import Finding
 from headstart.data._rows import Row
 from headstart.data._table import Table
+from headstart.errors import DataError
 from headstart.runtime import Modality
+from headstart.runtime.pictures import hashed_value, is_dicom_file
 
 _COLUMNS: Final[dict[Modality, tuple[str, ...]]] = {
     "audio": ("speaker", "speaker_id", "speakerid", "client_id", "spk", "spk_id"),
@@ -40,6 +42,7 @@ _SAYS: Final[dict[Modality, tuple[str, str, str]]] = {
         "If so, pass it; else the score may be of patients or objects known already.",
     ),
 }
+PATIENT: Final = "PatientID"
 _BETWEEN: Final = re.compile("[_-]")
 _FEWEST: Final = 6  # names that could show a system
 _LEAST: Final = 3  # recordings of a speaker, on average
@@ -73,8 +76,8 @@ def group_column(table: Table, label: str, modality: Modality) -> Finding | None
     return _suggested(table.path.name, f"column {named!r}", f'"{named}"' if " " in named else named, modality)
 
 
-def groups_in_names(rows: Sequence[Row], modality: Modality) -> Finding | None:
-    """Suggest a part of the file names that recurs as that of a speaker or patient would.
+def guessed_groups(rows: Sequence[Row], modality: Modality) -> Finding | None:
+    """Suggest what recurs as a speaker or patient would: a header's patient, else a part of the file names.
 
     Args:
         rows: Recordings or pictures without groups.
@@ -86,7 +89,22 @@ def groups_in_names(rows: Sequence[Row], modality: Modality) -> Finding | None:
     named = [row for row in rows if isinstance(row.item, Path)]
     if len(named) < max(_FEWEST, len(rows)):
         return None
-    return _in_recordings(named) if modality == "audio" else _in_pictures(named)
+    return _in_recordings(named) if modality == "audio" else _in_headers(named) or _in_pictures(named)
+
+
+def _in_headers(rows: Sequence[Row]) -> Finding | None:
+    """Suggest the patient of DICOM headers, where some patient has several pictures; values are compared as hashes."""
+    if not all(is_dicom_file(row.item) for row in rows):
+        return None
+    try:
+        patients = [hashed_value(row.item, PATIENT) for row in rows]
+    except DataError:  # what is wrong with a file is told where its pixels are read
+        return None
+    known = {patient for patient in patients if patient}
+    if None in patients or not 1 < len(known) < len(rows):
+        return None
+    said = f"{PATIENT} of the DICOM headers ({len(known):,} patients of {len(rows):,} pictures)"
+    return _suggested(rows[0].place, said, f"dicom:{PATIENT}", "image")
 
 
 def _in_recordings(rows: Sequence[Row]) -> Finding | None:

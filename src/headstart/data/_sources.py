@@ -12,14 +12,26 @@ from headstart.data._tables import TABLE_SUFFIXES, read_table
 from headstart.errors import DataError, OptionError
 
 
-def find(source: Path, names: Names) -> Found:
-    """Choose the layout: a file; a folder with a manifest; with tables that are parts; of images or sounds."""
+def check_source(source: Path) -> None:
+    """Refuse what is no place that data can lie at.
+
+    Args:
+        source: A file or a folder.
+
+    Raises:
+        DataError: There is nothing, or it is no name of a file.
+    """
     if fault := path_fault(source):
         raise fault
+    if not source.is_file() and not source.is_dir():
+        raise DataError("expected a file or a folder, found nothing", where=str(source), fix="Check the path.")
+
+
+def find(source: Path, names: Names) -> Found:
+    """Choose the layout: a file; a folder with a manifest; with tables that are parts; of images or sounds."""
+    check_source(source)
     if source.is_file():
         return find_in_file(source, names)
-    if not source.is_dir():
-        raise DataError("expected a file or a folder, found nothing", where=str(source), fix="Check the path.")
     tables = sorted(path for path in source.iterdir() if _is_read(path, names) and path.is_file())
     manifests = [path for path in tables if path.stem.lower() == "manifest" and path.suffix.lower() in TABLE_SUFFIXES]
     if manifests:

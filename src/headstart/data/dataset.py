@@ -55,6 +55,8 @@ class Dataset:
             what is said (``transcription``).
         lent: N times whether an example is lent by another data set: it trains, and is never held out or scored; None
             where none is.
+        relabelled: N times whether the label was changed by a table of corrections; None where there was none. No part
+            of the fingerprint, as the labels themselves are.
         extra: Further columns to slice scores by, N values each by the column's name; no part of the fingerprint.
     """
 
@@ -71,6 +73,7 @@ class Dataset:
     left_out: tuple[LeftOut, ...] = field(default=())
     kind: Kind = "classification"
     lent: tuple[bool, ...] | None = None
+    relabelled: tuple[bool, ...] | None = None
     extra: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __len__(self) -> int:
@@ -90,7 +93,7 @@ class Dataset:
         """Return the examples at these indices, in this order; notes and source are kept."""
         chosen = [int(i) for i in indices]
         columns: dict[str, Any] = {}
-        for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "lent"):
+        for name in ("items", "places", "labels", "groups", "parts", "domains", "folds", "lent", "relabelled"):
             column = getattr(self, name)
             columns[name] = None if column is None else tuple(column[i] for i in chosen)
         columns["extra"] = {name: tuple(column[i] for i in chosen) for name, column in self.extra.items()}

@@ -14,7 +14,7 @@ from headstart.data._extra import extra_columns
 from headstart.data._facts import Facts, notes_on_items, of_one_kind, opened
 from headstart.data._findings import Finding
 from headstart.data._kinds import asked_kind, asked_modality, entities_in, label_sets, with_kind
-from headstart.data._name_groups import groups_in_names
+from headstart.data._name_groups import guessed_groups
 from headstart.data._rows import Found, Names, Row
 from headstart.data._sources import find, with_test
 from headstart.data._transcripts import too_long
@@ -150,7 +150,7 @@ def _groups(dataset: Dataset, found: Found, rows: Sequence[Row]) -> list[Finding
     said = any(finding.kind == "possible-groups" for finding in found.findings)
     if dataset.modality == "text" or dataset.groups or dataset.folds or dataset.labels is None or said:
         return []
-    guessed = groups_in_names(rows, dataset.modality)
+    guessed = guessed_groups(rows, dataset.modality)
     return [guessed] if guessed else []
 
 

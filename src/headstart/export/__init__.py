@@ -1,19 +1,18 @@
 """A model in the formats that other tools read: each folder is loaded again and must answer as the model does."""
 
-import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
 
-from headstart.artifact import Artifact
+from headstart.artifact import Artifact, write_json
+from headstart.backbones import known_licence
 from headstart.data import Item
 from headstart.errors import OptionError
 from headstart.export import _onnx, _peft, _timm, _transformers
-from headstart.export._base import NOTHING_ASKED, Asked, Written
-from headstart.export._card import card, licence_of_weights, versions
-from headstart.export._onnx import answers as answers_of
-from headstart.export._parity import TOLERANCE, Parity, check_parity, compare, varied
+from headstart.export._base import NOTHING_ASKED, Asked, Measured, Written
+from headstart.export._card import card, versions
+from headstart.export._parity import TOLERANCE, Parity, answer_both, check_parity, compare, varied
 
 __all__ = [
     "ASKABLE",
@@ -22,9 +21,9 @@ __all__ = [
     "RECORD",
     "Asked",
     "Exported",
+    "Measured",
     "Parity",
     "Written",
-    "answers_of",
     "export",
 ]
 
@@ -64,25 +63,6 @@ class Exported:
     licence: str | None
     files: Mapping[str, int]
     facts: Mapping[str, Any]
-
-    def with_facts(self, lies: Path, more: Mapping[str, Any], *, title: str, said: str) -> "Exported":
-        """Keep more of what was measured.
-
-        Args:
-            lies: Where the folder lies now.
-            more: JSON values.
-            title: Of a section of the card.
-            said: What it says.
-
-        Returns:
-            The same with these, which are in its record too.
-        """
-        changed = replace(self, facts={**self.facts, **more})
-        record = json.loads((lies / RECORD).read_text("utf-8"))
-        (lies / RECORD).write_text(json.dumps({**record, **more}, indent=1, ensure_ascii=False) + "\n", "utf-8")
-        with (lies / CARD).open("a", encoding="utf-8") as card_file:
-            card_file.write(f"\n## {title}\n\n{said}\n")
-        return changed
 
     def to_dict(self) -> dict[str, Any]:
         """Return it as JSON values."""
@@ -131,10 +111,14 @@ def export(
     final = final or folder
     saved.model.backbone.to("cpu")
     written = _onnx.write(saved, folder, asked) if format == ASKABLE else FORMATS[format](saved, folder)
-    parity = compare(saved.model, written, [*varied(saved.model.backbone), *items], given=len(items))
+    made_up = varied(saved.model.backbone)
+    answers = answer_both(saved.model, written, [*made_up, *items])
+    parity = compare(answers, saved.model.task, given=len(items))
     if written.exact:
         check_parity(parity, where=str(saved.folder), tool=written.library)
-    (folder / CARD).write_text(card(saved, written, parity, format=format), encoding="utf-8")
+    measured = None if asked.measure is None else asked.measure(*answers.since(len(made_up)))
+    said = card(saved, written, parity, measured, format=format)
+    (folder / CARD).write_text(said, encoding="utf-8")
     files = {path.relative_to(folder).as_posix(): path.stat().st_size for path in sorted(folder.rglob("*"))}
     exported = Exported(
         final,
@@ -142,10 +126,10 @@ def export(
         parity,
         written.call.replace("{folder}", str(final)),
         written.limits,
-        licence_of_weights(saved),
+        known_licence(saved.model.pretrained),
         files,
-        written.facts,
+        {**written.facts, **({} if measured is None else measured.facts)},
     )
     record = {**exported.to_dict(), "folder": final.name, "load": written.call, "versions": versions()}
-    (folder / RECORD).write_text(json.dumps(record, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_json(folder / RECORD, record)
     return exported

@@ -1,6 +1,7 @@
 """What every format gives back once its files are written, and what it may export."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final, final
 
@@ -8,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from headstart.data import Item
-from headstart.errors import ArtifactError
+from headstart.errors import ArtifactError, BackboneError, MissingExtraError, first_line
 from headstart.linear import LINKS, FrameModel, KNearest, LinearModel
 from headstart.model import AdaptedModel
 from headstart.runtime import Promises
@@ -51,6 +52,22 @@ class Written:
 
 @final
 @dataclass(frozen=True)
+class Measured:
+    """What was measured of an export on the items that were given.
+
+    Attributes:
+        title: Of a section of the card.
+        said: What it says.
+        facts: The same as JSON values, for the record.
+    """
+
+    title: str
+    said: str
+    facts: Mapping[str, Any]
+
+
+@final
+@dataclass(frozen=True)
 class Asked:
     """What an exported model is to promise, and how small it is to be.
 
@@ -60,6 +77,7 @@ class Asked:
         notes: What they promise, a sentence each.
         int8: Whether weights have 8 bits.
         calibration: Items by which the range of activations is measured for that; made-up ones where there are none.
+        measure: Told the answers of model and export to the items that were given; nothing more is measured where None.
     """
 
     promises: Promises | None = None
@@ -67,9 +85,36 @@ class Asked:
     notes: tuple[str, ...] = ()
     int8: bool = False
     calibration: Sequence[Item] = ()
+    measure: Callable[[NDArray[Any], NDArray[Any]], Measured] | None = None
 
 
 NOTHING_ASKED: Final = Asked()
+
+
+@contextmanager
+def translated(what: str, *, where: str, missing: str, fix: str) -> Iterator[None]:
+    """Turn what the libraries that make graphs raise into one line.
+
+    Args:
+        what: What cannot be done, for the message.
+        where: The network or the file.
+        missing: The package that is not installed, where an import fails without a name.
+        fix: What to do about a failure.
+
+    Yields:
+        Nothing.
+
+    Raises:
+        MissingExtraError: A package is not installed.
+        BackboneError: Anything else failed.
+    """
+    try:
+        yield
+    except ImportError as error:
+        extra = "Type: pip install 'headstart[export]'"
+        raise MissingExtraError(f"{error.name or missing} is not installed", fix=extra) from error
+    except Exception as error:  # their passes raise nothing more specific
+        raise BackboneError(f"{what} ({first_line(error)})", where=where, fix=fix) from error
 
 
 def linear_head(model: AdaptedModel, tool: str) -> LinearModel:

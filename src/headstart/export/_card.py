@@ -9,9 +9,8 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any, Final
 
 from headstart.artifact import Artifact
-from headstart.backbones import licence_of
-from headstart.errors import HeadstartError
-from headstart.export._base import Written
+from headstart.backbones import known_licence
+from headstart.export._base import Measured, Written
 from headstart.export._parity import TOLERANCE, Parity
 
 PIPELINES: Final = {
@@ -41,38 +40,35 @@ HOW: Final = {
 }
 
 
-def card(saved: Artifact, written: Written, parity: Parity, *, format: str) -> str:  # noqa: A002 - the option's name
+def card(
+    saved: Artifact,
+    written: Written,
+    parity: Parity,
+    measured: Measured | None = None,
+    *,
+    format: str,  # noqa: A002
+) -> str:
     """Write the card of an exported model.
 
     Args:
         saved: The model and what was measured of it.
         written: The export.
         parity: How far its answers are from the model's.
+        measured: What else was measured of it.
         format: The format's name.
 
     Returns:
         Markdown with YAML on top.
     """
     parts = [*_front(saved, written), "", *_body(saved, written, parity, format)]
+    if measured is not None:
+        parts += ["", f"## {measured.title}", "", measured.said]
     return "\n".join(parts) + "\n"
-
-
-def licence_of_weights(saved: Artifact) -> str | None:
-    """Return the licence of the pretrained weights, where the catalogue or their folder states one."""
-    try:
-        return licence_of(_origin(saved))
-    except HeadstartError:
-        return None
-
-
-def _origin(saved: Artifact) -> str:
-    base = saved.model.base
-    return saved.model.backbone.name if base is None else base.name
 
 
 def _front(saved: Artifact, written: Written) -> Iterator[str]:
     model = saved.model
-    licence, base = licence_of_weights(saved), hub_name(_origin(saved))
+    licence, base = known_licence(model.pretrained), hub_name(model.pretrained)
     yield "---"
     yield f"license: {_yaml(licence or 'unknown')}"
     if base is not None:
@@ -128,7 +124,7 @@ def _summary(saved: Artifact) -> str:
     types = (task.n_outputs - 1) // 2
     what = WHAT[task.kind].format(n=task.n_outputs, item=ITEMS[modality], types=types)
     named = f" Outputs, in this order: {', '.join(task.classes[:100])}." if task.classes else ""
-    return f"This model {what}. It was adapted from `{_origin(saved)}` by transfer learning.{named}"
+    return f"This model {what}. It was adapted from `{saved.model.pretrained}` by transfer learning.{named}"
 
 
 def _parity(parity: Parity, kind: str, written: Written) -> Iterator[str]:

@@ -21,13 +21,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from headstart.backbones import Backbone, Batch, Words
-from headstart.errors import BackboneError, MissingExtraError
+from headstart.export._base import translated
 from headstart.linear import FrameModel, KNearest, LinearModel, shrunk_frequencies
 from headstart.model import AdaptedModel
 
 OPSET: Final = 18
 NAMES: Final = ("features", "outputs")
-EXTRA: Final = "Type: pip install 'headstart[export]'"
 
 
 class LinearHead(nn.Module):
@@ -200,21 +199,15 @@ def write_graph(model: AdaptedModel, path: Path, example: Sequence[NDArray[Any]]
     tensors = tuple(torch.from_numpy(each) for each in example)
     lengths = {name: torch.export.Dim(name) for axes in taken.axes for name in axes.values()}
     shapes = tuple({axis: lengths[name] for axis, name in axes.items()} for axes in taken.axes)
-    try:
-        with _quietly(), torch.no_grad():
-            found = torch.onnx.export(
-                graph, tensors, dynamo=True, dynamic_shapes=shapes, input_names=list(taken.names),
-                output_names=list(NAMES), opset_version=OPSET, verbose=False,
-            )  # fmt: skip
-            assert found is not None, "the exporter returns what it made"
-            found.save(str(path), external_data=False)
-    except ImportError as error:
-        raise MissingExtraError(f"{error.name or 'onnxscript'} is not installed", fix=EXTRA) from error
-    except Exception as error:  # the exporter raises whatever its passes raise
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        problem = f"PyTorch {torch.__version__} cannot write it as an ONNX graph ({said})"
-        fix = "Update torch and onnxscript, or serve the model folder itself."
-        raise BackboneError(problem, where=model.backbone.name, fix=fix) from error
+    what = f"PyTorch {torch.__version__} cannot write it as an ONNX graph"
+    fix = "Update torch and onnxscript, or serve the model folder itself."
+    with translated(what, where=model.backbone.name, missing="onnxscript", fix=fix), _quietly(), torch.no_grad():
+        found = torch.onnx.export(
+            graph, tensors, dynamo=True, dynamic_shapes=shapes, input_names=list(taken.names),
+            output_names=list(NAMES), opset_version=OPSET, verbose=False,
+        )  # fmt: skip
+        assert found is not None, "the exporter returns what it made"
+        found.save(str(path), external_data=False)
 
 
 @contextlib.contextmanager

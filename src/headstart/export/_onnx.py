@@ -9,7 +9,6 @@ predict.py, runtime/  what reads and answers: the files of `headstart.runtime`
 requirements.txt      what these need
 """
 
-import json
 import wave
 from collections.abc import Sequence
 from functools import partial
@@ -21,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from headstart.artifact import Artifact
+from headstart.artifact import Artifact, write_json
 from headstart.backbones import Backbone
 from headstart.data import hash_item
 from headstart.export._base import NOTHING_ASKED, Asked, Written
@@ -36,6 +35,7 @@ from headstart.runtime import Document, Item, Promises, Sound
 from headstart.runtime.exported import ARRAYS, AT_ONCE, FACTS, FORMAT, GRAPH, ExportedModel
 from headstart.runtime.predict import EXAMPLES
 from headstart.runtime.readers import reader_of
+from headstart.tasks import ragged
 
 HASHED: Final = (GRAPH, ARRAYS, TOKENIZER)
 
@@ -83,10 +83,11 @@ def write(saved: Artifact, folder: Path, asked: Asked = NOTHING_ASKED) -> Writte
         quantise(folder / GRAPH, [reader.feed([reader.read(item)]) for item in items], modality=model.backbone.modality)
     write_facts(folder, {**_facts(saved, promises, asked), "inputs": recipe.inputs})
     copy_runtime(folder, model.backbone.modality)
-    write_examples(model, folder)
+    opened = ExportedModel.open(folder)
+    write_examples(model, opened)
     call = "cd {folder}; pip install -r requirements.txt; python predict.py FILE"
     return Written(
-        answers=partial(answers, folder),
+        answers=partial(_answers, opened),
         library="onnxruntime",
         load=LOAD % ITEMS[model.backbone.modality],
         call=call,
@@ -97,42 +98,26 @@ def write(saved: Artifact, folder: Path, asked: Asked = NOTHING_ASKED) -> Writte
     )
 
 
-def answers(folder: Path, items: Sequence[Item]) -> NDArray[Any]:
-    """Answer items with an exported model.
-
-    Args:
-        folder: Where it lies.
-        items: N items.
-
-    Returns:
-        What `AdaptedModel.outputs` returns.
-    """
-    model = ExportedModel.open(folder)
+def _answers(model: ExportedModel, items: Sequence[Item]) -> NDArray[Any]:
+    """Answer items with an exported model, as `AdaptedModel.outputs` does."""
     each: list[NDArray[Any]] = []
     for start in range(0, len(items), AT_ONCE):
         read = [model.read(item) for item in items[start : start + AT_ONCE]]
         each += [outputs for _, outputs in model.outputs(read)]
     if model.kind == "transcription":
-        return _column([model.heard(p) for p in each])
-    return _column(each) if model.kind == "tagging" else np.concatenate(each)
-
-
-def _column(values: Sequence[Any]) -> NDArray[Any]:
-    column = np.empty(len(values), dtype=object)
-    for number, value in enumerate(values):
-        column[number] = value
-    return column
+        return ragged(model.heard(p) for p in each)
+    return ragged(each) if model.kind == "tagging" else np.concatenate(each)
 
 
 def write_facts(folder: Path, facts: dict[str, Any]) -> None:
     """Write ``preprocessing.json``, with the hashes of the files beside it as they are now."""
     files = {name: hash_item(folder / name) for name in HASHED if (folder / name).is_file()}
-    text = json.dumps({"format": FORMAT, **facts, "files": files}, indent=1, ensure_ascii=False)
-    (folder / FACTS).write_text(text + "\n", "utf-8")
+    write_json(folder / FACTS, {"format": FORMAT, **facts, "files": files})
 
 
-def write_examples(model: AdaptedModel, folder: Path) -> None:
+def write_examples(model: AdaptedModel, opened: ExportedModel) -> None:
     """Write made-up items as files, and what the exported model answers to them."""
+    folder = opened.folder
     kept: list[dict[str, str]] = []
     for number, item in enumerate(varied(model.backbone)):
         path = folder / "examples" / f"{number}{'.wav' if isinstance(item, Sound) else '.png'}"
@@ -143,9 +128,9 @@ def write_examples(model: AdaptedModel, folder: Path) -> None:
             _write_file(path, item)
             kept.append({"file": path.relative_to(folder).as_posix()})
     items = [folder / each["file"] if "file" in each else each["text"] for each in kept]
-    rows = ExportedModel.open(folder).predict(items)
+    rows = opened.predict(items)
     told = [{**each, "answer": row} for each, row in zip(kept, rows, strict=True)]
-    (folder / EXAMPLES).write_text(json.dumps(told, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    write_json(folder / EXAMPLES, told)
 
 
 def _example(backbone: Backbone, recipe: Recipe) -> list[Item]:

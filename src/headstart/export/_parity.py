@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any, Final, final
+from typing import Any, Final, NamedTuple, final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,7 @@ from headstart.data import Document, Item, Sound
 from headstart.errors import ArtifactError
 from headstart.export._base import Written
 from headstart.model import AdaptedModel
-from headstart.tasks import Heard
+from headstart.tasks import Heard, Task
 
 TOLERANCE: Final = 1e-4  # of a probability, or of the largest value
 TEXTS: Final = (
@@ -77,26 +77,47 @@ def varied(backbone: Backbone) -> list[Item]:
     return [_picture(rng, size, channels) for size in ((224, 224), (61, 40), (33, 90), (200, 31), (640, 480), (8, 8))]
 
 
-def compare(model: AdaptedModel, written: Written, items: Sequence[Item], *, given: int = 0) -> Parity:
-    """Answer items by the model and by the exported folder.
+class Answers(NamedTuple):
+    """What two say to the same N items.
+
+    Attributes:
+        ours: (N, ...) outputs of the model.
+        theirs: (N, ...) those of the export.
+        beyond: (N,) whether the format is known to answer an item otherwise.
+    """
+
+    ours: NDArray[Any]
+    theirs: NDArray[Any]
+    beyond: NDArray[np.bool_]
+
+    def since(self, first: int) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Return both answers from an item on."""
+        return self.ours[first:], self.theirs[first:]
+
+
+def answer_both(model: AdaptedModel, written: Written, items: Sequence[Item]) -> Answers:
+    """Answer items by the model and by the exported folder."""
+    ours = model.outputs(items)
+    theirs = written.answers(items) if items else ours
+    return Answers(ours, theirs, np.array(written.beyond(items), dtype=bool))
+
+
+def compare(answers: Answers, task: Task, *, given: int = 0) -> Parity:
+    """Say how far answers lie apart.
 
     Args:
-        model: The model.
-        written: The folder.
-        items: What to answer.
+        answers: Those of the model and of the export.
+        task: What they mean.
         given: How many of the items are the user's own.
 
     Returns:
-        How far the answers lie apart.
+        The largest difference, and how many are the same.
     """
-    if not items:
-        return Parity(n=0, given=0, difference=0.0, same=0)
-    ours, theirs = model.outputs(items), written.answers(items)
-    size = _size(ours) if model.task.kind == "regression" else 1.0
+    ours, theirs, beyond = answers
+    size = _size(ours) if task.kind == "regression" else 1.0
     apart = np.array([_apart(mine, other) / size for mine, other in zip(ours, theirs, strict=True)])
-    answers = zip(model.task.decode(ours), model.task.decode(theirs), strict=True)
-    same = np.array([_alike(mine, other) for mine, other in answers])
-    beyond = np.array(written.beyond(items), dtype=bool)
+    decoded = zip(task.decode(ours), task.decode(theirs), strict=True)
+    same = np.array([_alike(mine, other) for mine, other in decoded], dtype=bool)
     return Parity(
         n=int((~beyond).sum()),
         given=given,

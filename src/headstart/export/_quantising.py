@@ -12,10 +12,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from headstart.data import Modality
-from headstart.errors import BackboneError, MissingExtraError
+from headstart.export._base import translated
 from headstart.runtime.readers import Feed
 
-EXTRA: Final = "Type: pip install 'headstart[export]'"
 DYNAMIC: Final = ("MatMul", "Gemm", "Gather")
 STATIC: Final = ("Conv", "MatMul", "Gemm")
 
@@ -33,19 +32,14 @@ def quantise(graph: Path, feeds: Sequence[Feed], *, modality: Modality) -> None:
         BackboneError: onnxruntime cannot quantise it.
     """
     before, after = graph.with_name("prepared.onnx"), graph.with_name("quantised.onnx")
+    what = "onnxruntime cannot quantise the graph"
     try:
-        with _quietly():
+        with translated(what, where=str(graph), missing="onnx", fix="Leave --int8 out."), _quietly():
             if modality == "text":
                 _dynamic(graph, after)
             else:
                 _static(graph, before, after, feeds)
         after.replace(graph)
-    except ImportError as error:
-        raise MissingExtraError(f"{error.name or 'onnx'} is not installed", fix=EXTRA) from error
-    except Exception as error:  # onnxruntime raises whatever its passes raise
-        said = (str(error).splitlines() or [type(error).__name__])[0][:200]
-        fix = "Leave --int8 out."
-        raise BackboneError(f"onnxruntime cannot quantise the graph ({said})", where=str(graph), fix=fix) from error
     finally:
         before.unlink(missing_ok=True)
         after.unlink(missing_ok=True)

@@ -9,11 +9,10 @@ import torch
 from numpy.typing import NDArray
 
 from headstart.artifact import Artifact
-from headstart.backbones import read_timm_folder, write_timm_folder
+from headstart.backbones import known_licence, read_timm_folder, write_timm_folder
 from headstart.data import Item, read_image, read_pixels
 from headstart.errors import ArtifactError
 from headstart.export._base import FIX, Written, labels_of, linear_head, outputs_of
-from headstart.export._card import licence_of_weights
 from headstart.model import AdaptedModel
 
 LOAD = """import timm, torch
@@ -54,7 +53,7 @@ def write(saved: Artifact, folder: Path) -> Written:
         torch.from_numpy(head.weights),
         torch.from_numpy(head.bias),
         labels=labels_of(model),
-        licence=licence_of_weights(saved),
+        licence=known_licence(model.pretrained),
         folder=folder,
     )
     return Written(

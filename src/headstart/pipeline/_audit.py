@@ -375,7 +375,9 @@ def _said_of_leak(found: look.Leak, label: str, where: str) -> Finding:
         fix = "Make it alike in all classes (crop, pad, convert or record anew): a model can score without the task."
     else:
         fix = "Nothing, if it follows from what is shown; if the classes were made differently, make them alike."
-    return Finding("metadata-leak", "warning" if found.alarm else "info", where, told, fix)
+    if found.alarm:
+        return Finding("metadata-leak", "warning", where, told, fix)
+    return Finding("metadata", "info", where, f"no leak, but {told}", fix)
 
 
 def _unstored(backbone: Backbone, dataset: Dataset) -> npt.NDArray[np.float32]:

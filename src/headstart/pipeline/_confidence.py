@@ -93,7 +93,8 @@ def positive_class(classes: Sequence[str], name: str | None) -> int:
         return 1
     if name not in classes:
         known = " and ".join(map(repr, classes))
-        raise OptionError(f"--positive: expected one of the classes {known}, found {name!r}")
+        fix = "Write it as the data does."
+        raise OptionError(f"--positive: expected one of the classes {known}, found {name!r}", fix=fix)
     return list(classes).index(name)
 
 
@@ -173,11 +174,29 @@ class Promised:
                 f"{self.abstention.answered:.0%} of those are answered."
             )
         if self.positive is not None:
-            column, threshold = self.positive
-            yield (
-                f"{self.classes[column]!r} is said from a probability of {threshold:.3f} on, which lets pass "
-                f"{self.wanted.specificity:g} of the others."
+            yield self._said_of_positive(*self.positive)
+
+    def _said_of_positive(self, column: int, threshold: float) -> str:
+        name, other, share = self.classes[column], self.classes[1 - column], self.wanted.specificity
+        if threshold > 1:
+            return (
+                f"{name!r} is never said: so few examples of {other!r} were held out that no threshold promises a "
+                f"specificity of {share:g}."
             )
+        return (
+            f"{name!r} is said from a probability of {threshold:.3f} on: at least {share:.1%} of items that are "
+            f"{other!r} are then not taken for it (specificity), on items like the training part."
+        )
+
+    def promises_said(self) -> Iterator[str]:
+        """Say what the answers promise, that of sets of classes included."""
+        if self.thresholds is not None:
+            of_whom = "of the items of every class" if self.wanted.per_class else "of items"
+            yield (
+                f"The set of classes holds the right one for {self.wanted.coverage:.0%} {of_whom} like those that the "
+                "model was fitted on."
+            )
+        yield from self.notes()
 
     @property
     def promises(self) -> Promises:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from headstart.data import TABLE_SUFFIXES, Dataset, LeftOut, read_table, write_table
+from headstart.data import TABLE_SUFFIXES, Dataset, LeftOut, Plan, read_table, write_table
 from headstart.errors import DataError, OptionError
 
 CORRECTED: Final = "corrected"
@@ -86,6 +86,7 @@ def write_suspects(path: Path, dataset: Dataset, suspects: Sequence[Suspect]) ->
             "suggested": each.suggested,
             "score": "" if each.score != each.score else round(each.score, 4),
             CORRECTED: label,
+            "part": "" if dataset.parts is None else dataset.parts[each.index],
             "item": str(dataset.items[each.index]),
         }
     return write_table(path, rows.values())
@@ -111,13 +112,36 @@ def with_corrections(dataset: Dataset, path: Path) -> Dataset:
         raise OptionError(f"--labels-from corrects classes, found {found}", where=str(path), fix="Leave it out.")
     wanted = _read(path, dataset)
     labels = [wanted.get(i, label) for i, label in enumerate(dataset.labels)]
-    changed = sum(bool(new) and new != old for new, old in zip(labels, dataset.labels, strict=True))
+    changed = [bool(new) and new != old for new, old in zip(labels, dataset.labels, strict=True)]
     away = [i for i, label in enumerate(labels) if not label]
     reason = f"its corrected label in {path.name} is empty"
     out = tuple(LeftOut(dataset.places[i], reason) for i in away)
-    note = f"Labels changed by {path.name}: {changed} of {len(wanted)} rows; items left out by it: {len(away)}."
-    kept = replace(dataset, labels=tuple(labels)).take(i for i, label in enumerate(labels) if label)
+    note = f"Labels changed by {path.name}: {sum(changed)} of {len(wanted)} rows; items left out by it: {len(away)}."
+    corrected = replace(dataset, labels=tuple(labels), relabelled=tuple(changed))
+    kept = corrected.take(i for i, label in enumerate(labels) if label)
     return replace(kept, notes=(*dataset.notes, note), left_out=(*dataset.left_out, *out))
+
+
+def note_on_scored_corrections(dataset: Dataset, plan: Plan) -> tuple[str, ...]:
+    """Say what corrected labels do to a score.
+
+    Args:
+        dataset: The items, perhaps of `with_corrections`.
+        plan: Which of them are scored.
+
+    Returns:
+        A sentence where a label among these was changed. Only labels that a model doubted were looked at: the wrong
+        ones that it agrees with are in the score still.
+    """
+    scored = dataset.own if plan.test is None else plan.test
+    changed = 0 if dataset.relabelled is None else sum(dataset.relabelled[i] for i in scored)
+    if not changed:
+        return ()
+    return (
+        f"Warning: {changed:,} of the {len(scored):,} labels that are scored were corrected, and only labels that a "
+        "model doubted were looked at, so wrong ones that models agree with are still there: the score is flattered. "
+        f"On the labels as they were, accuracy is lower by at most {changed / len(scored):.3f}.",
+    )
 
 
 def _read(path: Path, dataset: Dataset) -> Mapping[int, str]:

@@ -2,10 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, Literal, final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from headstart import artifact
 from headstart.artifact import Artifact
@@ -13,10 +15,11 @@ from headstart.data import Dataset, Item, hash_item, load_items
 from headstart.engine import whole_or_absent
 from headstart.errors import ArtifactError, DataError, OptionError
 from headstart.evaluation import Comparison, Fold, compare, greater_is_better, score
-from headstart.export import ASKABLE, RECORD, Asked, Exported, answers_of
+from headstart.export import ASKABLE, RECORD, Asked, Exported, Measured
 from headstart.export import export as write_export
 from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
 from headstart.pipeline._options import Reading, Say, labels_of, say_nothing
+from headstart.pipeline._pixels import said_of_pixels
 from headstart.pipeline._values import plain
 
 CALIBRATED_ON: Final = 64  # items of the training part
@@ -70,14 +73,11 @@ def export(
     asked, labelled = _asked(saved, wanted), None
     if int8 and check is not None:
         labelled = _Labelled.of(saved, check, replace(reading or Reading(), text=text))
-        asked = replace(asked, int8=True, calibration=labelled.calibration)
+        measure = partial(labelled.measured, saved)
+        asked = replace(asked, int8=True, calibration=labelled.calibration, measure=measure)
     items = [] if check is None else labelled.items if labelled is not None else _items(saved, check, text, say)
-    with whole_or_absent(output, "the export", raises=ArtifactError) as partial:
-        exported = write_export(saved, partial, format=format, final=output, items=items, asked=asked)
-        if labelled is not None:
-            cost = labelled.cost(saved, partial)
-            _check_cost(cost, saved.folder)
-            exported = exported.with_facts(partial, {"int8_cost": cost}, title="What 8 bits cost", said=cost_said(cost))
+    with whole_or_absent(output, "the export", raises=ArtifactError) as folder:
+        exported = write_export(saved, folder, format=format, final=output, items=items, asked=asked)
         _check_output(output, overwrite)  # something may have taken the name meanwhile
     return exported
 
@@ -125,7 +125,8 @@ def _asked(saved: Artifact, wanted: Wanted) -> Asked:
     promised = Promised.of(saved.confidence, saved.model.task, wanted)
     classes = saved.model.task.kind == "classification"
     told = {name: value for name, value in vars(wanted).items() if value is not None} if classes else {}
-    return Asked(promised.promises, told, tuple(promised.notes()))
+    said = (*promised.promises_said(), *said_of_pixels(saved.model.backbone))
+    return Asked(promised.promises, told, said)
 
 
 def _items(saved: Artifact, check: str | Path, text: str | None, say: Say) -> list[Item]:
@@ -182,15 +183,29 @@ class _Labelled:
         step = max(1, len(own) // CALIBRATED_ON)
         return cls(dataset.take(scored), tuple(own[::step][:CALIBRATED_ON]))
 
-    def cost(self, saved: Artifact, folder: Path) -> dict[str, Any]:
-        """Score the model and the export on the same items."""
+    def measured(self, saved: Artifact, ours: NDArray[Any], theirs: NDArray[Any]) -> Measured:
+        """Score the answers of the model and of the export to the items that are scored.
+
+        Args:
+            saved: The model.
+            ours: Its answers.
+            theirs: Those of the export.
+
+        Returns:
+            What 8 bits cost.
+
+        Raises:
+            ArtifactError: 8 bits make it worse beyond noise.
+        """
+        cost = self._cost(saved, ours, theirs)
+        _check_cost(cost, saved.folder)
+        return Measured("What 8 bits cost", cost_said(cost), {"int8_cost": cost})
+
+    def _cost(self, saved: Artifact, *both: NDArray[Any]) -> dict[str, Any]:
         task, metric = saved.model.task, saved.evaluation["test"]["metric"]
         y = task.encode(labels_of(self.dataset))
         groups = None if self.dataset.groups is None else np.array(self.dataset.groups)
-        folds = [
-            Fold(y, outputs, saved.data["n_train"], groups)
-            for outputs in (saved.model.outputs(self.items), answers_of(folder, self.items))
-        ]
+        folds = [Fold(y, outputs, saved.data["n_train"], groups) for outputs in both]
         before = score([folds[0]], metric=metric, how="test", n=len(y), seed=0)
         found: Comparison = compare([folds[1]], [folds[0]], metric=metric, seed=0, seconds=0.0)
         after = score([folds[1]], metric=metric, how="test", n=len(y), seed=0)

@@ -17,6 +17,7 @@ from headstart.partial import PartialFolder
 from headstart.pipeline._candidates import names_for, proposal
 from headstart.pipeline._confidence import confidence_of
 from headstart.pipeline._continue import Before, Continued, open_before
+from headstart.pipeline._corrections import note_on_scored_corrections
 from headstart.pipeline._entities import EntityErrors, note_on_unseen, unquoted, with_unseen, without_quotes
 from headstart.pipeline._fit_report import Fitted, Request, write_fit_report
 from headstart.pipeline._mistakes import Mistakes
@@ -184,6 +185,7 @@ def fit(
     said += note_on_metric(options.metric, metric)
     options = replace(options, metric=metric, strategy=options.strategy or LADDER)
     dataset, plan, pooled, both = _split(dataset, lent, before, options)
+    plan = replace(plan, notes=(*plan.notes, *note_on_scored_corrections(dataset, plan)))
     for note in dict.fromkeys((*said, *dataset.notes, *plan.notes, *warnings_on(dataset), *said_of(lent))):
         say(note)
     check_metric_defined(pooled, both, metric)
@@ -193,7 +195,7 @@ def fit(
     also = {} if lent is None else {"source": lent.fingerprint}
     work.open({"data": dataset.fingerprint, "options": comparable(options) | also})
     try:
-        run = _run(options, work, progress, say=tell, metric=metric, started=started, items=len(pooled))
+        run = _run(options, work, progress, say=tell, announce=say, metric=metric, started=started, items=len(pooled))
         task = _task(pooled, both, tell)
         _say_budget(options, run, say)
         candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
@@ -372,6 +374,7 @@ def _run(
     progress: Progress,
     *,
     say: Say,
+    announce: Say,
     metric: str,
     started: float,
     items: int,
@@ -386,6 +389,7 @@ def _run(
         metric=metric,
         decide=work.decide,
         say=say,
+        announce=announce,
         folder=work.folder,
         checkpoint_seconds=options.checkpoint_seconds,
     )

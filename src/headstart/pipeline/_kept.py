@@ -12,10 +12,9 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.backbones import Backbone, find, licence_of
+from headstart.backbones import Backbone, find, known_licence
 from headstart.data import Dataset, Finding, Plan, warnings_about
 from headstart.domain_adaptation import along_axes
-from headstart.errors import HeadstartError
 from headstart.evaluation import Fold
 from headstart.linear import KNearest
 from headstart.model import AdaptedModel
@@ -110,13 +109,13 @@ def network_facts(model: AdaptedModel) -> dict[str, Any]:
     backbone, base = model.backbone, model.base
     names = set() if base is None else set(base.trained)
     sizes = {name: tensor.numel() for name, tensor in backbone.network.named_parameters()}
-    known = find(backbone.name if base is None else base.name)
+    known = find(model.pretrained)
     return {
         "parameters": sum(sizes.values()),
         "trained": sum(size for name, size in sizes.items() if name in names),
         "head": sum(int(np.size(array)) for array in _head_arrays(model)),
         "blocks": _blocks(backbone, names),
-        "licence": _licence(backbone.name if base is None else base.name),
+        "licence": known_licence(model.pretrained),
         "pretraining": None if known is None else known.pretraining,
     }
 
@@ -135,13 +134,6 @@ def _blocks(backbone: Backbone, trained: set[str]) -> list[dict[str, Any]]:
         share = sum(size for each, size in own.items() if each in ids) / max(1, sum(own.values()))
         found.append({"name": block.name, "trained": share})
     return found
-
-
-def _licence(name: str) -> str | None:
-    try:
-        return licence_of(name)
-    except HeadstartError:  # a network of the user's own has no address
-        return None
 
 
 def scored_facts(folds: Sequence[Fold], task: Task, *, chosen_once: bool) -> dict[str, Any]:

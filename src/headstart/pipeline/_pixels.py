@@ -1,11 +1,23 @@
 """Pictures to predict that are of other pixels than those a model was fitted on: some cannot be used, some may do."""
 
+from collections.abc import Iterator
 from typing import Any
 
 from headstart.backbones import Backbone
 from headstart.data import ImageFacts, Item, PixelScale, name_of
 from headstart.errors import DataError
 from headstart.pipeline._options import Say
+
+
+def said_of_pixels(backbone: Backbone) -> Iterator[str]:
+    """Say on what pixels a model of pictures was fitted: what answers one request at a time cannot look at all."""
+    if backbone.modality == "image":
+        scale = backbone.pixels or PixelScale({})
+        kinds = sorted({name_of(kind) for kind in scale.ranges}) or [name_of("uint8")]
+        yield (
+            f"It was fitted on pictures of {' and '.join(kinds)}; in others what is black and white is taken from the "
+            "file or its type, and more mistakes are to be expected where they look otherwise."
+        )
 
 
 class NewPixels:

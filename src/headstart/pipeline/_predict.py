@@ -78,7 +78,7 @@ def predict(
         low.look(name, facts)
         new.look(name, facts)
 
-    items = load_items(inputs, modality, text=text, kind=kind, look=look)
+    items = load_items(inputs, modality, text=text, kind=kind, look=look, say=say)
     found = iter([(name, new.judged(name, item)) for name, item in items])
     low.tell(say)
     new.tell(say)

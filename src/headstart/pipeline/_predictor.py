@@ -4,7 +4,7 @@ Items are read to the end (decoded, resized, cut into tokens) before they wait f
 the network's thread does nothing else. A recording of more than a minute is read again when its turn comes.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, final
@@ -15,6 +15,7 @@ from headstart.data import Document, Modality
 from headstart.engine import pick_device
 from headstart.model import AdaptedModel
 from headstart.pipeline._confidence import NOTHING_ASKED, Promised, Wanted
+from headstart.pipeline._pixels import said_of_pixels
 from headstart.pipeline._predict import answers, load
 from headstart.serve import Limits, encoded_of, text_of
 from headstart.tasks import Kind
@@ -86,7 +87,7 @@ class Predictor:
         self.modality: Modality = model.backbone.modality
         self.kind: Kind = model.task.kind
         self.classes: Sequence[str] = model.task.classes
-        self.promises: Sequence[str] = tuple(_promises(promised))
+        self.promises: Sequence[str] = (*promised.promises_said(), *said_of_pixels(model.backbone))
         self._promised = promised
         self._preparer = model.backbone.preparer
         passed_on = replace(model.backbone, preparer=_PassedOn(self._preparer))
@@ -159,14 +160,3 @@ class Predictor:
         read = getattr(self._preparer, "read_long", self._preparer.read)
         found: list[Any] = read([item])
         return found
-
-
-def _promises(promised: Promised) -> Iterator[str]:
-    """Say what the answers promise, a sentence each."""
-    if promised.thresholds is not None:
-        of_whom = "of the items of every class" if promised.wanted.per_class else "of items"
-        yield (
-            f"The set of classes holds the right one for {promised.wanted.coverage:.0%} {of_whom} like those that the "
-            "model was fitted on."
-        )
-    yield from promised.notes()

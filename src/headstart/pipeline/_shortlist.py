@@ -100,8 +100,7 @@ def reached(outcome: Outcome, ranking: Sequence[Row]) -> list[dict[str, Any]]:
     Returns:
         For each candidate its name, whether it was chosen, its rungs with their scores, and its row of the ranking.
     """
-    base = outcome.model.base
-    chosen = outcome.model.backbone.name if base is None else base.name
+    chosen = outcome.model.pretrained
     names = dict.fromkeys([chosen, *(rung.backbone for rung in outcome.rungs), *(row["name"] for row in ranking)])
     rank_of = {row["name"]: row for row in ranking}
     return [

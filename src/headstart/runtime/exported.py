@@ -9,7 +9,7 @@ from typing import Any, Final, Self, final
 import numpy as np
 from numpy.typing import NDArray
 
-from headstart.errors import ArtifactError, DataError, MissingExtraError
+from headstart.errors import ArtifactError, DataError, MissingExtraError, first_line
 from headstart.runtime._answers import Promises, answer_rows, span_row, transcript_row
 from headstart.runtime._decoders import Decoder, decoder_from
 from headstart.runtime._heard import Heard
@@ -243,5 +243,5 @@ def _session(path: Path, threads: int | None) -> Any:
     try:
         return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
     except Exception as error:  # onnxruntime raises nothing more specific
-        problem = f"onnxruntime cannot load the graph ({str(error).splitlines()[0][:200]})"
+        problem = f"onnxruntime cannot load the graph ({first_line(error)})"
         raise ArtifactError(problem, where=str(path), fix="Update onnxruntime, or export the model again.") from error

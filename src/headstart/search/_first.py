@@ -169,7 +169,7 @@ def _hold_to_the_budget(problem: Problem, attempt: Attempt, strategy: Tuning) ->
         owed = Owed(problem, backbone, one.training_seconds)
         if run.deadline is not None:
             _check_time(strategy, backbone, seconds + owed.scoring + owed.saving, left=run.deadline - time.monotonic())
-        run.say(f"{strategy} on {backbone.name}: up to {ceil(seconds)} s and {ceil(one.megabytes):,} MB expected.")
+        run.announce(f"{strategy} on {backbone.name}: up to {ceil(seconds)} s and {ceil(one.megabytes):,} MB expected.")
         return True
 
     run.decide(f"time for {strategy} on {backbone.name}", fits)

@@ -159,7 +159,7 @@ class Climb:
         """Say what the rung may take before it starts; where it is replayed, that was said."""
         if attempt.expected is not None:
             seconds, megabytes = ceil(attempt.expected.seconds), ceil(attempt.expected.megabytes)
-            self.problem.run.say(f"{attempt.step.strategy}: up to {seconds} s and {megabytes:,} MB expected.")
+            self.problem.run.announce(f"{attempt.step.strategy}: up to {seconds} s and {megabytes:,} MB expected.")
 
     def _refuse(self, attempt: Attempt, reason: str) -> bool:
         attempt.race = None

@@ -223,9 +223,9 @@ def guarded(
         try:
             return measure()
         except (BackboneError, BudgetError, DataError, StoreError, TrainingError) as error:
-            problem.run.say(f"{what} was given up: {error.problem}.")
+            problem.run.say(f"{what[0].upper()}{what[1:]} was given up: {error.problem}.")
             return {}
-    problem.run.say(f"{what} was left out for lack of time.")
+    problem.run.say(f"{what[0].upper()}{what[1:]} was left out for lack of time.")
     return {}
 
 

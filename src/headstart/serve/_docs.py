@@ -6,7 +6,7 @@ from html import escape
 from typing import Any, Final
 
 from headstart.serve._limits import Limits
-from headstart.serve._served import Served
+from headstart.serve._served import Row, Served
 
 Schema = dict[str, Any]
 NUMBER: Final[Schema] = {"type": "number"}
@@ -45,6 +45,7 @@ ROWS: Final[Mapping[str, Schema]] = {
     "tagging": _object({"spans": _list(_list({})), "texts": _list(TEXT)}),
     "transcription": _object({"transcript": TEXT, "words": _list(_list({}))}),
 }
+ITEMS: Final = {"image": "an image", "text": "a text", "audio": "a sound"}
 MEANS: Final = {
     "classification": "label is the most probable class. set holds the classes that it may be, abstain says that the "
     "model would rather not answer, novelty is the share of training examples that are less unusual.",
@@ -133,6 +134,7 @@ def page_of(description: Mapping[str, Any], served: Served, limits: Limits, *, t
         '<p><a href="/">Try it</a> · <a href="/openapi.json">OpenAPI</a></p>',
         *(f"<p>{escape(promise)}</p>" for promise in served.promises),
         f"<h2>Example</h2><pre>{escape(_example(served, token=token))}</pre>",
+        f"<p>An answer, the figures made up:</p><pre>{escape(json.dumps(example_answer(served), indent=1))}</pre>",
         *_limits(limits),
         *(part for path, methods in description["paths"].items() for part in _routes(path, methods)),
         "</main></body></html>",
@@ -147,6 +149,28 @@ def _example(served: Served, *, token: bool) -> str:
         return f"curl{key} -H 'Content-Type: application/json' -d '{data}' URL/predict"
     name = "picture.jpg" if served.modality == "image" else "recording.wav"
     return f"curl{key} -F files=@{name} -F files=@another-{name} URL/predict"
+
+
+def example_answer(served: Served) -> dict[str, Any]:
+    """Return an answer to one good item and one that cannot be read, in the model's own names.
+
+    Args:
+        served: The model.
+
+    Returns:
+        JSON values of the form that the description promises.
+    """
+    names = list(served.classes)
+    shares = {name: 0.9 if name == names[0] else round(0.1 / (len(names) - 1), 4) for name in names}
+    rows: dict[str, Row] = {
+        "classification": {"label": names[0] if names else "", "probabilities": shares},
+        "multilabel": {"labels": names[:1], "probabilities": shares},
+        "regression": {"value": 1.5},
+        "tagging": {"spans": [[0, 6, "name", 0.93]], "texts": ["A name"]},
+        "transcription": {"transcript": "two words", "words": [[0.2, 0.5, "two", 0.97], [0.6, 1.1, "words", 0.91]]},
+    }
+    error = f"expected {ITEMS[served.modality]}, found something else"
+    return {"predictions": [rows[served.kind], {"error": error}]}
 
 
 def _limits(limits: Limits) -> Iterator[str]:

@@ -1,13 +1,13 @@
 """What a model is to the server, and the limits on what it reads."""
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from headstart.errors import DataError
 from headstart.serve._limits import Limits
 
 if TYPE_CHECKING:
-    from headstart.runtime import Encoded
+    from headstart.runtime import Encoded, Kind, Modality
 
 Payload = bytes | str  # the bytes of a file, or a text
 Row = dict[str, Any]
@@ -21,11 +21,11 @@ class Served(Protocol):
         """What to call it."""
 
     @property
-    def modality(self) -> Literal["image", "text", "audio"]:
+    def modality(self) -> "Modality":
         """What it takes."""
 
     @property
-    def kind(self) -> Literal["classification", "multilabel", "regression", "tagging", "transcription"]:
+    def kind(self) -> "Kind":
         """What it predicts."""
 
     @property

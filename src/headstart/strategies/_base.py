@@ -44,6 +44,7 @@ class Run:
         metric: The score the user wants; decides whether rare classes weigh as much as common ones.
         decide: Takes a decision that depends on time, or replays the one an interrupted run took.
         say: Told what a user should know, one sentence at a time.
+        announce: Told what is about to be done; of no interest once it is.
         folder: Where training keeps checkpoints, or None to keep none.
         checkpoint_seconds: Least time between two of them; training shorter than that leaves none.
     """
@@ -56,6 +57,7 @@ class Run:
     metric: str = "accuracy"
     decide: Callable[[str, Callable[[], Any]], Any] = decide_now
     say: Callable[[str], None] = say_nothing
+    announce: Callable[[str], None] = say_nothing
     folder: Path | None = None
     checkpoint_seconds: float = 20.0
 

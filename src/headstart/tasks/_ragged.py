@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 Ragged = NDArray[Any]  # (N,) of objects, each an array of the item's rows
 
 
-def ragged(parts: Iterable[NDArray[Any]]) -> Ragged:
-    """Put the rows of every item into one column.
+def ragged(parts: Iterable[Any]) -> Ragged:
+    """Put what belongs to every item, mostly its rows, into one column.
 
     Args:
-        parts: N arrays of (rows, ...), alike but for their number of rows.
+        parts: N arrays of (rows, ...), alike but for their number of rows, or N other objects.
 
     Returns:
         (N,) objects.

@@ -121,7 +121,7 @@ def test_the_energy_is_seconds_times_stated_watts(tmp_path):
 def test_without_examples_it_says_so_and_names_nothing_of_them(tmp_path):
     words = check(written(tmp_path, record(examples=None))).words
     assert "No example is shown or named in this report." in words
-    assert "could not be read and were left out" in words
+    assert "were left out on request" in words
     assert "data:image" not in words
 
 

@@ -281,3 +281,31 @@ def test_files_without_an_ending_are_known_by_their_preamble(tmp_path):
     (folder / "ill" / "DICOMDIR").write_text("no picture")
     dataset = load(folder)
     assert sorted(path.name for path in dataset.items) == ["0.dcm", "1.2.840.10008.77", "2.dcm", "IM0001"]
+
+
+def suggestions(source, **options) -> list[str]:
+    return [finding.found for finding in inspect(source, **options).findings if finding.kind == "possible-groups"]
+
+
+def test_patients_with_several_pictures_are_suggested_as_groups_and_not_named(tmp_path):
+    folder = patients(tmp_path / "scans")
+    (found,) = suggestions(folder)
+    n = len(list(folder.rglob("*.dcm")))
+    assert found.startswith(f"PatientID of the DICOM headers ({-(-n // 3)} patients of {n} pictures) may say whose")
+    assert "--group dicom:PatientID keeps" in found
+    assert "P-" not in found
+    assert suggestions(folder, group="dicom:PatientID") == []
+
+
+def test_patients_are_not_suggested_where_each_has_one_picture_or_some_are_unknown(tmp_path):
+    folder = patients(tmp_path / "scans")
+    write_dicom(folder / "ill" / "1.dcm", BYTES, leave_out=("PatientID",))
+    assert suggestions(folder) == []
+    single = tmp_path / "single"
+    for i in range(8):
+        place = single / ("ill" if i % 2 else "well")
+        place.mkdir(parents=True, exist_ok=True)
+        write_dicom(place / f"{i}.dcm", np.roll(BYTES, i), PatientID=f"P-{i}")
+    assert suggestions(single) == []
+    (single / "ill" / "1.dcm").write_bytes(b"\0" * 128 + b"DICM" + b"\xff" * 40)
+    assert suggestions(single) == []

@@ -98,6 +98,6 @@ def _left_out(record: ModelRecord) -> Iterator[str]:
     left_out = record.evaluation.get("left_out") or []
     if not left_out or not isinstance(left_out, list):  # of an adaptation these are ways to adapt
         return
-    yield paragraph(f"{len(left_out):,} items could not be read and were left out on request.")
+    yield paragraph(f"{len(left_out):,} items were left out on request.")
     if record.examples is not None:
         yield from bullets(f"{each.get('place', '')}: {each.get('reason', '')}" for each in left_out[:_MOST])

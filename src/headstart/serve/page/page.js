@@ -170,7 +170,6 @@ function* parts(given, row, sound) {
   if (row.abstain) yield element("p", `It is not sure enough. The likeliest is ${row.label}.`, { class: "notice" });
   if ("novelty" in row) yield unusual(row.novelty);
   if (row.set?.length > 1) yield element("p", `It may be ${either(row.set)}.`);
-  if (row.set?.length === 1) yield element("p", `It is probably nothing but ${row.set[0]}.`);
   if ("probabilities" in row) yield* bars(row.probabilities);
   if ("spans" in row) yield tagged(given, row.spans);
   if ("transcript" in row) yield* heard(row, sound);
