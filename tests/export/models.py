@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import torch
 
 from headstart import artifact
 from headstart.artifact import Artifact
@@ -46,12 +47,14 @@ DATA = {"source": "patients.csv", "n_train": 90, "groups": ["secret group"], "pl
 
 
 def text_network(folder: Path, family: str = "bert") -> Backbone:
-    """A text network that averages its tokens, in a folder that its address names."""
+    """A text network that averages its tokens, in a folder of its own; the same in any order of tests."""
+    torch.manual_seed(0)
     return load(f"dir:{test_transformers.tiny(folder / 'network', family)}")
 
 
 def image_network(folder: Path, family: str = "resnet") -> Backbone:
-    """An image network of timm, in a folder that its address names."""
+    """An image network of timm, in a folder of its own; the same in any order of tests."""
+    torch.manual_seed(0)
     test_timm.tiny(folder / "network", *test_timm.FAMILIES[family][:2])
     return load(f"dir:{folder / 'network'}")
 
