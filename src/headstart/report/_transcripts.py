@@ -26,7 +26,8 @@ TYPICAL: Final = 8
 MOST_BYTES: Final = 6_000_000
 _MOST_WORDS: Final = 30  # in the table of words
 _MOST_GROUPS: Final = 50
-_TICKS: Final = 12  # on a scale of seconds, at most; of a long clip one a second
+_STEPS: Final = (0.1, 0.2, 0.5, 1, 2)
+_TICKS: Final = 6  # on a scale of seconds, at most, so that a telephone shows them apart; of a long clip one every 2 s
 _REM_PER_SECOND: Final = 8  # of a clip; what does not fit across is scrolled
 CLIPS: Final = """
 .clip { overflow-x: auto; }
@@ -230,7 +231,7 @@ def _at(clip: KeptClip, word: Word, following: float) -> str:
 
 
 def _scale(clip: KeptClip) -> str:
-    step = next(step for step in (0.1, 0.2, 0.5, 1) if step == 1 or clip.seconds / step <= _TICKS)
+    step = next(step for step in _STEPS if step == _STEPS[-1] or clip.seconds / step <= _TICKS)
     first = int(np.ceil(clip.start / step - 1e-6))
     ticks = (number * step for number in range(first, first + int(clip.seconds / step) + 1))
     return "".join(
