@@ -176,6 +176,16 @@ def test_help_is_quick_and_loads_no_deep_learning_library():
     assert done.stdout.splitlines()[-1] == "[]"
 
 
+def test_the_jobs_are_imported_without_what_only_some_of_them_need():
+    code = (
+        "import sys, headstart.pipeline\n"
+        "some = {'timm', 'torchvision', 'transformers', 'peft', 'sklearn', 'pandas', 'onnx', 'onnxruntime', 'ot'}\n"
+        "print(sorted((some | {'cleanlab', 'scipy.stats', 'scipy.signal', 'matplotlib'}) & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "[]"
+
+
 @pytest.mark.parametrize(
     "words", [["check", "DATA"], ["cache", "list"], ["models", "list"], ["fit", "nothing-there", "-o", "m"]]
 )

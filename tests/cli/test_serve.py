@@ -46,9 +46,10 @@ def test_a_model_is_fitted_served_asked_as_the_readme_says_and_stopped(run, phot
     process.terminate()
     assert process.wait(30) == 0
     assert process.stderr is not None
-    promise, *rest = process.stderr.read().splitlines()
+    promise, pixels, *rest = process.stderr.read().splitlines()
     process.stderr.close()
     assert promise.startswith("The set of classes holds the right one for 90%")
+    assert pixels.startswith("It was fitted on pictures of 8-bit pixels")
     assert rest == []
 
 

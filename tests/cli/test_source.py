@@ -32,8 +32,8 @@ def test_fit_on_one_domain_prints_the_same_as_json(run, tmp_path):
     assert json.loads(out)["source"]["n"] == 90
 
 
-def test_two_sources_are_refused(run, tmp_path):
-    status, _, err = run("fit", "x.csv", "-o", tmp_path / "m", "--source", "y.csv", "--target-domain", "a")
+def test_two_sources_are_refused(run, tmp_path, texts_csv):
+    status, _, err = run("fit", texts_csv, "-o", tmp_path / "m", "--source", texts_csv, "--target-domain", "a")
     assert status != 0
     assert "expected one source" in err
 

@@ -16,7 +16,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageEnhance
-from scipy import fft, signal
+from scipy import fft
 
 from headstart.data import Dataset, Item, Modality, Sound, read_image, read_sound
 from headstart.engine import LocalEngine
@@ -118,6 +118,8 @@ def _of_texts(texts: Sequence[str]) -> Single:
 
 def _of_sound(item: Item) -> Single:
     samples = read_sound(item, rate=_HEARD)
+    from scipy import signal  # takes seconds, and only sounds need it
+
     _, _, power = signal.spectrogram(samples, _HEARD, nperseg=min(256, len(samples)), noverlap=0)
     edges = np.unique(np.geomspace(1, len(power), _BANDS + 1).astype(int))
     bands = np.add.reduceat(power, edges[:-1] - 1, axis=0)

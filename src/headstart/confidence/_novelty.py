@@ -15,7 +15,6 @@ from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.covariance import ledoit_wolf_shrinkage
 
 from headstart.runtime import Normal, Novelty
 
@@ -52,6 +51,8 @@ def fit_novelty(X: Floats, groups: NDArray[Any], *, seed: int) -> Novelty | None
 
 def fit_normal(X: Floats) -> Normal:
     """Fit a normal distribution to (n, D) features."""
+    from sklearn.covariance import ledoit_wolf_shrinkage  # takes seconds, and a prediction needs none
+
     mean, spread = X.mean(axis=0, dtype=np.float64), X.std(axis=0, dtype=np.float64)
     scale = np.where(spread > 1e-3 * (np.sqrt(np.square(spread).mean()) or 1.0), spread, np.inf)
     Z = (X - mean) / scale  # a feature that does not vary says nothing

@@ -10,7 +10,6 @@ from typing import Any, Final, Self, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
-from sklearn.covariance import ledoit_wolf
 
 from headstart.errors import DataError
 
@@ -40,6 +39,8 @@ class Moments:
     @classmethod
     def of(cls, X: Floats) -> Self:
         """Measure rows ``X`` (N, D) in float64."""
+        from sklearn.covariance import ledoit_wolf  # takes seconds, and most commands need none
+
         wide = X.astype(np.float64)
         mean = wide.mean(axis=0)
         covariance, _ = ledoit_wolf(wide - mean, assume_centered=True)

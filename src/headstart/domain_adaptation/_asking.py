@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Final, final
 
 import numpy as np
-from scipy.stats import binomtest
 
 from headstart.domain_adaptation._alignment import Integers
 from headstart.domain_adaptation._choosing import NONE, Candidate, as_it_is
@@ -116,7 +115,9 @@ def after_asking(
 
 def _by_chance(more: int, less: int) -> float:
     """Return how often a fair coin, tossed for each of both, would fall on the first side at least so often."""
-    return float(binomtest(more, more + less, alternative="greater").pvalue)
+    from scipy import stats  # takes seconds, and only labels of the target need it
+
+    return float(stats.binomtest(more, more + less, alternative="greater").pvalue)
 
 
 def _compared(decision: Decision, found: Sequence[Candidate]) -> Candidate:
@@ -136,6 +137,8 @@ def _gain(better: int, worse: int, n: int, share: float) -> tuple[float, float, 
     """Estimate share * (P(better) - P(worse)), with limits of 97.5 % of either probability (Clopper and Pearson)."""
     if not n:
         return None
-    wins, losses = (binomtest(count, n).proportion_ci(0.975) for count in (better, worse))
+    from scipy import stats
+
+    wins, losses = (stats.binomtest(count, n).proportion_ci(0.975) for count in (better, worse))
     low, high = float(wins.low) - float(losses.high), float(wins.high) - float(losses.low)
     return share * (better - worse) / n, share * low, share * high

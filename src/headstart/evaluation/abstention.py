@@ -18,9 +18,9 @@ from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from headstart.errors import OptionError
+from headstart.evaluation._beta_binomial import beta_binomial_quantile
 
 DELTA: Final = 0.1
 RISING: Final = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 1.0)  # shares answered, tried in order
@@ -118,7 +118,7 @@ def upper_bound(wrong: NDArray[np.bool_], *, level: float, groups: NDArray[Any] 
         return 1.0
     effective = n / design_effect(wrong, groups)
     new = max(1, round(effective))
-    return float(stats.betabinom.ppf(level, new, share * effective + 1, (1 - share) * effective)) / new
+    return beta_binomial_quantile(level, new, share * effective + 1, (1 - share) * effective) / new
 
 
 def design_effect(values: NDArray[np.bool_], groups: NDArray[Any] | None) -> float:

@@ -19,7 +19,6 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 from scipy import sparse
-from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
 from headstart.data import make_folds
 from headstart.evaluation.transcripts import constant_transcripts
@@ -279,6 +278,8 @@ class _Terms:
 
     @classmethod
     def count(cls, texts: Sequence[str], analyser: str, lengths: tuple[int, int], most: int) -> "_Terms":
+        from sklearn.feature_extraction.text import CountVectorizer  # takes seconds, and a prediction needs none
+
         # Words of one letter count too, unlike by default: "I" and "a" matter in short texts.
         pattern = r"(?u)\b\w+\b" if analyser == "word" else None
         vectoriser = CountVectorizer(analyzer=analyser, ngram_range=lengths, token_pattern=pattern, dtype=np.float32)
@@ -293,6 +294,8 @@ class _Terms:
         known = np.argsort(-frequency, kind="stable")[: min(self.most, int((frequency > 0).sum()))]
         if len(known) == 0:
             return self.counts[train][:, :0], self.counts[test][:, :0]
+        from sklearn.feature_extraction.text import TfidfTransformer
+
         chosen = self.counts[:, np.sort(known)]
         weigher = TfidfTransformer(sublinear_tf=True).fit(chosen[train])
         return weigher.transform(chosen[train]), weigher.transform(chosen[test])

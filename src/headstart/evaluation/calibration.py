@@ -13,10 +13,9 @@ from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from headstart.errors import DataError
-from headstart.evaluation.intervals import Interval, figure_interval
+from headstart.evaluation.intervals import Interval, figure_interval, wilson
 
 BINS: Final = 10
 _DRAWS: Final = 500
@@ -128,5 +127,5 @@ def _error(
 
 
 def _bin(confidence: NDArray[np.floating[Any]], right: NDArray[np.bool_]) -> Bin:
-    found = stats.binomtest(int(right.sum()), len(right)).proportion_ci(method="wilson")
-    return Bin(float(confidence.mean()), float(right.mean()), (float(found.low), float(found.high)), len(right))
+    share = float(right.mean())
+    return Bin(float(confidence.mean()), share, wilson(share, n=len(right)), len(right))

@@ -18,9 +18,10 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from headstart.errors import OptionError
+from headstart.evaluation._beta_binomial import beta_binomial_quantile
 
 
 def set_threshold(y: NDArray[np.integer[Any]], p: NDArray[np.floating[Any]], coverage: float) -> float:
@@ -75,9 +76,8 @@ def coverage_band(
 
 def _beta_band(a: float, b: float, new: int | None, tail: float) -> tuple[float, float]:
     if new is None:
-        return float(stats.beta.ppf(tail, a, b)), float(stats.beta.ppf(1 - tail, a, b))
-    found = stats.betabinom(new, a, b)
-    return float(found.ppf(tail)) / new, float(found.ppf(1 - tail)) / new
+        return float(special.betaincinv(a, b, tail)), float(special.betaincinv(a, b, 1 - tail))
+    return beta_binomial_quantile(tail, new, a, b) / new, beta_binomial_quantile(1 - tail, new, a, b) / new
 
 
 def _rank(n: int, coverage: float) -> int:

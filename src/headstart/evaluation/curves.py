@@ -20,7 +20,7 @@ from typing import Final, Literal, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from headstart.errors import DataError, OptionError
 from headstart.evaluation.intervals import Interval, _resampled, drawn_groups, nadeau_bengio
@@ -170,7 +170,7 @@ def point_of_values(
             interval = nadeau_bengio(scores, n_train=n, n_test=0, bounds=bounds, typical=typical, units=n_test)
         return CurvePoint(arm, n, mean, interval, tuple(values))
     freedom = (spread + test) ** 2 / (spread**2 / max(J - 1, 1) + test**2 / max(n_test - 1, 1))
-    half = float(stats.t.ppf((1 + _LEVEL) / 2, freedom) * np.sqrt(spread + test))
+    half = float(special.stdtrit(freedom, (1 + _LEVEL) / 2) * np.sqrt(spread + test))
     method = f"t over {J} draw{'s' * (J > 1)}" + (f" and resamples of {n_test} test units" if test else "")
     interval = Interval(max(mean - half, bounds[0]), min(mean + half, bounds[1]), method)
     return CurvePoint(arm, n, mean, interval, tuple(float(value) for value in values))
@@ -201,13 +201,13 @@ def _noise(point: CurvePoint, weights: Floats, luck: Floats) -> Floats:
     test = np.zeros(_REPLICATES) if point.test_noise is None else point.test_noise
     if np.ptp(values) < _SAME:
         return test if np.ptp(test) > _SAME else _noise_of_interval(point, weights[0])
-    scale = np.sqrt((1 / J + point.correction) / stats.chi2.ppf(luck, J - 1))
+    scale = np.sqrt((1 / J + point.correction) / special.chdtri(J - 1, 1 - luck))
     return np.asarray((values - values.mean()) @ weights * scale + test)
 
 
 def _noise_of_interval(point: CurvePoint, weights: Floats) -> Floats:
     """Normal noise as wide as the interval of a point without any spread, which is not certainty."""
-    widths = np.abs(np.array([point.interval.low, point.interval.high]) - point.value) / stats.norm.ppf(0.975)
+    widths = np.abs(np.array([point.interval.low, point.interval.high]) - point.value) / special.ndtri(0.975)
     down, up = np.where(np.isfinite(widths), widths, 0.0)
     return np.asarray(np.where(weights < 0, down, up) * weights)
 

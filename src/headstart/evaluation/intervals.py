@@ -26,7 +26,7 @@ from typing import Any, TypeAlias, final
 
 import numpy as np
 import numpy.typing as npt
-from scipy import stats
+from scipy import special
 
 from headstart.errors import OptionError
 from headstart.evaluation.metrics import find_metric
@@ -199,7 +199,7 @@ def nadeau_bengio(
         scored = _Units(round(n_train + n_test), "items") if units is None else _Units(units, "units")
         return _no_spread(mean, bounds=bounds, typical=typical, level=level, units=scored, skipped=skipped)
     error = spread * np.sqrt(1 / known.size + n_test / n_train)
-    half = float(stats.t.ppf((1 + level) / 2, known.size - 1) * error)
+    half = float(special.stdtrit(known.size - 1, (1 + level) / 2) * error)
     method = f"Nadeau-Bengio, {known.size} folds"
     return Interval(float(max(mean - half, bounds[0])), float(min(mean + half, bounds[1])), method, skipped)
 
@@ -299,15 +299,27 @@ def _no_spread(
         return Interval(low, high, f"Clopper-Pearson, {agreed}", skipped)
     if not np.isfinite(bounds).all():
         return Interval(low, high, f"open, {agreed}", skipped)
-    wilson = _wilson(value, n=units.n, bounds=bounds, level=level)
+    ends = wilson(value, n=units.n, bounds=bounds, level=level)
     method = f"Wilson with the largest possible variance, {agreed}"
-    return Interval(min(low, wilson[0]), max(high, wilson[1]), method, skipped)
+    return Interval(min(low, ends[0]), max(high, ends[1]), method, skipped)
 
 
-def _wilson(value: float, *, n: int, bounds: tuple[float, float], level: float) -> tuple[float, float]:
-    """Wilson's interval of a mean of n numbers within ``bounds``, as if each were one of the two bounds."""
+def wilson(
+    value: float, *, n: int, bounds: tuple[float, float] = (0.0, 1.0), level: float = 0.95
+) -> tuple[float, float]:
+    """Return Wilson's interval of a mean, as if each of the numbers were one of the two bounds.
+
+    Args:
+        value: The mean.
+        n: Of how many numbers.
+        bounds: Between which they lie.
+        level: Of the interval.
+
+    Returns:
+        Its lower and upper end.
+    """
     reach = bounds[1] - bounds[0]
-    p, z = (value - bounds[0]) / reach, float(stats.norm.ppf((1 + level) / 2))
+    p, z = (value - bounds[0]) / reach, float(special.ndtri((1 + level) / 2))
     centre, half = p + z**2 / (2 * n), z * float(np.sqrt(p * (1 - p) / n + (z / (2 * n)) ** 2))
     low, high = ((centre + side * half) / (1 + z**2 / n) for side in (-1, 1))
     return bounds[0] + reach * low, bounds[0] + reach * high

@@ -1,6 +1,6 @@
 """A model in the formats that other tools read: each folder is loaded again and must answer as the model does."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, final
@@ -9,7 +9,6 @@ from headstart.artifact import Artifact, write_json
 from headstart.backbones import known_licence
 from headstart.data import Item
 from headstart.errors import OptionError
-from headstart.export import _onnx, _peft, _timm, _transformers
 from headstart.export._base import NOTHING_ASKED, Asked, Measured, Written
 from headstart.export._card import card, versions
 from headstart.export._parity import TOLERANCE, Parity, answer_both, check_parity, compare, varied
@@ -27,13 +26,7 @@ __all__ = [
     "export",
 ]
 
-# Each writes its files into a folder and says how they answer; the check, the card and the record are the same for all.
-FORMATS: Final[Mapping[str, Callable[[Artifact, Path], Written]]] = {
-    "onnx": _onnx.write,
-    "transformers": _transformers.write,
-    "timm": _timm.write,
-    "peft": _peft.write,
-}
+FORMATS: Final = ("onnx", "transformers", "timm", "peft")
 ASKABLE: Final = "onnx"  # the one format that keeps what answers promise, and can be made smaller
 RECORD: Final = "headstart-export.json"  # what marks a folder as an export
 CARD: Final = "README.md"
@@ -110,7 +103,7 @@ def export(
         raise OptionError(f"there is no format {format!r}", where="--format", fix=fix)
     final = final or folder
     saved.model.backbone.to("cpu")
-    written = _onnx.write(saved, folder, asked) if format == ASKABLE else FORMATS[format](saved, folder)
+    written = _write(saved, folder, format, asked)
     made_up = varied(saved.model.backbone)
     answers = answer_both(saved.model, written, [*made_up, *items])
     parity = compare(answers, saved.model.task, given=len(items))
@@ -133,3 +126,22 @@ def export(
     record = {**exported.to_dict(), "folder": final.name, "load": written.call, "versions": versions()}
     write_json(folder / RECORD, record)
     return exported
+
+
+def _write(saved: Artifact, folder: Path, format: str, asked: Asked) -> Written:  # noqa: A002 - the option's name
+    """Write the files of a format, and say how they answer; the libraries of the others take seconds to be imported."""
+    if format == "onnx":
+        from headstart.export import _onnx
+
+        return _onnx.write(saved, folder, asked)
+    if format == "transformers":
+        from headstart.export import _transformers
+
+        return _transformers.write(saved, folder)
+    if format == "timm":
+        from headstart.export import _timm
+
+        return _timm.write(saved, folder)
+    from headstart.export import _peft
+
+    return _peft.write(saved, folder)

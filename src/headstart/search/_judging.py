@@ -15,12 +15,12 @@ its place: a rung that loses on the folds themselves is not taken, and with hard
 """
 
 from dataclasses import dataclass
-from math import inf, sqrt
+from math import inf, pi, sqrt
 from typing import Any, Final, Literal, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 CONFIDENCE: Final = 0.95  # one-sided: a rung is only ever accepted for being better
 HOPELESS: Final = 0.10  # chance of a yes after all folds, below which a rung is given up
@@ -99,8 +99,8 @@ def judge(
     gain, error = _mean_and_error(gains, units)
     error *= sqrt(1 + look * test_per_train)
     mean, spread = _posterior(gain, _as_normal(gain, error, separate - 1), prior)
-    probability = float(stats.norm.cdf(mean / spread)) if spread > 0 else float(mean > 0)
-    needed = float(stats.norm.cdf(stats.norm.ppf(prior.confidence) * sqrt(looks / look)))
+    probability = float(special.ndtr(mean / spread)) if spread > 0 else float(mean > 0)
+    needed = float(special.ndtr(special.ndtri(prior.confidence) * sqrt(looks / look)))
     if look < looks:
         needed = max(needed, SURE_EARLY)
     answer: Literal["better", "not better", "open"] = "open"
@@ -119,8 +119,8 @@ def _share(look: int, looks: int, test_per_train: float) -> float:
 
 def _chance(probability: float, prior: Prior, share: float) -> float:
     """Return the chance of a yes after all folds, given what is known: Phi((z - z_needed sqrt(t)) / sqrt(1 - t))."""
-    z, needed = float(stats.norm.ppf(probability)), float(stats.norm.ppf(prior.confidence))
-    return float(stats.norm.cdf((z - needed * sqrt(share)) / sqrt(1 - share)))
+    z, needed = float(special.ndtri(probability)), float(special.ndtri(prior.confidence))
+    return float(special.ndtr((z - needed * sqrt(share)) / sqrt(1 - share)))
 
 
 def weights_alike(y: NDArray[np.integer[Any]]) -> NDArray[np.float64]:
@@ -153,8 +153,10 @@ def _as_normal(gain: float, error: float, degrees: int) -> float:
     if error in (0.0, inf):
         return error
     if abs(gain) < 1e-6 * error:
-        return error * float(stats.norm.pdf(0) / stats.t.pdf(0, degrees))
-    return abs(gain) / float(stats.norm.isf(stats.t.sf(abs(gain) / error, degrees)))
+        # The densities at 0: of the normal 1 / sqrt(2 pi), of t  1 / (sqrt(degrees) B(1/2, degrees/2)).
+        return error * float(sqrt(degrees / (2 * pi)) * special.beta(0.5, degrees / 2))
+    beyond = float(special.stdtr(degrees, -abs(gain) / error))
+    return abs(gain) / float(-special.ndtri(beyond))
 
 
 def _posterior(gain: float, error: float, prior: Prior) -> tuple[float, float]:

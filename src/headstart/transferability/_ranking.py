@@ -12,7 +12,6 @@ from typing import Any, Final, final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
 from headstart.backbones import Backbone
 from headstart.data import Dataset
@@ -249,4 +248,6 @@ def _agreement(prior: NDArray[Any], measured: NDArray[Any]) -> float:
     """Kendall's tau; 0 where the prior is alike for all."""
     if np.ptp(prior) == 0:
         return 0.0
+    from scipy import stats  # takes seconds, and only rankings of several need it
+
     return float(np.nan_to_num(stats.kendalltau(prior, measured).statistic))
