@@ -7,6 +7,7 @@ import click
 
 from headstart.cli._options import (
     backbone_option,
+    engine_of,
     json_option,
     progress_bar,
     reading,
@@ -69,12 +70,12 @@ def adapt(
     from headstart import pipeline
     from headstart.cli._adapt_text import adapt_text
 
-    read = reading(options)
+    read, engine = reading(options), engine_of(options)
     chosen = pipeline.AdaptOptions(
         **{**options, "backbones": tuple(options["backbones"]), "methods": tuple(options["methods"])},
         contents="slim" if slim else "whole",
     )
-    with progress_bar() as progress:
+    with engine, progress_bar() as progress:
         result = pipeline.adapt(
             source,
             target,
@@ -82,6 +83,7 @@ def adapt(
             reading=read,
             options=chosen,
             overwrite="model" if overwrite else "never",
+            engine=engine,
             progress=progress,
             say=lambda text: click.echo(text, err=True),
             started=started,

@@ -9,6 +9,7 @@ import click
 from headstart.cli._options import (
     Duration,
     Sizes,
+    engine_of,
     json_option,
     metric_option,
     progress_bar,
@@ -61,14 +62,15 @@ def curve(started: float, /, data: str, *, output: str, as_json: bool, overwrite
     from headstart import pipeline
     from headstart.cli._curve_text import curve_text
 
-    read = reading(options)
-    with progress_bar() as progress:
+    read, engine = reading(options), engine_of(options)
+    with engine, progress_bar() as progress:
         result = pipeline.curve(
             data,
             Path(output),
             reading=read,
             options=pipeline.CurveOptions(**options),
             overwrite="file" if overwrite else "never",
+            engine=engine,
             progress=progress,
             say=lambda text: click.echo(text, err=True),
             started=started,

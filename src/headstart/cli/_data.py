@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from headstart.cli._options import (
+    engine_of,
     json_option,
     progress_bar,
     reading,
@@ -19,6 +20,7 @@ from headstart.cli._options import (
 
 if TYPE_CHECKING:
     from headstart.data import Inspection
+    from headstart.engine import Engine
 
 
 @click.command()
@@ -85,12 +87,13 @@ def check(
     if deep and target is not None:
         raise click.UsageError("--target and --deep look at different things: give one of them")
     network = {name: options.pop(name) for name in ("seed", "offline", "device")} | {"backbone": backbone}
+    engine = engine_of(options)
     if target is not None:
-        click.echo(_compared(data, target, network, options, as_json=as_json))
+        click.echo(_compared(data, target, network, options, engine=engine, as_json=as_json))
         return
     if deep:
         options["examples"] = {None: "auto", True: "shown", False: "none"}[examples]
-        found, text = _audited(data, output, labels, network, options, as_json=as_json)
+        found, text = _audited(data, output, labels, network, options, engine=engine, as_json=as_json)
     else:
         options.pop("on_error")  # check reports every fault and never stops at one
         found = inspect(data, **options)
@@ -115,6 +118,7 @@ def _audited(
     network: dict[str, Any],
     options: dict[str, Any],
     *,
+    engine: "Engine",
     as_json: bool,
 ) -> "tuple[Inspection, str]":
     """Look at features too, and write what was asked for."""
@@ -125,8 +129,8 @@ def _audited(
     page = None if output is None else pipeline.check_page(Path(output))
     table = None if labels is None else pipeline.check_labels_table(Path(labels))
     asked = asked_again(options)
-    with progress_bar() as progress:
-        found = pipeline.audit(data, reading=reading(options), progress=progress, **network)
+    with engine, progress_bar() as progress:
+        found = pipeline.audit(data, reading=reading(options), engine=engine, progress=progress, **network)
     if page is not None:
         pipeline.write_audit_page(found, page, examples=examples)
     if table is not None and found.dataset is not None:
@@ -137,13 +141,15 @@ def _audited(
     return found.inspection, text
 
 
-def _compared(data: str, target: str, network: dict[str, Any], options: dict[str, Any], *, as_json: bool) -> str:
+def _compared(
+    data: str, target: str, network: dict[str, Any], options: dict[str, Any], *, engine: "Engine", as_json: bool
+) -> str:
     """Say how far a target lies from the data."""
     from headstart import pipeline
     from headstart.cli._adapt_text import compared_text
 
-    with progress_bar() as progress:
-        found = pipeline.compare(data, target, reading=reading(options), progress=progress, **network)
+    with engine, progress_bar() as progress:
+        found = pipeline.compare(data, target, reading=reading(options), engine=engine, progress=progress, **network)
     return json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else compared_text(found, data, target)
 
 

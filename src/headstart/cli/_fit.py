@@ -10,6 +10,7 @@ import click
 from headstart.cli._options import (
     Duration,
     backbone_option,
+    engine_of,
     json_option,
     metric_option,
     progress_bar,
@@ -23,6 +24,7 @@ from headstart.cli._options import (
 )
 
 if TYPE_CHECKING:
+    from headstart.engine import Engine
     from headstart.pipeline import FitOptions, FitResult, Reading
 
 
@@ -94,13 +96,16 @@ def fit(
     check_places(data, options["test"], options["source"], options["labels_from"], output=output, overwrite=overwrite)
     from headstart import pipeline
 
-    read = reading(options)
+    read, engine = reading(options), engine_of(options)
     chosen = pipeline.FitOptions(
         **{**options, "backbones": tuple(options["backbones"])},
         contents="slim" if slim else "whole",
         examples="none" if no_examples else "auto",
     )
-    result = fit_and_watch(data, output, reading=read, options=chosen, overwrite=overwrite, started=started)
+    with engine:
+        result = fit_and_watch(
+            data, output, reading=read, options=chosen, overwrite=overwrite, engine=engine, started=started
+        )
     watched = sys.stdout.isatty() and sys.stderr.isatty()
     told = (
         json.dumps(result.to_dict(), ensure_ascii=False, indent=1) if as_json else fit_text(result, tried=not watched)
@@ -120,7 +125,14 @@ def check_places(*sources: str | None, output: str, overwrite: bool) -> None:
 
 
 def fit_and_watch(
-    data: str, output: str, *, reading: "Reading", options: "FitOptions", overwrite: bool, started: float
+    data: str,
+    output: str,
+    *,
+    reading: "Reading",
+    options: "FitOptions",
+    overwrite: bool,
+    started: float,
+    engine: "Engine | None" = None,
 ) -> "FitResult":
     """Fit, and show notes, rungs and progress on standard error.
 
@@ -131,6 +143,7 @@ def fit_and_watch(
         options: What to try and how.
         overwrite: Whether an existing model folder is replaced.
         started: `time.monotonic` from which the budget counts.
+        engine: Where frozen passes run.
 
     Returns:
         The model and every number about it.
@@ -145,6 +158,7 @@ def fit_and_watch(
             reading=reading,
             options=options,
             overwrite="model" if overwrite else "never",
+            engine=engine,
             progress=progress,
             say=lambda text: click.echo(text, err=True),
             watch=RungTable(lambda line: click.echo(line, err=True)),

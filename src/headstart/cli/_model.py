@@ -10,6 +10,7 @@ import click
 
 from headstart.cli._entities import span_rows
 from headstart.cli._options import (
+    engine_of,
     json_option,
     metric_option,
     progress_bar,
@@ -47,11 +48,13 @@ def evaluate(model: str, data: str, *, as_json: bool, plot: Path | None, **optio
     from headstart import pipeline
     from headstart.cli._render import evaluate_text
 
-    read, asked = reading(options), wanted(options, pipeline.MEASURED)
+    read, asked, engine = reading(options), wanted(options, pipeline.MEASURED), engine_of(options)
     options["robustness"] = take_robustness(options, plot)
-    with progress_bar() as progress:
+    with engine, progress_bar() as progress:
         say = partial(click.echo, err=True)
-        found = pipeline.evaluate(model, data, reading=read, wanted=asked, progress=progress, say=say, **options)
+        found = pipeline.evaluate(
+            model, data, reading=read, wanted=asked, engine=engine, progress=progress, say=say, **options
+        )
     if plot is not None and found.robustness is not None:
         draw_robustness(found.robustness, plot, model=model, data=data)
     click.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1) if as_json else evaluate_text(found, model))

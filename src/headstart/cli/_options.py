@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
+    from headstart.engine import Engine
     from headstart.pipeline import Reading
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -157,8 +158,35 @@ def json_option(command: Command) -> Command:
 
 
 def run_options(command: Command) -> Command:
-    """Add the options of every command that runs a network."""
+    """Add the options of every command that runs a network over much data."""
     for option in (
+        click.option(
+            "--worker-gpus", type=click.FloatRange(min=0), default=0.0, show_default=True, help="Of each worker."
+        ),
+        click.option(
+            "--worker-processors",
+            type=click.IntRange(min=1),
+            default=1,
+            show_default=True,
+            help="Of each worker, which are its threads.",
+        ),
+        click.option(
+            "--workers",
+            type=click.IntRange(min=1),
+            help="With --engine ray, how many [default: as many as there is room for].",
+        ),
+        click.option(
+            "--ray-address",
+            metavar="ADDRESS",
+            help="Of a Ray cluster, such as auto or ray://HOST:10001 [default: RAY_ADDRESS, else one on this machine].",
+        ),
+        click.option(
+            "--engine",
+            type=click.Choice(["local", "ray"]),
+            default="local",
+            show_default=True,
+            help="Where networks run over the data: in this process, or in the workers of a Ray cluster.",
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda or mps."),
         click.option("--offline", is_flag=True, help="Open no network connection."),
         click.option(
@@ -167,6 +195,19 @@ def run_options(command: Command) -> Command:
     ):
         command = option(command)
     return command
+
+
+def engine_of(options: dict[str, Any]) -> "Engine":
+    """Take the options of the engine out of a command's options, and open it."""
+    from headstart.engine import open_engine
+
+    return open_engine(
+        options.pop("engine"),
+        address=options.pop("ray_address"),
+        workers=options.pop("workers"),
+        processors=options.pop("worker_processors"),
+        gpus=options.pop("worker_gpus"),
+    )
 
 
 def reading(options: dict[str, Any]) -> "Reading":

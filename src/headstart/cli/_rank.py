@@ -10,6 +10,7 @@ from click.core import ParameterSource
 
 from headstart.cli._options import (
     backbone_option,
+    engine_of,
     json_option,
     progress_bar,
     reading,
@@ -91,15 +92,16 @@ def rank(started: float, /, data: str, *, output: str, as_json: bool, overwrite:
     from headstart import pipeline
     from headstart.cli._rank_text import rank_text
 
-    read = reading(options)
+    read, engine = reading(options), engine_of(options)
     names: dict[str, Any] = {name: tuple(options.pop(name)) for name in ("backbones", "licences")}
-    with progress_bar() as progress:
+    with engine, progress_bar() as progress:
         result = pipeline.rank(
             data,
             Path(output),
             reading=read,
             options=pipeline.RankOptions(**options, **names),
             overwrite="file" if overwrite else "never",
+            engine=engine,
             progress=progress,
             say=lambda text: click.echo(text, err=True),
             started=started,

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Final, final
 
-from headstart.engine._base import A, B, Engine, Resources
+from headstart.engine._base import A, B, Engine, Lost, Resources
 
 
 @final
@@ -20,6 +20,24 @@ class LocalEngine(Engine):
 
     def __init__(self, workers: int | None = None) -> None:
         self.workers: Final = workers or available_processors()
+
+    @property
+    def elsewhere(self) -> bool:
+        """Nothing runs elsewhere."""
+        return False
+
+    def spread(self, function: Callable[[A], B], items: Iterable[A]) -> Iterator[B | Lost]:
+        """Yield the results, computed one after another in this thread when they are asked for.
+
+        Args:
+            function: What to run.
+            items: Its arguments, read lazily.
+
+        Yields:
+            One result per item; nothing is ever lost.
+        """
+        for item in items:
+            yield function(item)
 
     def map(self, function: Callable[[A], B], items: Iterable[A], *, resources: Resources | None = None) -> Iterator[B]:
         """Yield the results in the order of the items, at most ``resources.ahead`` of them computed in advance.

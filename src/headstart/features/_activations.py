@@ -8,7 +8,7 @@ makes of padding; no real token ever sees either.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal, final
 
 import numpy as np
@@ -29,6 +29,7 @@ from headstart.features._frozen import (
     row_length,
     window_size,
 )
+from headstart.features._spread import BLOCK, spread_pass
 
 Precision = Literal["float32", "float16"]
 
@@ -56,6 +57,10 @@ class BoundaryRows:
         """Bytes of all pieces."""
         return sum(piece.nbytes for item in self.pieces for piece in item)
 
+    def moved(self, by: int) -> "BoundaryRows":
+        """Return the same of items that lie further on."""
+        return replace(self, positions=self.positions + by)
+
 
 def boundary_pass(
     backbone: Backbone, items: Sequence[Item], *, cut: str, engine: Engine, precision: Precision = "float32"
@@ -75,6 +80,10 @@ def boundary_pass(
     Raises:
         BackboneError: The network has no such cut point, or an activation is too large for the precision.
     """
+    if engine.elsewhere:
+        work = partial(_block, backbone, cut=cut, precision=precision)
+        yield from spread_pass(work, items, engine=engine, block=BLOCK[backbone.modality])
+        return
     backbone.network.eval()
     keep_freed_memory()
     most = window_size(backbone, texts=TEXTS_PER_WINDOW)
@@ -84,6 +93,11 @@ def boundary_pass(
         inputs = backbone.preparer.collate(batch.prepared)
         pieces = _pieces(backbone, inputs, cut=cut, precision=precision)
         yield BoundaryRows(batch.positions, _by_item(pieces, inputs.owner), batch.ends_window)
+
+
+def _block(backbone: Backbone, items: Sequence[Item], *, cut: str, precision: Precision) -> list[BoundaryRows]:
+    """Run one block, in the process of a worker."""
+    return list(boundary_pass(backbone, items, cut=cut, engine=LocalEngine(), precision=precision))
 
 
 def _pieces(backbone: Backbone, batch: Batch, *, cut: str, precision: Precision) -> list[NDArray[Any]]:

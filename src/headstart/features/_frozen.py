@@ -14,7 +14,7 @@ memory does not follow its length (`headstart.backbones.LongSound`).
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -25,7 +25,8 @@ from torch import Tensor
 
 from headstart.backbones import Backbone, Batch, LongSound, ReadsLong
 from headstart.data import Encoded, Item, Modality, Sound
-from headstart.engine import Engine, Resources, keep_freed_memory
+from headstart.engine import Engine, LocalEngine, Resources, keep_freed_memory
+from headstart.features._spread import BLOCK, spread_pass
 from headstart.tasks import cut, ragged
 
 # Measured on two cores (benchmarks/LOG.md): MobileNetV2 is fastest at 8 images a batch, MiniLM flat from 500 to 2,000
@@ -58,6 +59,10 @@ class Rows:
     values: NDArray[Any]
     ends_window: bool
 
+    def moved(self, by: int) -> "Rows":
+        """Return the same of items that lie further on."""
+        return replace(self, positions=self.positions + by)
+
 
 def joined(pieces: Iterator[NDArray[np.float32]]) -> NDArray[np.float32]:
     """Return consecutive rows as one array."""
@@ -71,13 +76,17 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine, jo
     Args:
         backbone: The network; runs in evaluation mode on the device it is on.
         items: What to run, in any order of size.
-        engine: Reads and prepares items ahead of the network.
+        engine: Reads and prepares items ahead of the network, or runs the pass in other processes, block by block.
         join: What to make of the rows (rows, V, D) of an item that has several; those of a long recording come in
             consecutive pieces, and need not be kept.
 
     Yields:
         Rows batch by batch; together they cover every item once.
     """
+    if engine.elsewhere:
+        work = partial(_block, backbone, join=join)
+        yield from spread_pass(work, items, engine=engine, block=BLOCK[backbone.modality])
+        return
     backbone.network.eval()
     keep_freed_memory()
     cost = FRAMES_PER_WINDOW if backbone.modality == "audio" else math.inf
@@ -90,6 +99,11 @@ def frozen_pass(backbone: Backbone, items: Sequence[Item], *, engine: Engine, jo
         else:
             pieces = _compute_words(backbone, batch.prepared)
             yield Rows(batch.positions, ragged(map(join, pieces)), batch.ends_window)
+
+
+def _block(backbone: Backbone, items: Sequence[Item], *, join: Join) -> list[Rows]:
+    """Run one block, in the process of a worker."""
+    return list(frozen_pass(backbone, items, engine=LocalEngine(), join=join))
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from headstart import artifact
 from headstart.backbones import Backbone
 from headstart.domain_adaptation import Asked, Candidate, Decision, worth_asking
+from headstart.engine import Engine, LocalEngine
 from headstart.errors import OptionError
 from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
@@ -151,6 +152,7 @@ def adapt(
     reading: Reading | None = None,
     options: AdaptOptions | None = None,
     overwrite: Literal["never", "model"] = "never",
+    engine: Engine | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
     started: float | None = None,
@@ -164,6 +166,7 @@ def adapt(
         reading: How the source is read.
         options: What to try and how.
         overwrite: ``model`` replaces an existing model folder, and nothing else.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about long work.
         say: Told what was inferred and decided, one sentence at a time.
         started: `time.monotonic` at the start of the process.
@@ -185,7 +188,7 @@ def adapt(
     work.open({"data": domains.source.fingerprint + domains.target.fingerprint, "options": comparable(named)})
     try:
         run = Run(
-            FeatureSource(progress=progress),
+            FeatureSource(engine=engine or LocalEngine(), progress=progress),
             seed=options.seed,
             progress=progress,
             metric=DEFAULT_METRICS[task.kind],

@@ -22,7 +22,7 @@ from headstart.data import (
     make_folds,
     united_groups,
 )
-from headstart.engine import LocalEngine
+from headstart.engine import Engine, LocalEngine
 from headstart.errors import OptionError
 from headstart.features import FeatureSource, Progress, frozen_pass, silent
 from headstart.linear import cross_validate
@@ -134,6 +134,7 @@ def audit(
     seed: int = 0,
     offline: bool = False,
     device: str = "auto",
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> AuditResult:
     """Look at the data as `headstart.inspect` does, and at features, predictions and properties of every item.
@@ -145,6 +146,7 @@ def audit(
         seed: Of every random choice.
         offline: Open no connection.
         device: Where the network runs.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about frozen passes.
 
     Returns:
@@ -166,7 +168,8 @@ def audit(
     if len(dataset) < FEWEST:
         return AuditResult(inspection, dataset, unseen=(f"Nothing: {FEWEST} items are needed, found {len(dataset)}.",))
     loaded = load_named(backbone, dataset.modality, offline=offline, device=device)
-    found = _Look(dataset, loaded, FeatureSource(progress=progress), seed).everything()
+    features = FeatureSource(engine=engine or LocalEngine(), progress=progress)
+    found = _Look(dataset, loaded, features, seed).everything()
     findings = sorted([*inspection.findings, *found.findings], key=lambda each: _ORDER.index(each.severity))
     return AuditResult(
         replace(inspection, findings=tuple(findings)),

@@ -6,6 +6,7 @@ from typing import Any
 
 from headstart.backbones import Backbone
 from headstart.domain_adaptation import METHODS
+from headstart.engine import Engine, LocalEngine
 from headstart.evaluation import DEFAULT_METRICS
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._candidates import load_named
@@ -41,6 +42,7 @@ def compare(
     seed: int = 0,
     offline: bool = False,
     device: str = "auto",
+    engine: Engine | None = None,
     progress: Progress = silent,
 ) -> CompareResult:
     """Measure how far a target lies from a labelled source, on the features of a network.
@@ -53,6 +55,7 @@ def compare(
         seed: Of every random choice.
         offline: Open no connection.
         device: Where the network runs.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about frozen passes.
 
     Returns:
@@ -62,7 +65,10 @@ def compare(
     loaded = load_named(backbone, domains.source.modality, offline=offline, device=device)
     task = task_from_labels(domains.source.kind, labels_of(domains.source))
     run = Run(
-        FeatureSource(progress=progress), seed=seed, progress=progress, metric=DEFAULT_METRICS[domains.source.kind]
+        FeatureSource(engine=engine or LocalEngine(), progress=progress),
+        seed=seed,
+        progress=progress,
+        metric=DEFAULT_METRICS[domains.source.kind],
     )
     found = under(domains, reading_for([loaded], domains.source, task, run=run)[0], task, run=run)
     plain = METHODS["none"]().fit(found.pair, strength=found.strength).probabilities(found.pair.target)

@@ -12,6 +12,7 @@ import numpy as np
 
 from headstart.backbones import Backbone, word_backbone
 from headstart.data import Dataset, Indices, Plan, make_folds, plan_split, united_groups
+from headstart.engine import Engine, LocalEngine
 from headstart.errors import DataError, OptionError
 from headstart.evaluation import (
     CurvePoint,
@@ -61,6 +62,7 @@ def curve(
     reading: Reading | None = None,
     options: CurveOptions | None = None,
     overwrite: Literal["never", "file"] = "never",
+    engine: Engine | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
     started: float | None = None,
@@ -73,6 +75,7 @@ def curve(
         reading: How the data is read.
         options: What to try and how.
         overwrite: ``file`` replaces an existing picture.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about long work.
         say: Told what was inferred, decided or given up, one sentence at a time.
         started: `time.monotonic` at the start of the process, from which the budget counts.
@@ -91,7 +94,16 @@ def curve(
     for note in (*dataset.notes, *plan.notes, *notes_on_left_out(dataset), *note_on_metric(options.metric, metric)):
         tell(note)
     check_metric_defined(dataset, plan, metric)
-    draws = _draws(dataset, plan, options, metric=metric, started=started, progress=progress, say=tell)
+    draws = _draws(
+        dataset,
+        plan,
+        options,
+        metric=metric,
+        started=started,
+        engine=engine or LocalEngine(),
+        progress=progress,
+        say=tell,
+    )
     measured = draws.measure(metric=metric, seed=options.seed)
     points, transfer = measured.points, measured.transfer
     unit = unit_of(dataset.kind)
@@ -165,12 +177,14 @@ def _draws(
     *,
     metric: str,
     started: float,
+    engine: Engine,
     progress: Progress,
     say: Say,
 ) -> Draws:
     """Load the network, draw the subsets, and say what is compared and in which time."""
     deadline = started + (options.budget or CURVE_BUDGET)
-    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=len(dataset))
+    late = deadline if options.budget else None
+    features = FeatureSource(engine=engine, progress=progress, deadline=late, items=len(dataset))
     run = Run(features, seed=options.seed, progress=progress, metric=metric, say=say)
     task = task_from_labels(dataset.kind, dataset.labels or ())
     backbone = _backbone(dataset, plan, task, options, run)

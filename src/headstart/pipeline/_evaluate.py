@@ -11,7 +11,7 @@ from headstart import artifact
 from headstart.artifact import Artifact
 from headstart.backbones import Backbone
 from headstart.data import Dataset
-from headstart.engine import pick_device
+from headstart.engine import Engine, LocalEngine, pick_device
 from headstart.errors import OptionError
 from headstart.evaluation import ClassScores, Fold, Score, Slices, metrics_for, per_class, score
 from headstart.features import FeatureSource, Progress, silent
@@ -86,6 +86,7 @@ def evaluate(
     device: str = "auto",
     offline: bool = False,
     robustness: RobustnessOptions | None = None,
+    engine: Engine | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
 ) -> EvaluateResult:
@@ -102,6 +103,7 @@ def evaluate(
         device: Where the network runs.
         offline: Open no connection.
         robustness: What is measured on corrupted items; nothing where None.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about long work.
         say: Told what was inferred, one sentence at a time.
 
@@ -132,7 +134,8 @@ def evaluate(
     others = [] if robustness is None else open_others(robustness.against, dataset, offline=offline, device=device)
     task, unseen = with_unseen(task, labels_of(dataset))
     y = task.encode(labels_of(dataset))
-    features = FeatureSource(progress=progress).features(saved.model.backbone, dataset, view=saved.model.view)
+    source_of_features = FeatureSource(engine=engine or LocalEngine(), progress=progress)
+    features = source_of_features.features(saved.model.backbone, dataset, view=saved.model.view)
     outputs = saved.model.head.outputs(features)
     if unseen:
         outputs = wider(outputs, task)

@@ -10,6 +10,7 @@ from headstart import artifact, strategies
 from headstart.backbones import Backbone
 from headstart.confidence import Confidence
 from headstart.data import Dataset, LeftOut, Plan, plan_split
+from headstart.engine import Engine, LocalEngine
 from headstart.errors import BudgetError
 from headstart.evaluation import Slices
 from headstart.features import FeatureSource, Progress, silent
@@ -148,6 +149,7 @@ def fit(
     reading: Reading | None = None,
     options: FitOptions | None = None,
     overwrite: Literal["never", "model"] = "never",
+    engine: Engine | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
     watch: Watch = watch_nothing,
@@ -161,6 +163,7 @@ def fit(
         reading: How the data is read.
         options: What to try and how.
         overwrite: ``model`` replaces an existing model folder, and nothing else.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about long work.
         say: Told what was inferred and decided, one sentence at a time.
         watch: Told about every rung as it ends.
@@ -195,7 +198,17 @@ def fit(
     also = {} if lent is None else {"source": lent.fingerprint}
     work.open({"data": dataset.fingerprint, "options": comparable(options) | also})
     try:
-        run = _run(options, work, progress, say=tell, announce=say, metric=metric, started=started, items=len(pooled))
+        run = _run(
+            options,
+            work,
+            progress,
+            engine=engine or LocalEngine(),
+            say=tell,
+            announce=say,
+            metric=metric,
+            started=started,
+            items=len(pooled),
+        )
         task = _task(pooled, both, tell)
         _say_budget(options, run, say)
         candidates, ranking = shortlist(names, dataset, plan, task, options=options, run=run)
@@ -373,6 +386,7 @@ def _run(
     work: PartialFolder,
     progress: Progress,
     *,
+    engine: Engine,
     say: Say,
     announce: Say,
     metric: str,
@@ -380,7 +394,8 @@ def _run(
     items: int,
 ) -> Run:
     deadline = started + (options.budget or DEFAULT_BUDGET)
-    features = FeatureSource(progress=progress, deadline=deadline if options.budget else None, items=items)
+    late = deadline if options.budget else None
+    features = FeatureSource(engine=engine, progress=progress, deadline=late, items=items)
     return Run(
         features,
         seed=options.seed,

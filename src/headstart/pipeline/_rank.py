@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from headstart import backbones
 from headstart.data import Modality, plan_split
+from headstart.engine import Engine, LocalEngine
 from headstart.errors import BackboneError, OptionError
 from headstart.features import FeatureSource, Progress, silent
 from headstart.pipeline._candidates import Named, load_one, nothing_here, on_device, told_apart
@@ -114,6 +115,7 @@ def rank(
     reading: Reading | None = None,
     options: RankOptions | None = None,
     overwrite: Literal["never", "file"] = "never",
+    engine: Engine | None = None,
     progress: Progress = silent,
     say: Say = say_nothing,
     started: float | None = None,
@@ -126,6 +128,7 @@ def rank(
         reading: How the data is read.
         options: Which candidates, and what they may cost.
         overwrite: ``file`` replaces an existing picture.
+        engine: Where frozen passes run; in this process where None.
         progress: Told about long work.
         say: Told what was inferred, left out or found, one sentence at a time.
         started: `time.monotonic` at the start of the process.
@@ -148,7 +151,7 @@ def rank(
         train,
         on_device(names, options.device),
         task=task_from_labels(dataset.kind, train.labels or ()),
-        features=FeatureSource(progress=progress),
+        features=FeatureSource(engine=engine or LocalEngine(), progress=progress),
         load=partial(load_one, modality=dataset.modality, offline=options.offline, device=options.device),
         limits=Limits(options.max_size, options.max_latency, options.licences),
         seed=options.seed,
