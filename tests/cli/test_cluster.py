@@ -18,6 +18,8 @@ def test_a_fit_on_a_cluster_makes_the_model_of_one_without(run, texts_csv, tmp_p
         status, out, err = run("fit", texts_csv, "-o", tmp_path / f"m-{engine}", *words)
         assert status == 0, err
         told[engine] = json.loads(out)
+        said = "Ray: 1 workers on 1 nodes, each with 1 processors and 0 GPUs."
+        assert (said in err) == (engine == "ray")
     for name in ("backbone", "strategy", "chosen", "test", "baselines"):
         ours, theirs = (_timeless(told[engine][name]) for engine in ("local", "ray"))
         assert theirs == ours, name

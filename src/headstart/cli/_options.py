@@ -201,13 +201,16 @@ def engine_of(options: dict[str, Any]) -> "Engine":
     """Take the options of the engine out of a command's options, and open it."""
     from headstart.engine import open_engine
 
-    return open_engine(
+    engine = open_engine(
         options.pop("engine"),
         address=options.pop("ray_address"),
         workers=options.pop("workers"),
         processors=options.pop("worker_processors"),
         gpus=options.pop("worker_gpus"),
     )
+    if engine.described:
+        click.echo(engine.described, err=True)
+    return engine
 
 
 def reading(options: dict[str, Any]) -> "Reading":

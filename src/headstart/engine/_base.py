@@ -47,6 +47,11 @@ class Engine(ABC):
         self.close()
 
     @property
+    def described(self) -> str:
+        """What runs where, as a sentence; empty where nothing need be said."""
+        return ""
+
+    @property
     @abstractmethod
     def elsewhere(self) -> bool:
         """Whether `spread` runs its calls in other processes."""

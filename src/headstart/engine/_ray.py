@@ -61,6 +61,12 @@ class RayEngine(Engine):
             raise
 
     @property
+    def described(self) -> str:
+        """How many workers there are, and what each has."""
+        nodes, processors, gpus = len(_nodes()), self._needs["num_cpus"], self._needs["num_gpus"]
+        return f"Ray: {self.workers} workers on {nodes} nodes, each with {processors:g} processors and {gpus:g} GPUs."
+
+    @property
     def elsewhere(self) -> bool:
         """Heavy calls run in other processes."""
         return True
